@@ -1,0 +1,81 @@
+//! Whether the app is a Ruby app at all.
+
+use crate::app::user_env::UserEnv;
+use std::io;
+use std::path::Path;
+
+/// Any of these makes a folder a Ruby app.
+const MARKERS: [&str; 7] = [
+    "Gemfile",
+    "Gemfile.lock",
+    "gems.rb",
+    "gems.locked",
+    "config.ru",
+    "Rakefile",
+    ".ruby-version",
+];
+
+/// What was looked for, for the message of an app that is none.
+pub const LOOKED_FOR: &str = "a Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, or a Procfile with *.rb files";
+
+/// What detection found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Detected {
+    /// It is a Ruby app.
+    pub ruby: bool,
+    /// It has a `package.json`: Node.js is wanted, for assets.
+    pub node: bool,
+}
+
+/// Looks at the names in the app's folder; nothing is read.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn detect(app_dir: &Path, env: &UserEnv) -> io::Result<Detected> {
+    let names: Vec<String> = fs_err::read_dir(app_dir)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()?;
+    let has = |name: &str| names.iter().any(|found| found == name);
+    let has_extension = |extension: &str| names.iter().any(|found| found.ends_with(extension));
+    Ok(Detected {
+        ruby: MARKERS.iter().any(|marker| has(marker))
+            || has_extension(".gemspec")
+            || (has(crate::app::procfile::FILE_NAME) && has_extension(".rb"))
+            || env.get("BUNDLE_GEMFILE").is_some(),
+        node: has("package.json"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_ruby_app() {
+        for (files, ruby, node) in [
+            (vec!["Gemfile"], true, false),
+            (vec!["gems.rb"], true, false),
+            (vec!["Gemfile.lock"], true, false),
+            (vec!["config.ru"], true, false),
+            (vec!["Rakefile"], true, false),
+            (vec![".ruby-version"], true, false),
+            (vec!["billing.gemspec"], true, false),
+            (vec!["Procfile", "worker.rb"], true, false),
+            (vec!["Gemfile", "package.json"], true, true),
+            (vec!["worker.rb"], false, false),
+            (vec!["Procfile"], false, false),
+            (vec!["package.json"], false, true),
+            (vec![], false, false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            for file in &files {
+                fs_err::write(dir.path().join(file), "").unwrap();
+            }
+            assert_eq!(
+                detect(dir.path(), &UserEnv::default()).unwrap(),
+                Detected { ruby, node },
+                "{files:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! What the app says: every input is read and checked here, before anything is downloaded. One file for each input.
+
+pub mod bundle_config;
+pub mod detect;
+pub mod gem_version;
+pub mod gemfile;
+pub mod gemfile_lock;
+pub mod procfile;
+pub mod ruby_version;
+pub mod user_env;
+
+use bundle_config::BundleConfig;
+use gemfile::GemfilePaths;
+use gemfile_lock::{GemfileLock, GemfileLockError};
+use miette::Diagnostic;
+use procfile::{Procfile, ReadProcfileError};
+use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use user_env::UserEnv;
+
+/// Everything that a build needs to know about an app.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The app's folder. Nothing is ever written there.
+    pub dir: PathBuf,
+    /// The user's build variables.
+    pub env: UserEnv,
+    /// The gems that it asks for; none for an app without a Gemfile.
+    pub bundle: Option<Bundle>,
+    /// The Ruby that it asks for.
+    pub ruby: RubyRequests,
+    /// The process types that it names; none for an app without a Procfile.
+    pub procfile: Option<Procfile>,
+}
+
+/// The app's bundle, as Bundler calls a Gemfile with its gems.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Where it is described.
+    pub paths: GemfilePaths,
+    /// What it was resolved to.
+    pub lockfile: GemfileLock,
+    /// The app's settings for it.
+    pub config: BundleConfig,
+}
+
+/// An input that cannot be used.
+#[derive(Debug, Diagnostic, Error)]
+pub enum AppError {
+    /// A file is there but cannot be read.
+    #[error("{file} cannot be read")]
+    #[diagnostic(help("Check that it is a file and that the build user may read it."))]
+    Unreadable {
+        /// Its name in the app.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody has resolved the Gemfile.
+    #[error("{gemfile} has no {lockfile}")]
+    #[diagnostic(help(
+        "Run `bundle lock`, and commit {lockfile}: the image gets exactly the gems that it names. \
+         If it is committed, see that .dockerignore or project.toml do not leave it out."
+    ))]
+    NoLockfile {
+        /// The Gemfile's name.
+        gemfile: String,
+        /// The name that the lockfile would have.
+        lockfile: String,
+    },
+    /// A lockfile, or `BUNDLE_GEMFILE`, without its Gemfile.
+    #[error("{gemfile} is not in the app")]
+    #[diagnostic(help(
+        "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out."
+    ))]
+    NoGemfile {
+        /// The Gemfile's name.
+        gemfile: String,
+    },
+    /// The lockfile is broken.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    GemfileLock(#[from] GemfileLockError),
+    /// A Ruby that cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    RubyVersion(#[from] RubyVersionError),
+    /// The Procfile is broken.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Procfile(#[from] ReadProcfileError),
+}
+
+/// All inputs that cannot be used.
+#[derive(Debug, Diagnostic, Error)]
+#[error("the app cannot be built as it is")]
+pub struct AppErrors(#[related] pub Vec<AppError>);
+
+impl App {
+    /// Reads all inputs of the app in `dir`.
+    ///
+    /// # Errors
+    /// Every input that cannot be used, not only the first.
+    pub fn read(dir: &Path, env: UserEnv) -> Result<Self, AppErrors> {
+        let mut errors = Vec::new();
+        let files = AppFiles { dir };
+        let paths = GemfilePaths::find(dir, env.get("BUNDLE_GEMFILE").map(Path::new));
+        let gemfile = paths
+            .as_ref()
+            .and_then(|paths| collect(files.read_gemfile(paths), &mut errors));
+        let bundle = paths
+            .as_ref()
+            .and_then(|paths| collect(files.read_bundle(paths), &mut errors));
+        let ruby = files.read_ruby(&env, paths.as_ref(), gemfile.as_deref(), bundle.as_ref());
+        let ruby = ruby
+            .map_err(|found| errors.extend(found))
+            .unwrap_or_default();
+        let procfile = collect(files.read_procfile(), &mut errors).flatten();
+        if !errors.is_empty() {
+            return Err(AppErrors(errors));
+        }
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            env,
+            bundle,
+            ruby,
+            procfile,
+        })
+    }
+
+    /// A file's name as the user knows it: relative to the app's folder.
+    #[must_use]
+    pub fn name_of(&self, path: &Path) -> String {
+        AppFiles { dir: &self.dir }.name_of(path)
+    }
+
+    /// Whether a gem of this name is locked.
+    #[must_use]
+    pub fn has_gem(&self, name: &str) -> bool {
+        self.bundle
+            .as_ref()
+            .is_some_and(|bundle| bundle.lockfile.has_gem(name))
+    }
+}
+
+/// Keeps the value, or puts the error with the others.
+fn collect<T>(result: Result<T, AppError>, errors: &mut Vec<AppError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+struct AppFiles<'a> {
+    dir: &'a Path,
+}
+
+impl AppFiles<'_> {
+    fn name_of(&self, path: &Path) -> String {
+        path.strip_prefix(self.dir)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+
+    fn read_gemfile(&self, paths: &GemfilePaths) -> Result<String, AppError> {
+        self.read_text(&paths.gemfile)?
+            .ok_or_else(|| AppError::NoGemfile {
+                gemfile: self.name_of(&paths.gemfile),
+            })
+    }
+
+    fn read_bundle(&self, paths: &GemfilePaths) -> Result<Bundle, AppError> {
+        let name = self.name_of(&paths.lockfile);
+        let text = self
+            .read_text(&paths.lockfile)?
+            .ok_or_else(|| AppError::NoLockfile {
+                gemfile: self.name_of(&paths.gemfile),
+                lockfile: name.clone(),
+            })?;
+        let config = self.read_text(&paths.gemfile.with_file_name(".bundle/config"))?;
+        Ok(Bundle {
+            paths: paths.clone(),
+            lockfile: GemfileLock::parse(&name, &text)?,
+            config: BundleConfig::parse(&config.unwrap_or_default()),
+        })
+    }
+
+    fn read_ruby(
+        &self,
+        env: &UserEnv,
+        paths: Option<&GemfilePaths>,
+        gemfile: Option<&str>,
+        bundle: Option<&Bundle>,
+    ) -> Result<RubyRequests, Vec<AppError>> {
+        let gemfile_name = paths.map(|paths| self.name_of(&paths.gemfile));
+        let lockfile_name = paths.map(|paths| self.name_of(&paths.lockfile));
+        let ruby_version_file = self
+            .read_text(&self.dir.join(".ruby-version"))
+            .map_err(|error| vec![error])?;
+        let inputs = RubyInputs {
+            variable: ["BP_RUBY_VERSION", "BP_MRI_VERSION"]
+                .iter()
+                .find_map(|name| Some((*name, env.get(name)?))),
+            lockfile: lockfile_name
+                .as_deref()
+                .zip(bundle.map(|bundle| &bundle.lockfile)),
+            gemfile: gemfile_name.as_deref().zip(gemfile),
+            ruby_version_file: ruby_version_file.as_deref(),
+        };
+        let beside_gemfile = |name: &str| {
+            let path = paths?.gemfile.with_file_name(name);
+            self.read_text(&path).ok().flatten()
+        };
+        RubyRequests::read(inputs, &beside_gemfile)
+            .map_err(|errors| errors.into_iter().map(AppError::from).collect())
+    }
+
+    fn read_procfile(&self) -> Result<Option<Procfile>, AppError> {
+        self.read_bytes(&self.dir.join(procfile::FILE_NAME))?
+            .map(|bytes| Procfile::parse(&bytes).map_err(AppError::from))
+            .transpose()
+    }
+
+    /// The text of a file, none where there is no file. What is not UTF-8 in it is replaced: it can only be in a comment.
+    fn read_text(&self, path: &Path) -> Result<Option<String>, AppError> {
+        Ok(self
+            .read_bytes(path)?
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn read_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, AppError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(source) => Err(AppError::Unreadable {
+                file: self.name_of(path),
+                source,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::assert_report;
+    use libcnb::Env;
+
+    fn app_dir(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn read(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<App, AppErrors> {
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        App::read(app_dir(files).path(), UserEnv::new(&env))
+    }
+
+    #[test]
+    fn a_whole_app() {
+        let app = read(
+            &[
+                ("Gemfile", "gem 'rack'\n"),
+                (
+                    "Gemfile.lock",
+                    "GEM\n  specs:\n    rack (3.1.20)\n\nRUBY VERSION\n   ruby 3.3.8p144\n",
+                ),
+                (".bundle/config", "BUNDLE_WITHOUT: \"ci\"\n"),
+                ("Procfile", "web: puma\n"),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert!(app.has_gem("rack"));
+        assert!(app.bundle.unwrap().config.sets("BUNDLE_WITHOUT"));
+        assert_eq!(app.ruby.requests[0].requirement.to_string(), "3.3.8");
+        assert_eq!(app.procfile.unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn an_app_without_gems() {
+        let app = read(
+            &[
+                ("worker.rb", "puts 1"),
+                ("Procfile", "worker: ruby worker.rb"),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert!(app.bundle.is_none());
+        assert!(app.ruby.requests.is_empty());
+    }
+
+    #[test]
+    fn another_gemfile_by_variable() {
+        let files = [
+            ("Gemfile", "gem 'rack'\n"),
+            ("gemfiles/next.gemfile", "ruby '3.4.1'\n"),
+            ("gemfiles/next.gemfile.lock", "GEM\n"),
+        ];
+        let app = read(&files, &[("BUNDLE_GEMFILE", "gemfiles/next.gemfile")]).unwrap();
+        assert_eq!(
+            app.ruby.requests[0].source.to_string(),
+            "gemfiles/next.gemfile"
+        );
+    }
+
+    #[test]
+    fn all_mistakes_are_in_one_report() {
+        assert_report!(
+            read(
+                &[
+                    ("Gemfile", "ruby 'newest'\n"),
+                    (".ruby-version", "jruby-9.4.3.0\n"),
+                    ("Procfile", "web bundle exec puma\n"),
+                ],
+                &[("BP_RUBY_VERSION", "three")],
+            )
+            .unwrap_err()
+        );
+    }
+
+    #[test]
+    fn a_lockfile_without_its_gemfile() {
+        assert_report!(read(&[("gems.locked", "GEM\n")], &[]).unwrap_err());
+    }
+
+    #[test]
+    fn an_input_that_is_a_folder() {
+        assert_report!(read(&[("Procfile/web", "puma")], &[]).unwrap_err());
+    }
+}

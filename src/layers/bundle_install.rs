@@ -1,0 +1,167 @@
+//! Running `bundle install`: Bundler is the installer and the judge.
+
+use crate::app::{App, Bundle};
+use crate::layers::ruby::RubyLayer;
+use crate::report;
+use fs_err as fs;
+use libcnb::Env;
+use libherokubuildpack::command::CommandExt;
+use miette::Diagnostic;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Output};
+use std::thread::available_parallelism;
+use thiserror::Error;
+
+/// Bundler did not install the gems.
+#[derive(Debug, Diagnostic, Error)]
+pub enum BundleInstallError {
+    /// It could not be started.
+    #[error("`bundle install` cannot be started")]
+    Start(#[source] io::Error),
+    /// It ended with an error, which its own output above explains.
+    #[error("`bundle install` failed ({status}); its own message is in the log above")]
+    #[diagnostic(help("{help}"))]
+    Failed {
+        /// How it ended.
+        status: ExitStatus,
+        /// What to do about it.
+        help: String,
+    },
+}
+
+/// Runs `bundle install` with the layer's environment. Bundler's own state and the app's settings are in a temporary folder: nothing
+/// is written into the app's folder or the build image.
+///
+/// # Errors
+/// Bundler cannot be started, or fails.
+pub fn run(
+    app: &App,
+    bundle: &Bundle,
+    ruby: &RubyLayer,
+    env: &Env,
+) -> Result<(), BundleInstallError> {
+    let state = tempfile::tempdir().map_err(BundleInstallError::Start)?;
+    let config = state.path().join("app-config");
+    write_config(&config, bundle).map_err(BundleInstallError::Start)?;
+    let jobs = available_parallelism().map_or(1, usize::from).to_string();
+    let mut command = Command::new(ruby.path.join("bin/bundle"));
+    command
+        .arg("install")
+        .current_dir(&app.dir)
+        .env_clear()
+        .envs(env)
+        .env("BUNDLE_APP_CONFIG", config)
+        .env("BUNDLE_USER_HOME", state.path())
+        // What the lockfile no longer names goes.
+        .env("BUNDLE_CLEAN", "1")
+        .env("BUNDLE_SILENCE_ROOT_WARNING", "1");
+    for (name, value) in [
+        ("BUNDLE_JOBS", jobs.clone()),
+        ("BUNDLE_RETRY", "3".into()),
+        ("MAKEFLAGS", format!("-j{jobs}")),
+    ] {
+        if app.env.get(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    let output = report::streamed("Running bundle install", |out, err| {
+        command.output_and_write_streams(out, err)
+    })
+    .map_err(BundleInstallError::Start)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(BundleInstallError::Failed {
+        status: output.status,
+        help: help_for(&output, app, bundle),
+    })
+}
+
+fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("config"), bundle.config.for_build())
+}
+
+/// The remedy, where Bundler's output names a cause that is well known.
+fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
+    let gemfile = app.name_of(&bundle.paths.gemfile);
+    let lockfile = app.name_of(&bundle.paths.lockfile);
+    let text = [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat();
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    if says(&["frozen mode", "frozen is set", "deployment mode"]) {
+        format!(
+            "{lockfile} does not fit {gemfile}. Run `bundle install` where you develop, and commit {lockfile}."
+        )
+    } else if says(&["Your bundle only supports platforms", "--add-platform"]) {
+        format!(
+            "{lockfile} was resolved for other platforms. Run `bundle lock --add-platform x86_64-linux` (or `aarch64-linux`), and commit {lockfile}."
+        )
+    } else if says(&["Your Ruby version is"]) {
+        format!(
+            "{gemfile} and {lockfile} ask for different Rubies. Run `bundle update --ruby`, and commit {lockfile}."
+        )
+    } else if says(&["Failed to build gem native extension"]) {
+        "A gem could not be compiled; the log above says what it missed. A library's headers have to be in the build image, and the library in the run image.".into()
+    } else if says(&[
+        "Authentication is required",
+        "Bad username or password",
+        "401 Unauthorized",
+    ]) {
+        "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
+    } else if says(&["Could not find", "can't find", "cannot find"]) {
+        format!(
+            "A gem of {lockfile} is not on its server (any more), or not for this platform. Check its source, or run `bundle update GEM` and commit {lockfile}."
+        )
+    } else if says(&[
+        "Could not reach host",
+        "Network error",
+        "Could not fetch specs",
+        "Net::",
+        "SocketError",
+    ]) {
+        "A gem server could not be reached. Check the network and the proxy; a mirror is set by `--env BUNDLE_MIRROR__ALL=https://…`.".into()
+    } else {
+        format!(
+            "The same has to work where you develop: `BUNDLE_FROZEN=1 bundle install` with Ruby and {lockfile} as they are here."
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::user_env::UserEnv;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn known_causes_have_a_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("Gemfile"), "").unwrap();
+        fs::write(dir.path().join("Gemfile.lock"), "").unwrap();
+        let app = App::read(dir.path(), UserEnv::default()).unwrap();
+        let remedies: Vec<String> = [
+            "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
+            "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform is x86_64-linux.",
+            "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
+            "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
+            "Authentication is required for gems.example.com.",
+            "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
+            "Could not reach host rubygems.org. Check your network connection and try again.",
+            "something else",
+        ]
+        .into_iter()
+        .map(|text| {
+            let output = Output {
+                status: ExitStatus::from_raw(5 << 8),
+                stdout: Vec::new(),
+                stderr: text.into(),
+            };
+            format!("{text}\n  → {}", help_for(&output, &app, app.bundle.as_ref().unwrap()))
+        })
+        .collect();
+        insta::assert_snapshot!(remedies.join("\n"));
+    }
+}

@@ -1,0 +1,82 @@
+//! What is in the image: one file for each layer, with what it holds and when it is thrown away.
+
+pub mod bundle_install;
+pub mod formation;
+pub mod gems;
+pub mod ruby;
+
+use libcnb::Target;
+use serde::{Deserialize, Serialize};
+
+/// Why a layer is thrown away that another version of Formation made, or that was never finished.
+const UNKNOWN_METADATA: &str = "this version of Formation cannot tell what is in the layer";
+
+/// The platform that a layer's compiled code was made for. Code for another is never reused.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuiltFor {
+    arch: String,
+    distro_name: String,
+    distro_version: String,
+}
+
+impl BuiltFor {
+    /// The target of this build.
+    #[must_use]
+    pub fn new(target: &Target) -> Self {
+        Self {
+            arch: target.arch.clone(),
+            distro_name: target.distro_name.clone(),
+            distro_version: target.distro_version.clone(),
+        }
+    }
+
+    /// What is different now, in words; empty where nothing is.
+    fn changes_to(&self, now: &Self) -> Vec<String> {
+        let Self {
+            arch,
+            distro_name,
+            distro_version,
+        } = self;
+        let mut changes = Vec::new();
+        if *arch != now.arch {
+            changes.push(changed("architecture", arch, &now.arch));
+        }
+        if (distro_name, distro_version) != (&now.distro_name, &now.distro_version) {
+            changes.push(changed(
+                "distribution",
+                &format!("{distro_name} {distro_version}"),
+                &format!("{} {}", now.distro_name, now.distro_version),
+            ));
+        }
+        changes
+    }
+}
+
+/// One reason for throwing a layer away.
+fn changed(what: &str, before: &str, now: &str) -> String {
+    format!("{what} changed from {before} to {now}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_is_named() {
+        let built_for = |arch: &str, distro_version: &str| BuiltFor {
+            arch: arch.into(),
+            distro_name: "debian".into(),
+            distro_version: distro_version.into(),
+        };
+        let before = built_for("amd64", "12");
+        assert!(before.changes_to(&before).is_empty());
+        assert_eq!(
+            before.changes_to(&built_for("arm64", "13")),
+            [
+                "architecture changed from amd64 to arm64",
+                "distribution changed from debian 12 to debian 13"
+            ]
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The buildpack: `bin/detect` and `bin/build`.
+
+use formation::app::detect::{self, Detected};
+use formation::app::user_env::UserEnv;
+use formation::app::{App, AppError, AppErrors};
+use formation::launch::{self, LaunchError};
+use formation::layers::formation as formation_layer;
+use formation::layers::gems::{self, GemsLayerError};
+use formation::layers::ruby::{self, RubyLayerError};
+use formation::report;
+use formation::supply::inventory::{self, Inventory, InventoryError, UnknownRuby};
+use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
+use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
+use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
+use libcnb::generic::{GenericMetadata, GenericPlatform};
+use libcnb::{Buildpack, Env, Platform, buildpack_main};
+use miette::Diagnostic;
+use std::io;
+use thiserror::Error;
+
+struct Formation;
+
+impl Buildpack for Formation {
+    type Platform = GenericPlatform;
+    type Metadata = GenericMetadata;
+    type Error = FormationError;
+
+    fn detect(&self, context: DetectContext<Self>) -> libcnb::Result<DetectResult, FormationError> {
+        let env = user_env(&context.platform);
+        let detected = detect::detect(&context.app_dir, &env).map_err(FormationError::Detect)?;
+        if detected.ruby {
+            DetectResultBuilder::pass()
+                .build_plan(build_plan(detected))
+                .build()
+        } else {
+            println!("This is no Ruby app: it has not {}.", detect::LOOKED_FOR);
+            DetectResultBuilder::fail().build()
+        }
+    }
+
+    fn build(&self, context: BuildContext<Self>) -> libcnb::Result<BuildResult, FormationError> {
+        let started = report::start(concat!("Formation ", env!("CARGO_PKG_VERSION")));
+
+        // 1 read: every mistake of the app in one report, before anything is downloaded.
+        let app = read_app(&context)?;
+
+        // 2 supply: which Ruby, from where.
+        report::step("Ruby");
+        let chosen = choose_ruby(&context, &app)?;
+
+        // 3 ruby
+        let ruby = ruby::install(&context, &chosen, &Env::from_current())?;
+
+        // 4 gems
+        if let Some(bundle) = &app.bundle {
+            report::step("Gems");
+            gems::install(&context, &app, bundle, &ruby)?;
+        }
+
+        // 5 assets: to come.
+
+        // 6 launch
+        report::step("Processes");
+        let processes = launch::processes(&app);
+        processes.show();
+        formation_layer::install(&context)?;
+        let launch = processes.to_launch().map_err(FormationError::Launch)?;
+
+        report::done(started);
+        BuildResultBuilder::new().launch(launch).build()
+    }
+
+    fn on_error(&self, error: libcnb::Error<FormationError>) {
+        match error {
+            libcnb::Error::BuildpackError(error) => report::error(&error),
+            error => report::error(&PlatformError(error)),
+        }
+    }
+}
+
+fn user_env(platform: &GenericPlatform) -> UserEnv {
+    let env = UserEnv::new(platform.env());
+    report::use_colours(env.get("NO_COLOR").is_none());
+    env
+}
+
+/// Formation provides and requires its own entry, so it works alone. An app with a `package.json` gets Node.js where some buildpack
+/// provides it (Paketo's or Heroku's).
+fn build_plan(detected: Detected) -> BuildPlan {
+    let mut plan = BuildPlanBuilder::new();
+    if detected.node {
+        for node in ["node", "heroku/nodejs"] {
+            plan = plan.provides("ruby").requires("ruby").requires(node).or();
+        }
+    }
+    plan.provides("ruby").requires("ruby").build()
+}
+
+fn read_app(context: &BuildContext<Formation>) -> Result<App, FormationError> {
+    let app = App::read(&context.app_dir, user_env(&context.platform))?;
+    if !app.env.set_aside().is_empty() {
+        report::step("Build environment");
+        report::detail(format!(
+            "Set by Formation itself, so yours are not used: {}",
+            app.env.set_aside().join(", ")
+        ));
+    }
+    if let Some(warning) = &app.ruby.computed {
+        report::warning(warning);
+    }
+    if let Some(warning) = app
+        .procfile
+        .as_ref()
+        .and_then(|procfile| procfile.warnings.as_ref())
+    {
+        report::warning(warning);
+    }
+    Ok(app)
+}
+
+fn choose_ruby(
+    context: &BuildContext<Formation>,
+    app: &App,
+) -> Result<inventory::Ruby, FormationError> {
+    let mut inventories = Vec::new();
+    if let Some(address) = app.env.get(inventory::VARIABLE) {
+        inventories.push(Inventory::at(address)?);
+    }
+    inventories.push(Inventory::embedded()?);
+    let (ruby, request) =
+        inventory::resolve(&inventories, app.ruby.requests.first(), &context.target)?;
+    report::detail(format!(
+        "Version {} (from {}: {})",
+        report::value(ruby.version.to_string()),
+        request.source,
+        request.requirement
+    ));
+    for other in app.ruby.requests.iter().skip(1) {
+        if !other.requirement.matches(&ruby.version) {
+            report::detail(format!(
+                "{} asks for {}, but {} comes first",
+                other.source, other.requirement, request.source
+            ));
+        }
+    }
+    Ok(ruby)
+}
+
+/// Why a build, or detection, ends.
+#[derive(Debug, Diagnostic, Error)]
+enum FormationError {
+    #[error("the app's folder cannot be listed")]
+    Detect(#[source] io::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    App(AppError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apps(AppErrors),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Inventory(#[from] InventoryError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    UnknownRuby(#[from] UnknownRuby),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ruby(#[from] RubyLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Gems(#[from] GemsLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Launch(LaunchError),
+}
+
+impl From<AppErrors> for FormationError {
+    fn from(AppErrors(mut errors): AppErrors) -> Self {
+        match errors.pop() {
+            Some(only) if errors.is_empty() => Self::App(only),
+            last => {
+                errors.extend(last);
+                Self::Apps(AppErrors(errors))
+            }
+        }
+    }
+}
+
+impl From<FormationError> for libcnb::Error<FormationError> {
+    fn from(error: FormationError) -> Self {
+        Self::BuildpackError(error)
+    }
+}
+
+/// The platform's files could not be read or written: nothing that the app can mend.
+#[derive(Debug, Diagnostic, Error)]
+#[error("the build cannot go on: {0}")]
+#[diagnostic(help(
+    "This is a fault of the platform or of Formation, not of the app. Try again with `pack build --clear-cache`."
+))]
+struct PlatformError(libcnb::Error<FormationError>);
+
+buildpack_main!(Formation);

@@ -1,0 +1,110 @@
+//! How errors, warnings and the build log are shown: the one place that knows.
+//!
+//! The log goes to standard output in the look that buildpack users know (bullet points, a timer behind long work), errors go to
+//! standard error. Colours are left out where the user sets `NO_COLOR`.
+
+use bullet_stream::global::{self, print};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+pub use bullet_stream::style::{command, value};
+
+/// Columns of a report. Wide enough for a lockfile line, narrow enough for a CI log.
+const WIDTH: usize = 110;
+
+static COLOURS: AtomicBool = AtomicBool::new(true);
+
+/// Decides whether colours are shown, for everything that follows.
+pub fn use_colours(colours: bool) {
+    COLOURS.store(colours, Ordering::Relaxed);
+    if colours {
+        global::set_writer(io::stdout());
+    } else {
+        global::set_writer(anstream::StripStream::new(io::stdout()));
+    }
+}
+
+/// The head of the log. Give what it returns to [`done`].
+#[must_use]
+pub fn start(title: &str) -> Instant {
+    print::buildpack(title)
+}
+
+/// A step of the build.
+pub fn step(title: impl AsRef<str>) {
+    print::bullet(title);
+}
+
+/// What a step found or did.
+pub fn detail(text: impl AsRef<str>) {
+    print::sub_bullet(text);
+}
+
+/// Does work that may take long: a timer stands behind the text until it is done.
+pub fn timed<T>(text: impl AsRef<str>, work: impl FnOnce() -> T) -> T {
+    let timer = print::sub_start_timer(text);
+    let result = work();
+    timer.done();
+    result
+}
+
+/// Does work that writes a log of its own, which is shown as it comes.
+pub fn streamed<T: 'static>(
+    text: impl AsRef<str>,
+    work: impl FnMut(Box<dyn Write + Send + Sync>, Box<dyn Write + Send + Sync>) -> T,
+) -> T {
+    print::sub_stream_with(text, work)
+}
+
+/// The foot of the log.
+pub fn done(started: Instant) {
+    print::all_done(&Some(started));
+}
+
+/// Shows something that may not be meant, and goes on.
+pub fn warning(diagnostic: &dyn Diagnostic) {
+    print::warning(render(diagnostic, false).trim_end());
+}
+
+/// Shows why the build, or detection, ends here.
+pub fn error(diagnostic: &dyn Diagnostic) {
+    let colours = COLOURS.load(Ordering::Relaxed);
+    // Nothing is left to be done where even standard error is closed.
+    let _ = writeln!(io::stderr(), "\n{}", render(diagnostic, colours));
+}
+
+fn render(diagnostic: &dyn Diagnostic, colours: bool) -> String {
+    let theme = if colours {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let mut text = String::new();
+    GraphicalReportHandler::new_themed(theme)
+        .with_width(WIDTH)
+        .with_context_lines(1)
+        .render_report(&mut text, diagnostic)
+        .map_or_else(|_| diagnostic.to_string(), |()| text)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plain(diagnostic: &dyn Diagnostic) -> String {
+        render(diagnostic, false)
+    }
+
+    /// Compares what the user would read with the snapshot file of the test (and the name, where one is given).
+    macro_rules! assert_report {
+        ($name:expr, $diagnostic:expr) => {
+            insta::assert_snapshot!($name, $crate::report::tests::plain(&$diagnostic))
+        };
+        ($diagnostic:expr) => {
+            insta::assert_snapshot!($crate::report::tests::plain(&$diagnostic))
+        };
+    }
+    pub(crate) use assert_report;
+}
