@@ -39,10 +39,11 @@ impl Buildpack for Formation {
     }
 
     fn build(&self, context: BuildContext<Self>) -> libcnb::Result<BuildResult, FormationError> {
+        let env = user_env(&context.platform);
         let started = report::start(concat!("Formation ", env!("CARGO_PKG_VERSION")));
 
         // 1 read: every mistake of the app in one report, before anything is downloaded.
-        let app = read_app(&context)?;
+        let app = read_app(&context, env)?;
 
         // 2 supply: which Ruby, from where.
         report::step("Ruby");
@@ -78,6 +79,7 @@ impl Buildpack for Formation {
     }
 }
 
+/// The user's variables; one of them decides whether the log has colours.
 fn user_env(platform: &GenericPlatform) -> UserEnv {
     let env = UserEnv::new(platform.env());
     report::use_colours(env.get("NO_COLOR").is_none());
@@ -96,8 +98,8 @@ fn build_plan(detected: Detected) -> BuildPlan {
     plan.provides("ruby").requires("ruby").build()
 }
 
-fn read_app(context: &BuildContext<Formation>) -> Result<App, FormationError> {
-    let app = App::read(&context.app_dir, user_env(&context.platform))?;
+fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, FormationError> {
+    let app = App::read(&context.app_dir, env)?;
     if !app.env.set_aside().is_empty() {
         report::step("Build environment");
         report::detail(format!(

@@ -111,7 +111,7 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         "401 Unauthorized",
     ]) {
         "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
-    } else if says(&["Could not find", "can't find", "cannot find"]) {
+    } else if says(&["Could not find", "can no longer be", "cannot find"]) {
         format!(
             "A gem of {lockfile} is not on its server (any more), or not for this platform. Check its source, or run `bundle update GEM` and commit {lockfile}."
         )
@@ -148,6 +148,7 @@ mod tests {
             "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
             "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
             "Authentication is required for gems.example.com.",
+            "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",
             "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
             "Could not reach host rubygems.org. Check your network connection and try again.",
             "something else",

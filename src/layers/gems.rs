@@ -142,7 +142,7 @@ where
             .map_err(|error| buildpack_error(error.into()))?;
         prune(&layer.path()).map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
         report::detail(format!(
-            "Installed {}",
+            "{} are installed",
             counted(installed_gems(&layer.path(), ruby))
         ));
         layer.write_metadata(&now)?;

@@ -8,6 +8,8 @@ use flate2::read::GzDecoder;
 use fs_err as fs;
 use miette::Diagnostic;
 use std::cell::Cell;
+
+use std::fmt::Display;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -136,14 +138,26 @@ fn unpack_entries(reader: &mut dyn Read, folder: &Path) -> io::Result<()> {
             && path
                 .components()
                 .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
-        if !inside || !entry.unpack_in(folder)? {
-            return Err(io::Error::other(format!(
-                "its entry `{}` would leave the layer",
-                path.display()
-            )));
+        let fails = |reason: &dyn Display| {
+            io::Error::other(format!("its entry `{}` {reason}", path.display()))
+        };
+        let unpacked = inside
+            && entry
+                .unpack_in(folder)
+                .map_err(|error| fails(&cause(&error)))?;
+        if !unpacked {
+            return Err(fails(&"would leave the layer"));
         }
     }
     Ok(())
+}
+
+/// What lies at the bottom of an error: tar's own messages name the temporary folder instead.
+fn cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => cause(source),
+        None => format!("is broken: {error}"),
+    }
 }
 
 /// Puts the contents of one folder in the place of another's, on the same disk.
