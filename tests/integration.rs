@@ -1,1 +1,7 @@
-//! Integration tests.
+//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
+
+mod app_mistakes;
+mod native_gem;
+mod rebuild;
+mod rig;
+mod sample_app;

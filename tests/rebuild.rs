@@ -1,0 +1,114 @@
+//! What a second build does again, and what it does not.
+
+use crate::rig::{build_config, inspect_image, web_answer};
+use libcnb_test::{BuildConfig, TestContext, TestRunner, assert_contains, assert_not_contains};
+use std::path::Path;
+
+const LAYERS: &str = "{{json .RootFS.Layers}}";
+
+fn layer_digests(context: &TestContext<'_>) -> String {
+    inspect_image(context, LAYERS)
+}
+
+fn edit(app: &Path, file: &str, from: &str, to: &str) {
+    let path = app.join(file);
+    let text = std::fs::read_to_string(&path).expect("the fixture has this file");
+    assert!(text.contains(from), "{file} holds {from}");
+    std::fs::write(path, text.replace(from, to)).expect("the copy of the fixture is writable");
+}
+
+fn changed(change: impl Fn(&Path) + 'static) -> BuildConfig {
+    let mut config = build_config("ruby-sample-app");
+    config.app_dir_preprocessor(move |app| change(&app));
+    config
+}
+
+#[test]
+#[ignore = "integration test"]
+fn an_unchanged_app_reuses_everything() {
+    let config = build_config("ruby-sample-app");
+    TestRunner::default().build(&config, |context| {
+        let before = layer_digests(&context);
+        context.rebuild(&config, |context| {
+            assert_contains!(context.pack_stdout, "Reusing it from the cache: same archive, same platform");
+            assert_contains!(
+                context.pack_stdout,
+                "Reusing 12 gems from the cache; Bundler does not run, for nothing has changed in Gemfile, Gemfile.lock, Ruby"
+            );
+            assert_not_contains!(context.pack_stdout, "bundle install");
+            assert_eq!(layer_digests(&context), before);
+        });
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn changed_code_reuses_ruby_and_gems() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        context.rebuild(
+            changed(|app| edit(app, "app.rb", "Hello World", "Hello again")),
+            |context| {
+                assert_contains!(context.pack_stdout, "Bundler does not run");
+                assert!(web_answer(&context).contains("Hello again"));
+            },
+        );
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn another_ruby_is_installed_with_gems_of_its_own() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        let other_ruby = changed(|app| {
+            edit(app, "Gemfile", "3.3.8", "3.1.2");
+            edit(app, "Gemfile.lock", "3.3.8p144", "3.1.2p20");
+        });
+        context.rebuild(other_ruby, |context| {
+            assert_contains!(
+                context.pack_stdout,
+                "Not reusing the cached one: version changed from 3.3.8 to 3.1.2"
+            );
+            assert_contains!(
+                context.pack_stdout,
+                "Not reusing the cached gems: Ruby's ABI changed from 3.3.0 to 3.1.0"
+            );
+            assert!(web_answer(&context).ends_with("Hello World! Ruby 3.1.2\n"));
+        });
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        let before = layer_digests(&context);
+        let one_more = changed(|app| {
+            edit(
+                app,
+                "Gemfile",
+                "gem \"webrick\"\n",
+                "gem \"webrick\"\ngem \"rake\"\n",
+            );
+            edit(
+                app,
+                "Gemfile.lock",
+                "    ruby2_keywords (0.0.5)",
+                "    rake (13.2.1)\n    ruby2_keywords (0.0.5)",
+            );
+            edit(app, "Gemfile.lock", "  sinatra\n", "  rake\n  sinatra\n");
+        });
+        context.rebuild(one_more, |context| {
+            assert_contains!(
+                context.pack_stdout,
+                "Updating the cached gems: Gemfile has changed, Gemfile.lock has changed"
+            );
+            assert_contains!(context.pack_stdout, "Installing rake 13.2.1");
+            assert_not_contains!(context.pack_stdout, "Installing sinatra");
+            assert_contains!(context.pack_stdout, "13 gems are installed");
+            context.rebuild(build_config("ruby-sample-app"), |context| {
+                assert_contains!(context.pack_stdout, "Removing rake (13.2.1)");
+                assert_eq!(layer_digests(&context), before);
+            });
+        });
+    });
+}

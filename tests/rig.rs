@@ -1,0 +1,137 @@
+//! What every integration test starts from: a builder, the packaged buildpack, servers for Rubies and gems, and a build
+//! environment that would break a build which trusted it.
+
+use libcnb_test::{
+    BuildConfig, BuildpackReference, ContainerConfig, ContainerContext, TestContext,
+};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Variables that a user's shell or CI may happen to have, with values that no build survives that uses them.
+const HOSTILE_ENV: [(&str, &str); 7] = [
+    ("PATH", "/invalid"),
+    ("GEM_HOME", "/invalid/gem-home"),
+    ("GEM_PATH", "/invalid/gem-path"),
+    ("BUNDLE_PATH", "/invalid/bundle-path"),
+    ("RUBYOPT", "-rinvalid"),
+    ("RUBYLIB", "/invalid/lib"),
+    ("LD_PRELOAD", "/invalid/preload.so"),
+];
+
+/// The buildpack, packaged once for all tests.
+static BUILDPACK: LazyLock<String> = LazyLock::new(|| {
+    let output = Command::new("script/package")
+        .args(["--profile", "dev"])
+        .output()
+        .expect("script/package should start");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    stdout
+        .lines()
+        .last()
+        .expect("a folder on the last line")
+        .to_string()
+});
+
+/// A build of a fixture, against the rig's servers, with the hostile environment.
+pub(crate) fn build_config(fixture: &str) -> BuildConfig {
+    let mut config = BuildConfig::new(variable("FORMATION_BUILDER"), format!("fixtures/{fixture}"));
+    config
+        .buildpacks([BuildpackReference::Other(BUILDPACK.clone())])
+        .envs(HOSTILE_ENV)
+        .env("NO_COLOR", "1")
+        .env("BP_RUBY_INVENTORY", variable("FORMATION_RUBY_INVENTORY"))
+        .env("BUNDLE_MIRROR__ALL", variable("FORMATION_GEM_SERVER"));
+    config
+}
+
+/// A variable that `script/bootstrap` gives.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by script/test"))
+}
+
+/// Runs the image's process of a type to its end and returns what it wrote to standard output.
+pub(crate) fn output_of(context: &TestContext<'_>, process_type: &str) -> String {
+    let mut output = String::new();
+    context.start_container(
+        ContainerConfig::new().entrypoint(process_type),
+        |container| {
+            output = container.logs_wait().stdout;
+        },
+    );
+    output
+}
+
+/// Starts the image's default process and returns the answer to `GET /`.
+pub(crate) fn web_answer(context: &TestContext<'_>) -> String {
+    let mut answer = String::new();
+    context.start_container(ContainerConfig::new().expose_port(8080), |container| {
+        answer = get(&container, Duration::from_secs(30));
+    });
+    answer
+}
+
+fn get(container: &ContainerContext, patience: Duration) -> String {
+    let started = Instant::now();
+    loop {
+        match try_get(container) {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200") => return answer,
+            result => assert!(
+                started.elapsed() < patience,
+                "no answer: {result:?}\n{}",
+                container.logs_now()
+            ),
+        }
+        sleep(Duration::from_millis(200));
+    }
+}
+
+fn try_get(container: &ContainerContext) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(container.address_for_port(8080))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// What `docker inspect` says of the image, by a Go template. The container that it is asked of only has to exist.
+pub(crate) fn inspect_image(context: &TestContext<'_>, format: &str) -> String {
+    let mut result = String::new();
+    context.start_container(
+        ContainerConfig::new()
+            .entrypoint("launcher")
+            .command(["--", "true"]),
+        |container| {
+            let image = docker(&[
+                "inspect",
+                "--format",
+                "{{.Image}}",
+                &container.container_name,
+            ]);
+            result = docker(&["inspect", "--format", format, image.trim()]);
+        },
+    );
+    result
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker")
+        .args(arguments)
+        .output()
+        .expect("docker should start");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

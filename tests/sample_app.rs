@@ -1,0 +1,72 @@
+//! The tutorial's sample app: Sinatra, with a web and a worker process.
+
+use crate::rig::{build_config, inspect_image, output_of, web_answer};
+use libcnb_test::{TestRunner, assert_contains, assert_empty, assert_not_contains};
+
+#[test]
+#[ignore = "integration test"]
+fn the_sample_app_builds_and_runs() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        assert_empty!(context.pack_stderr.lines().filter(|line| !line.starts_with("Warning:")).collect::<String>());
+        assert_contains!(
+            context.pack_stdout,
+            "Set by Formation itself, so yours are not used: BUNDLE_PATH, GEM_HOME, GEM_PATH, LD_PRELOAD, PATH, RUBYLIB, RUBYOPT"
+        );
+        assert_contains!(context.pack_stdout, "Version `3.3.8` (from Gemfile.lock: 3.3.8)");
+        assert_contains!(context.pack_stdout, "Verified: SHA-256 ");
+        assert_contains!(context.pack_stdout, "12 gems are installed");
+        assert_contains!(context.pack_stdout, "Run `web` with docker run IMAGE");
+        assert_contains!(context.pack_stdout, "Run `worker` with docker run --entrypoint worker IMAGE");
+
+        assert!(web_answer(&context).ends_with("Hello World! Ruby 3.3.8\n"));
+        assert_eq!(output_of(&context, "worker"), "Running a worker task...\n".repeat(6));
+
+        let ruby = context.run_shell_command("ruby -v").stdout;
+        assert!(ruby.starts_with("ruby 3.3.8 "), "{ruby}");
+        let gems = context.run_shell_command("bundle list").stdout;
+        assert_contains!(gems, "sinatra (4.1.1)");
+        let bundler = context.run_shell_command("bundle --version").stdout;
+        assert_eq!(bundler.trim(), "Bundler version 2.6.7");
+        let user = context.run_shell_command("id -u").stdout;
+        assert_ne!(user.trim(), "0");
+
+        let metadata = inspect_image(&context, r#"{{index .Config.Labels "io.buildpacks.build.metadata"}}"#);
+        assert_contains!(metadata, r#""type":"web""#);
+        assert_contains!(metadata, r#""type":"worker""#);
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn the_image_holds_the_app_as_it_is_and_nothing_left_over() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        let app = context
+            .run_shell_command("cd /workspace && find . | sort")
+            .stdout;
+        assert_eq!(
+            app,
+            ".\n./Gemfile\n./Gemfile.lock\n./Procfile\n./app.rb\n./worker.rb\n"
+        );
+        let left_over = context.run_shell_command(
+            "find /layers/*/gems -name '*.gem' -o -name 'mkmf.log' -o -name 'gem_make.out'",
+        );
+        assert_empty!(left_over.stdout);
+        let env = context.run_shell_command("env").stdout;
+        assert_not_contains!(env, "/invalid");
+        assert_not_contains!(env, "BUNDLE_MIRROR");
+        assert_contains!(env, "RACK_ENV=production");
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn programs_of_gems_run_without_bundle_exec() {
+    let mut config = build_config("ruby-sample-app");
+    config.app_dir_preprocessor(|app| {
+        std::fs::write(app.join("Procfile"), "version: rackup --version\n")
+            .expect("the Procfile should be writable");
+    });
+    TestRunner::default().build(config, |context| {
+        assert_eq!(output_of(&context, "version"), "Rack 3.1.20\n");
+    });
+}
