@@ -1,0 +1,9 @@
+# A static web server for the gems and the Rubies.
+ARG BASE
+FROM $BASE
+USER root
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y nginx-light \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+COPY nginx.conf /etc/nginx/nginx.conf
+CMD ["nginx"]

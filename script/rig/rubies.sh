@@ -1,0 +1,45 @@
+# The Rubies: built from Debian's source packages, whose archives are upstream's byte for byte.
+# shellcheck shell=bash
+
+# VERSION/SUITE/SOURCE-PACKAGE. The first is the one whose compiled gems Debian trixie has.
+DEMO_RUBIES=(3.3.8/trixie/ruby3.3)
+TEST_RUBIES=(3.1.2/bookworm/ruby3.1) # to change a version, a second one is enough
+RUBIES=$CACHE/rubies
+
+ruby_title() { echo "Ruby ${1%%/*} from source"; }
+ruby_duration() { echo "about 3 minutes"; }
+
+ruby_current() { [[ -f $(ruby_archive "$1") && $(<"$(ruby_stamp "$1")") == "$(ruby_key "$1")" ]]; }
+
+ruby_make() {
+  local version suite package sources
+  IFS=/ read -r version suite package <<<"$1"
+  sources=$CACHE/sources/$package-$suite
+  if [[ ! -d $sources ]]; then
+    fetch_debian "$sources" <<<"source $suite $package"
+  fi
+  rm -rf "$RUBIES"/.build-ruby.* # of a killed run
+  "$rig/../build-ruby" "$sources"/*.orig.tar.* "$RUBIES"
+  [[ -f $(ruby_archive "$1") ]] || { echo "$package of $suite is not Ruby $version any more." && return 1; }
+  ruby_key "$1" >"$(ruby_stamp "$1")"
+}
+
+# By the Dockerfiles, not the images' ids: a Ruby outlives a rebuild of the same image.
+ruby_key() {
+  key_of "$rig/rubies" "$rig/images/run.Dockerfile" "$rig/images/build.Dockerfile" "$1"
+}
+
+ruby_stamp() { echo "$RUBIES/.${1%%/*}.key"; }
+ruby_archive() { echo "$RUBIES/ruby-${1%%/*}-debian-13-$(docker version --format '{{.Server.Arch}}').tar.gz"; }
+
+# fetch_debian FOLDER <LIST: the packages of a list (see debian/fetch.sh) in a new folder.
+fetch_debian() {
+  local folder=$1
+  mkdir -p "$(dirname "$folder")"
+  rm -rf "$folder.new" && mkdir "$folder.new"
+  docker run --rm --interactive --network host --user 0:0 \
+    --env http_proxy --env https_proxy --env no_proxy \
+    --volume "$folder.new:/out" --volume "$rig/debian/fetch.sh:/fetch.sh:ro" \
+    "$BUILD_IMAGE" bash /fetch.sh
+  mv "$folder.new" "$folder"
+}
