@@ -28,7 +28,7 @@ fn procfile_mistakes() {
         assert_contains!(stderr, "3 mistakes in the Procfile");
         assert_contains!(stderr, "no colon after the type: `web: bundle exec puma`");
         assert_contains!(stderr, "`my-worker`");
-        assert_contains!(stderr, "`release` has no command");
+        assert_contains!(stderr, "no command: `release: COMMAND`");
         assert_not_contains!(stdout, "Installing");
     });
 }
@@ -47,7 +47,7 @@ fn an_unreadable_procfile() {
     build_fails(config, |_, stderr| {
         assert_contains!(
             stderr,
-            "the Procfile is not UTF-8 text: byte 0xe9 in line 2, column 17"
+            "the byte 0xe9 in column 17 is not UTF-8: save the file as UTF-8"
         );
     });
 }

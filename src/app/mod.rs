@@ -1,5 +1,6 @@
 //! What the app says: every input is read and checked here, before anything is downloaded. One file for each input.
 
+pub mod bindings;
 pub mod bundle_config;
 pub mod detect;
 pub mod gem_version;
@@ -13,7 +14,7 @@ use bundle_config::BundleConfig;
 use gemfile::GemfilePaths;
 use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
-use procfile::{Procfile, ReadProcfileError};
+use procfile::{Procfile, ProcfileError};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ pub enum AppError {
     /// The Procfile is broken.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Procfile(#[from] ReadProcfileError),
+    Procfile(#[from] ProcfileError),
 }
 
 /// All inputs that cannot be used.

@@ -2,7 +2,7 @@
 //!
 //! Every line is an entry, blank, a comment, or an error: nothing vanishes. All errors come in one report.
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, NamedSource};
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
 
@@ -15,6 +15,28 @@ const LONGEST_TYPE: usize = 63;
 /// Types that have a meaning of their own in the image.
 const RESERVED: [&str; 2] = ["launcher", "formation"];
 
+/// Types that a person would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
+const PROGRAMS: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
+
+/// Where process types were read from, as the log names it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum ProcfileSource {
+    /// The file in the app.
+    #[default]
+    File,
+    /// The service binding of this name, which replaces the file.
+    Binding(String),
+}
+
+impl Display for ProcfileSource {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => formatter.write_str(FILE_NAME),
+            Self::Binding(name) => write!(formatter, "service binding `{name}`"),
+        }
+    }
+}
+
 /// The process types of an app, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Procfile {
@@ -22,6 +44,8 @@ pub struct Procfile {
     pub entries: Vec<Entry>,
     /// What was accepted, but perhaps not meant.
     pub warnings: Option<ProcfileWarnings>,
+    /// Where it is from.
+    pub source: ProcfileSource,
 }
 
 /// One process type and how it is started.
@@ -62,138 +86,97 @@ impl Display for ProcessType {
     }
 }
 
+/// Something in a Procfile that is wrong, or may not be meant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// What it is.
+    pub message: String,
+    /// What to write instead, as it could be pasted; or what to do.
+    pub help: Option<String>,
+    /// Where: bytes from the start of the file.
+    pub offset: usize,
+    /// How many bytes.
+    pub length: usize,
+}
+
+impl Problem {
+    fn label(&self) -> LabeledSpan {
+        let text = match &self.help {
+            Some(help) => format!("{}: {help}", self.message),
+            None => self.message.clone(),
+        };
+        LabeledSpan::new_with_span(Some(text), (self.offset, self.length))
+    }
+}
+
 /// The Procfile cannot be used: every mistake in it.
 #[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{} in the Procfile", counted(labels.len(), "mistake"))]
+#[error("{} in the Procfile", counted(problems.len(), "mistake"))]
 #[diagnostic(help(
     "Each line is `TYPE: COMMAND`, such as `web: bundle exec puma`, a comment (`#`), or blank."
 ))]
 pub struct ProcfileError {
+    /// Each mistake, in the order of the file.
+    pub problems: Vec<Problem>,
     /// The file's text.
     #[source_code]
     pub source_code: NamedSource<String>,
-    /// The place of each mistake, with what to write there.
     #[label(collection)]
-    pub labels: Vec<LabeledSpan>,
+    labels: Vec<LabeledSpan>,
 }
 
 /// The Procfile is usable, but something in it may not be meant.
 #[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{} in the Procfile may not be meant", counted(labels.len(), "line"))]
+#[error("{} in the Procfile may not be meant", counted(problems.len(), "line"))]
 #[diagnostic(severity(Warning))]
 pub struct ProcfileWarnings {
+    /// Each of them, in the order of the file.
+    pub problems: Vec<Problem>,
     /// The file's text.
     #[source_code]
     pub source_code: NamedSource<String>,
-    /// Each place, with what becomes of it.
     #[label(collection)]
-    pub labels: Vec<LabeledSpan>,
-}
-
-/// The Procfile is not UTF-8 text.
-#[derive(Clone, Debug, Diagnostic, Error)]
-#[error("the Procfile is not UTF-8 text: byte {byte:#04x} in line {line}, column {column}")]
-#[diagnostic(help("Save it as UTF-8 (not UTF-16 or Latin-1) and build again."))]
-pub struct NotUtf8 {
-    /// The first byte that is not.
-    pub byte: u8,
-    /// Its line, from 1.
-    pub line: usize,
-    /// Its column in characters, from 1.
-    pub column: usize,
-}
-
-/// Either way in which a Procfile can fail.
-#[derive(Clone, Debug, Diagnostic, Error)]
-pub enum ReadProcfileError {
-    /// It is no text.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    NotUtf8(#[from] NotUtf8),
-    /// Its lines are wrong.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Lines(#[from] ProcfileError),
+    labels: Vec<LabeledSpan>,
 }
 
 impl Procfile {
     /// Reads the bytes of a Procfile.
     ///
     /// # Errors
-    /// The bytes are no UTF-8 text, or there are lines that are neither an entry, blank, nor a comment.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ReadProcfileError> {
-        Ok(Self::parse_text(utf8(bytes)?)?)
-    }
-
-    fn parse_text(text: &str) -> Result<Self, ProcfileError> {
-        let mut entries: Vec<(Entry, SourceSpan)> = Vec::new();
-        let mut errors = Vec::new();
-        let mut warnings = Vec::new();
-        for line in lines(text) {
-            let span = SourceSpan::from((line.offset, line.text.len()));
-            match read_line(line.text) {
-                Ok(Line::Nothing) => {}
-                Ok(Line::SlashComment) => warnings.push(LabeledSpan::new_with_span(
-                    Some("taken for a comment; comments start with `#`".into()),
-                    span,
-                )),
-                Ok(Line::Entry(entry)) => {
-                    if let Some(index) = entries
-                        .iter()
-                        .position(|(earlier, _)| earlier.process_type == entry.process_type)
-                    {
-                        let (earlier, place) = entries.remove(index);
-                        warnings.push(LabeledSpan::new_with_span(
-                            Some(format!(
-                                "`{}` is set again below: not used",
-                                earlier.process_type
-                            )),
-                            place,
-                        ));
-                        warnings.push(LabeledSpan::new_with_span(Some("used".into()), span));
-                    }
-                    entries.push((entry, span));
-                }
-                Err(mistake) => errors.push(LabeledSpan::new_with_span(
-                    Some(mistake.message),
-                    (line.offset + mistake.start, mistake.length),
-                )),
-            }
+    /// Something in it is neither an entry, blank, nor a comment: all of it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ProcfileError> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut reader = Reader {
+            lines: lines(&text).collect(),
+            next: 0,
+            entries: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        match not_text(bytes) {
+            Some(problem) => reader.errors.push(problem),
+            None => reader.read(),
         }
-        let source_code = || NamedSource::new(FILE_NAME, text.to_string());
-        if !errors.is_empty() {
-            return Err(ProcfileError {
-                source_code: source_code(),
-                labels: errors,
-            });
-        }
-        Ok(Self {
-            entries: entries.into_iter().map(|(entry, _)| entry).collect(),
-            warnings: (!warnings.is_empty()).then(|| ProcfileWarnings {
-                source_code: source_code(),
-                labels: warnings,
-            }),
-        })
+        reader.finish(&text)
     }
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, NotUtf8> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let before = valid.rsplit('\n').next().unwrap_or_default();
-        NotUtf8 {
-            byte: bytes[error.valid_up_to()],
-            line: valid.matches('\n').count() + 1,
-            column: before.chars().count() + 1,
-        }
-    })
+/// One pass over the lines.
+struct Reader<'a> {
+    lines: Vec<SourceLine<'a>>,
+    next: usize,
+    entries: Vec<(Entry, SourceLine<'a>)>,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 /// A line without its ending and without the space around it.
+#[derive(Clone, Copy)]
 struct SourceLine<'a> {
     /// Where the text starts, in bytes from the start of the file.
     offset: usize,
     text: &'a str,
+    indented: bool,
 }
 
 fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
@@ -201,132 +184,304 @@ fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     text.split_inclusive('\n').map(move |raw| {
         let start = offset;
         offset += raw.len();
-        let text = raw.trim_start_matches('\u{feff}').trim_start();
+        let unmarked = raw.trim_start_matches('\u{feff}');
+        let text = unmarked.trim_start();
         SourceLine {
             offset: start + raw.len() - text.len(),
             text: text.trim_end(),
+            indented: text.len() < unmarked.len(),
         }
     })
 }
 
-enum Line {
-    Nothing,
-    SlashComment,
-    Entry(Entry),
+impl<'a> SourceLine<'a> {
+    fn is_blank(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    fn problem(&self, message: impl Into<String>, help: Option<String>) -> Problem {
+        self.problem_at(0, self.text.len(), message, help)
+    }
+
+    fn problem_at(
+        &self,
+        start: usize,
+        length: usize,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Problem {
+        Problem {
+            message: message.into(),
+            help,
+            offset: self.offset + start,
+            length,
+        }
+    }
+
+    /// The text before and after the first colon, without the space around them.
+    fn split(&self) -> Option<(&'a str, &'a str)> {
+        let (process_type, command) = self.text.split_once(':')?;
+        Some((process_type.trim_end(), command.trim_start()))
+    }
 }
 
-/// What is wrong in a line, and where: bytes from the start of the line's text.
-struct Mistake {
-    message: String,
-    start: usize,
-    length: usize,
+impl<'a> Reader<'a> {
+    fn read(&mut self) {
+        while let Some(line) = self.take_line() {
+            match self.read_line(line) {
+                Ok(Some(entry)) => self.add(entry, line),
+                Ok(None) => {}
+                Err(problem) => self.errors.push(problem),
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Option<SourceLine<'a>> {
+        let line = self.lines.get(self.next).copied();
+        self.next += 1;
+        line
+    }
+
+    /// An entry, or nothing for a line that has none to have.
+    fn read_line(&mut self, line: SourceLine<'a>) -> Result<Option<Entry>, Problem> {
+        if line.is_blank() || line.text.starts_with('#') {
+            return Ok(None);
+        }
+        if line.text.starts_with("//") {
+            self.warnings
+                .push(line.problem("taken for a comment, but comments start with `#`", None));
+            return Ok(None);
+        }
+        if let Some(nul) = line.text.find('\0') {
+            return Err(line.problem_at(nul, 1, "a NUL byte", Some("delete it".into())));
+        }
+        if is_conflict_marker(line.text) {
+            return Err(line.problem(
+                "a merge conflict",
+                Some("take one of the sides and delete the markers".into()),
+            ));
+        }
+        if line.text.chars().all(|c| c == '-') {
+            return Err(line.problem("a Procfile is no YAML", Some("delete this line".into())));
+        }
+        let Some((written_type, command)) = line.split() else {
+            return Err(missing_colon(line));
+        };
+        let command = self.whole_command(line, command)?;
+        let process_type = read_type(written_type).map_err(|(message, better)| {
+            let help = better.map(|better| as_line(&better, &command));
+            line.problem_at(0, written_type.len().max(1), message, help)
+        })?;
+        if command.is_empty() {
+            return Err(self.no_command(line, &process_type));
+        }
+        Ok(Some(Entry {
+            process_type,
+            command,
+        }))
+    }
+
+    /// A command that ends with a backslash goes on in the next line for a shell, but not in a Procfile.
+    fn whole_command(&mut self, line: SourceLine<'a>, command: &str) -> Result<String, Problem> {
+        let Some(first) = command.strip_suffix('\\') else {
+            return Ok(command.to_string());
+        };
+        let mut parts = vec![first.trim()];
+        while let Some(next) = self.take_line() {
+            match next.text.strip_suffix('\\') {
+                Some(part) => parts.push(part.trim()),
+                None => {
+                    parts.push(next.text);
+                    break;
+                }
+            }
+        }
+        let process_type = line.split().map_or("", |(process_type, _)| process_type);
+        let whole = parts.join(" ");
+        Err(line.problem_at(
+            line.text.len() - 1,
+            1,
+            "an entry is one line, without a backslash at its end",
+            Some(as_line(process_type, whole.trim())),
+        ))
+    }
+
+    /// `web:` alone; where YAML follows it, with what that YAML means.
+    fn no_command(&mut self, line: SourceLine<'a>, process_type: &ProcessType) -> Problem {
+        let Some(yaml) = self.lines.get(self.next).filter(|next| next.indented) else {
+            return line.problem(
+                "no command",
+                Some(as_line(process_type.as_str(), "COMMAND")),
+            );
+        };
+        let command = match yaml.split() {
+            Some(("command", command)) => command,
+            _ => yaml.text.trim_start_matches("- "),
+        };
+        let help = as_line(process_type.as_str(), command.trim_matches(['"', '\'']));
+        self.next += 1;
+        line.problem(
+            "a Procfile is no YAML: the command stands behind the colon",
+            Some(help),
+        )
+    }
+
+    fn add(&mut self, entry: Entry, line: SourceLine<'a>) {
+        let process_type = &entry.process_type;
+        if let Some(index) = self
+            .entries
+            .iter()
+            .position(|(earlier, _)| earlier.process_type == *process_type)
+        {
+            let (_, earlier) = self.entries.remove(index);
+            self.warnings.push(earlier.problem(
+                format!("not used, for `{process_type}` is set again below"),
+                None,
+            ));
+            self.warnings
+                .push(line.problem(format!("used for `{process_type}`"), None));
+        }
+        if PROGRAMS.contains(&process_type.as_str()) {
+            self.warnings.push(line.problem_at(
+                0,
+                process_type.as_str().len(),
+                format!("`docker run --entrypoint {process_type} IMAGE` starts this process, not the program"),
+                None,
+            ));
+        }
+        self.entries.push((entry, line));
+    }
+
+    fn finish(mut self, text: &str) -> Result<Procfile, ProcfileError> {
+        let source_code = NamedSource::new(FILE_NAME, text.to_string());
+        if !self.errors.is_empty() {
+            return Err(ProcfileError {
+                labels: self.errors.iter().map(Problem::label).collect(),
+                problems: self.errors,
+                source_code,
+            });
+        }
+        self.warnings.sort_by_key(|problem| problem.offset);
+        Ok(Procfile {
+            source: ProcfileSource::default(),
+            entries: self.entries.into_iter().map(|(entry, _)| entry).collect(),
+            warnings: (!self.warnings.is_empty()).then(|| ProcfileWarnings {
+                labels: self.warnings.iter().map(Problem::label).collect(),
+                problems: self.warnings,
+                source_code,
+            }),
+        })
+    }
 }
 
-fn read_line(text: &str) -> Result<Line, Mistake> {
-    if text.is_empty() || text.starts_with('#') {
-        return Ok(Line::Nothing);
-    }
-    if text.starts_with("//") {
-        return Ok(Line::SlashComment);
-    }
-    let Some((process_type, command)) = text.split_once(':') else {
-        return Err(missing_colon(text));
-    };
-    let type_length = process_type.trim_end().len();
-    let process_type = read_type(&text[..type_length]).map_err(|message| Mistake {
-        message,
-        start: 0,
-        length: type_length.max(1),
-    })?;
-    let command = command.trim();
-    if command.is_empty() {
-        return Err(Mistake {
-            message: format!("`{process_type}` has no command: `{process_type}: COMMAND`"),
-            start: 0,
-            length: text.len(),
-        });
-    }
-    if let Some(nul) = text.find('\0') {
-        return Err(Mistake {
-            message: "a NUL byte: delete it".into(),
-            start: nul,
+/// Why bytes are no UTF-8 text, if they are not.
+fn not_text(bytes: &[u8]) -> Option<Problem> {
+    let save = || Some("save the file as UTF-8".to_string());
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Some(Problem {
+            message: "the file is UTF-16 text".into(),
+            help: save(),
+            offset: 0,
             length: 1,
         });
     }
-    Ok(Line::Entry(Entry {
-        process_type,
-        command: command.to_string(),
-    }))
-}
-
-fn missing_colon(text: &str) -> Mistake {
-    let (first, rest) = text
-        .split_once(|c: char| c.is_whitespace() || c == '=')
-        .unwrap_or((text, ""));
-    let message = match read_type(first) {
-        Ok(process_type) if rest.trim().is_empty() => {
-            format!("no colon and no command: `{process_type}: COMMAND`")
-        }
-        Ok(process_type) => format!(
-            "no colon after the type: `{process_type}: {}`",
-            rest.trim().trim_start_matches('=').trim()
+    let error = std::str::from_utf8(bytes).err()?;
+    let offset = error.valid_up_to();
+    let before = String::from_utf8_lossy(&bytes[..offset]);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    Some(Problem {
+        message: format!(
+            "the byte {:#04x} in column {column} is not UTF-8",
+            bytes[offset]
         ),
-        Err(_) => "no entry: a line is `TYPE: COMMAND`, a comment (`#`), or blank".into(),
-    };
-    Mistake {
-        message,
-        start: 0,
-        length: text.len(),
+        help: save(),
+        offset,
+        // It is shown as the replacement character.
+        length: char::REPLACEMENT_CHARACTER.len_utf8(),
+    })
+}
+
+fn is_conflict_marker(text: &str) -> bool {
+    ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
+        .iter()
+        .any(|marker| text.starts_with(marker))
+}
+
+fn as_line(process_type: &str, command: &str) -> String {
+    format!("`{process_type}: {command}`")
+}
+
+fn missing_colon(line: SourceLine<'_>) -> Problem {
+    let (first, rest) = line
+        .text
+        .split_once(|c: char| c.is_whitespace() || c == '=')
+        .unwrap_or((line.text, ""));
+    let command = rest
+        .trim_start_matches(|c: char| c.is_whitespace() || c == '=')
+        .trim_end();
+    match read_type(first) {
+        Ok(process_type) if command.is_empty() => line.problem(
+            "no colon and no command",
+            Some(as_line(process_type.as_str(), "COMMAND")),
+        ),
+        Ok(process_type) => line.problem(
+            "no colon after the type",
+            Some(as_line(process_type.as_str(), command)),
+        ),
+        Err(_) => line.problem(
+            "no entry",
+            Some("write `TYPE: COMMAND`, or `#` before a comment".into()),
+        ),
     }
 }
 
-fn read_type(text: &str) -> Result<ProcessType, String> {
+/// A valid type; or what is wrong with it and, where there is one, the nearest valid type.
+fn read_type(text: &str) -> Result<ProcessType, (String, Option<String>)> {
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let ends_well = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-    };
-    if text.is_empty() {
-        return Err("no type before the colon: `TYPE: COMMAND`".into());
-    }
-    if let Some(bad) = text.chars().find(|c| !valid(*c)) {
-        let suggestion = suggested_type(text);
-        return Err(format!(
-            "a type has letters, digits, `-` and `_`, but not `{}`: `{suggestion}`",
+    let ends_well = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let problem = if text.is_empty() {
+        "no type before the colon".to_string()
+    } else if let Some(bad) = text.chars().find(|c| !valid(*c)) {
+        format!(
+            "a type has letters, digits, `-` and `_`, but not `{}`",
             printable(bad)
-        ));
-    }
-    if !ends_well(text) {
-        return Err(format!(
-            "a type starts and ends with a letter or a digit: `{}`",
-            suggested_type(text)
-        ));
-    }
-    if text.len() > LONGEST_TYPE {
-        return Err(format!(
-            "a type has {LONGEST_TYPE} characters at most, this one {}",
+        )
+    } else if !ends_well {
+        "a type starts and ends with a letter or a digit".to_string()
+    } else if text.len() > LONGEST_TYPE {
+        format!(
+            "a type has {LONGEST_TYPE} characters at most, and this one {}",
             text.len()
-        ));
-    }
-    if RESERVED.contains(&text) {
-        return Err(format!(
-            "`{text}` is reserved: every image has one of its own; choose another, such as `{text}-app`"
-        ));
-    }
-    Ok(ProcessType(text.to_string()))
+        )
+    } else if RESERVED.contains(&text) {
+        format!("every image has a `{text}` of its own")
+    } else {
+        return Ok(ProcessType(text.to_string()));
+    };
+    Err((problem, Some(better_type(text))))
 }
 
 /// A character as a message can show it.
 fn printable(c: char) -> String {
-    if c.is_control() {
-        c.escape_default().to_string()
-    } else {
-        c.to_string()
+    match c {
+        ' ' => "a space".into(),
+        c if c.is_control() => format!("`{}`", c.escape_default()),
+        c => format!("`{c}`"),
     }
 }
 
-/// The nearest valid type: other characters become dashes, and none stands at an end.
-fn suggested_type(text: &str) -> String {
+/// The nearest valid type: other characters become dashes, none stands at an end, and what is too long is cut.
+fn better_type(text: &str) -> String {
+    if RESERVED.contains(&text) {
+        return format!("app-{text}");
+    }
     let dashed: String = text
         .chars()
         .map(|c| {
@@ -337,9 +492,11 @@ fn suggested_type(text: &str) -> String {
             }
         })
         .collect();
-    match dashed.trim_matches(['-', '_']) {
+    let trimmed = dashed.trim_matches(['-', '_']);
+    let short = &trimmed[..trimmed.len().min(LONGEST_TYPE)];
+    match short.trim_end_matches(['-', '_']) {
         "" => "worker".into(),
-        trimmed => trimmed.into(),
+        better => better.into(),
     }
 }
 
@@ -403,26 +560,70 @@ mod tests {
         }
     }
 
+    fn errors(text: &[u8]) -> ProcfileError {
+        Procfile::parse(text).unwrap_err()
+    }
+
     #[test]
     fn every_mistake_is_shown() {
-        assert_report!(
-            Procfile::parse(
-                indoc! {"
-            web bundle exec puma
-            worker = sidekiq
-            \"clock\": ruby clock.rb
-            my.worker: ruby worker.rb
-            -x-: true
-            release:
-            launcher: ruby launch.rb
-            : nothing
-            && what is this
-            ok: fine
-        "}
-                .as_bytes()
-            )
-            .unwrap_err()
-        );
+        assert_report!(errors(
+            indoc! {r#"
+                web bundle exec puma
+                worker = sidekiq
+                "clock": ruby clock.rb
+                my.worker: ruby worker.rb
+                my mailer: ruby mailer.rb
+                wörker: ruby worker.rb
+                -x-: true
+                release:
+                launcher: ruby launch.rb
+                : nothing
+                && what is this
+                long: bundle exec \
+                  sidekiq \
+                  -C config/sidekiq.yml
+                ok: fine
+            "#}
+            .as_bytes()
+        ));
+    }
+
+    #[test]
+    fn yaml_and_conflicts_are_shown() {
+        assert_report!(errors(
+            indoc! {r#"
+                ---
+                web:
+                  command: "bundle exec puma"
+                worker:
+                  - sidekiq
+                <<<<<<< HEAD
+                clock: ruby clock.rb
+                =======
+                clock: ruby timer.rb
+                >>>>>>> main
+            "#}
+            .as_bytes()
+        ));
+    }
+
+    #[test]
+    fn what_is_suggested_is_accepted() {
+        let problems = errors(
+            "web puma\nworker=sidekiq\n\"clock\": x\nmy.worker: y\n-x: z\nformation: f\nb c: d\n_: e\nlong: a \\\n b\n".as_bytes(),
+        )
+        .problems;
+        assert_eq!(problems.len(), 9);
+        for problem in problems {
+            let suggestion = problem.help.unwrap();
+            let line = suggestion.trim_matches('`');
+            assert!(Procfile::parse(line.as_bytes()).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_nul_byte_is_shown() {
+        assert_report!(errors(b"web: pu\0ma\n"));
     }
 
     #[test]
@@ -450,8 +651,19 @@ mod tests {
     }
 
     #[test]
+    fn types_that_shadow_programs_are_shown() {
+        assert_report!(
+            Procfile::parse(b"web: puma\nrake: bundle exec rake\n")
+                .unwrap()
+                .warnings
+                .unwrap()
+        );
+    }
+
+    #[test]
     fn what_is_no_text_is_shown() {
-        assert_report!(Procfile::parse(b"web: puma\nworker: caf\xe9\n").unwrap_err());
+        assert_report!("latin_1", errors(b"web: puma\nworker: echo caf\xe9\n"));
+        assert_report!("utf_16", errors(b"\xff\xfew\0e\0b\0:\0 \0p\0u\0m\0a\0\n\0"));
     }
 
     proptest! {
@@ -464,6 +676,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(lines in prop::collection::btree_map("[a-zA-Z0-9]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9])?", "[!-~]([ -~]{0,20}[!-~])?", 0..6)) {
             prop_assume!(lines.keys().all(|name| !RESERVED.contains(&name.as_str())));
+            prop_assume!(lines.values().all(|command| !command.ends_with('\\')));
             let text = lines.iter().map(|(name, command)| format!("{name}: {command}")).collect::<Vec<_>>().join("
     ");
             prop_assert_eq!(entries(&text), lines.into_iter().collect::<Vec<_>>());

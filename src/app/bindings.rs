@@ -1,0 +1,79 @@
+//! Service bindings: folders that the platform mounts for a build, `$SERVICE_BINDING_ROOT/NAME/type` and the files beside it.
+//!
+//! Source: <https://github.com/servicebinding/spec#workload-projection>
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One binding.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Binding {
+    /// The folder's name.
+    pub name: String,
+    /// The text of its `type` file, without the space around it.
+    pub binding_type: String,
+    /// Where its entries are, one file each.
+    pub folder: PathBuf,
+}
+
+/// All bindings below a root, sorted by name. A root that is not there has none; a folder without `type` is passed over.
+///
+/// # Errors
+/// The root or a `type` file is there but cannot be read.
+pub fn read(root: &Path) -> io::Result<Vec<Binding>> {
+    let mut bindings = Vec::new();
+    if !root.is_dir() {
+        return Ok(bindings);
+    }
+    for entry in fs_err::read_dir(root)? {
+        let entry = entry?;
+        let type_file = entry.path().join("type");
+        if type_file.is_file() {
+            bindings.push(Binding {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                binding_type: fs_err::read_to_string(type_file)?.trim().to_string(),
+                folder: entry.path(),
+            });
+        }
+    }
+    bindings.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(bindings)
+}
+
+impl Binding {
+    /// Types are compared without regard to case, as the other buildpacks do.
+    #[must_use]
+    pub fn is_of_type(&self, binding_type: &str) -> bool {
+        self.binding_type.eq_ignore_ascii_case(binding_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_have_a_type() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, binding_type) in [
+            ("b", Some("Procfile\n")),
+            ("a", Some("ca-certificates")),
+            ("c", None),
+        ] {
+            fs_err::create_dir(root.path().join(name)).unwrap();
+            if let Some(binding_type) = binding_type {
+                fs_err::write(root.path().join(name).join("type"), binding_type).unwrap();
+            }
+        }
+        let bindings = read(root.path()).unwrap();
+        assert_eq!(
+            bindings
+                .iter()
+                .map(|binding| binding.name.as_str())
+                .collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert!(bindings[1].is_of_type("procfile"));
+        assert!(read(Path::new("/nowhere")).unwrap().is_empty());
+    }
+}
