@@ -16,6 +16,7 @@ use libcnb::generic::{GenericMetadata, GenericPlatform};
 use libcnb::{Buildpack, Env, Platform, buildpack_main};
 use miette::Diagnostic;
 use std::io;
+use std::path::PathBuf;
 use thiserror::Error;
 
 struct Formation;
@@ -86,6 +87,19 @@ fn user_env(platform: &GenericPlatform) -> UserEnv {
     env
 }
 
+/// Where service bindings are: what the user or the platform names, else the platform's own folder.
+fn bindings_root(env: &UserEnv) -> PathBuf {
+    const VARIABLE: &str = "SERVICE_BINDING_ROOT";
+    let named = env.get(VARIABLE).map(PathBuf::from);
+    named
+        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+        .or_else(|| {
+            std::env::var_os("CNB_PLATFORM_DIR")
+                .map(|platform| PathBuf::from(platform).join("bindings"))
+        })
+        .unwrap_or_else(|| PathBuf::from("/platform/bindings"))
+}
+
 /// Formation provides and requires its own entry, so it works alone. An app with a `package.json` gets Node.js where some buildpack
 /// provides it (Paketo's or Heroku's).
 fn build_plan(detected: Detected) -> BuildPlan {
@@ -99,7 +113,8 @@ fn build_plan(detected: Detected) -> BuildPlan {
 }
 
 fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, FormationError> {
-    let app = App::read(&context.app_dir, env)?;
+    let bindings = bindings_root(&env);
+    let app = App::read(&context.app_dir, env, &bindings)?;
     if !app.env.set_aside().is_empty() {
         report::step("Build environment");
         report::detail(format!(

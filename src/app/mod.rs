@@ -14,7 +14,7 @@ use bundle_config::BundleConfig;
 use gemfile::GemfilePaths;
 use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
-use procfile::{Procfile, ProcfileError};
+use procfile::{Procfile, ProcfileError, ProcfileSource};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,11 +100,11 @@ pub enum AppError {
 pub struct AppErrors(#[related] pub Vec<AppError>);
 
 impl App {
-    /// Reads all inputs of the app in `dir`.
+    /// Reads all inputs of the app in `dir`, and the service bindings below the folder `bindings`.
     ///
     /// # Errors
     /// Every input that cannot be used, not only the first.
-    pub fn read(dir: &Path, env: UserEnv) -> Result<Self, AppErrors> {
+    pub fn read(dir: &Path, env: UserEnv, bindings: &Path) -> Result<Self, AppErrors> {
         let mut errors = Vec::new();
         let files = AppFiles { dir };
         let paths = GemfilePaths::find(dir, env.get("BUNDLE_GEMFILE").map(Path::new));
@@ -118,7 +118,7 @@ impl App {
         let ruby = ruby
             .map_err(|found| errors.extend(found))
             .unwrap_or_default();
-        let procfile = collect(files.read_procfile(), &mut errors).flatten();
+        let procfile = collect(files.read_procfile(bindings), &mut errors).flatten();
         if !errors.is_empty() {
             return Err(AppErrors(errors));
         }
@@ -216,10 +216,30 @@ impl AppFiles<'_> {
             .map_err(|errors| errors.into_iter().map(AppError::from).collect())
     }
 
-    fn read_procfile(&self) -> Result<Option<Procfile>, AppError> {
-        self.read_bytes(&self.dir.join(procfile::FILE_NAME))?
-            .map(|bytes| Procfile::parse(&bytes).map_err(AppError::from))
-            .transpose()
+    /// The Procfile of a service binding, else the app's.
+    fn read_procfile(&self, bindings: &Path) -> Result<Option<Procfile>, AppError> {
+        let unreadable = |source| AppError::Unreadable {
+            file: bindings.display().to_string(),
+            source,
+        };
+        let bound = bindings::read(bindings)
+            .map_err(unreadable)?
+            .into_iter()
+            .find(|binding| binding.is_of_type(procfile::FILE_NAME));
+        let (path, source) = match bound {
+            Some(binding) => (
+                binding.folder.join(procfile::FILE_NAME),
+                ProcfileSource::Binding(binding.name),
+            ),
+            None => (self.dir.join(procfile::FILE_NAME), ProcfileSource::File),
+        };
+        let Some(bytes) = self.read_bytes(&path)? else {
+            return Ok(None);
+        };
+        Ok(Some(Procfile {
+            source,
+            ..Procfile::parse(&bytes)?
+        }))
     }
 
     /// The text of a file, none where there is no file. What is not UTF-8 in it is replaced: it can only be in a comment.
@@ -269,7 +289,11 @@ mod tests {
         for (name, value) in variables {
             env.insert(name, value);
         }
-        App::read(app_dir(files).path(), UserEnv::new(&env))
+        App::read(
+            app_dir(files).path(),
+            UserEnv::new(&env),
+            Path::new("/nowhere"),
+        )
     }
 
     #[test]
@@ -291,6 +315,24 @@ mod tests {
         assert!(app.bundle.unwrap().config.sets("BUNDLE_WITHOUT"));
         assert_eq!(app.ruby.requests[0].requirement.to_string(), "3.3.8");
         assert_eq!(app.procfile.unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn a_bound_procfile_replaces_the_file() {
+        let dir = app_dir(&[
+            ("app/Procfile", "web: puma\n"),
+            ("bindings/processes/type", "Procfile"),
+            ("bindings/processes/Procfile", "worker: sidekiq\n"),
+        ]);
+        let app = App::read(
+            &dir.path().join("app"),
+            UserEnv::default(),
+            &dir.path().join("bindings"),
+        )
+        .unwrap();
+        let procfile = app.procfile.unwrap();
+        assert_eq!(procfile.source.to_string(), "service binding `processes`");
+        assert_eq!(procfile.entries[0].command, "sidekiq");
     }
 
     #[test]

@@ -288,12 +288,10 @@ impl<'a> Reader<'a> {
         };
         let mut parts = vec![first.trim()];
         while let Some(next) = self.take_line() {
-            match next.text.strip_suffix('\\') {
-                Some(part) => parts.push(part.trim()),
-                None => {
-                    parts.push(next.text);
-                    break;
-                }
+            let part = next.text.strip_suffix('\\');
+            parts.push(part.unwrap_or(next.text).trim());
+            if part.is_none() {
+                break;
             }
         }
         let process_type = line.split().map_or("", |(process_type, _)| process_type);

@@ -126,13 +126,14 @@ impl Processes {
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
+    use std::path::Path;
 
     fn processes_of(files: &[(&str, &str)]) -> Processes {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs_err::write(dir.path().join(name), text).unwrap();
         }
-        processes(&App::read(dir.path(), UserEnv::default()).unwrap())
+        processes(&App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap())
     }
 
     fn default_of(procfile: &str) -> Option<String> {

@@ -141,7 +141,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("Gemfile"), "").unwrap();
         fs::write(dir.path().join("Gemfile.lock"), "").unwrap();
-        let app = App::read(dir.path(), UserEnv::default()).unwrap();
+        let app = App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap();
         let remedies: Vec<String> = [
             "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
             "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform is x86_64-linux.",

@@ -381,7 +381,7 @@ mod tests {
         for (name, value) in variables {
             env.insert(name, value);
         }
-        let app = App::read(dir, UserEnv::new(&env)).unwrap();
+        let app = App::read(dir, UserEnv::new(&env), Path::new("/nowhere")).unwrap();
         let ruby = RubyLayer {
             path: "/layers/ruby".into(),
             version: version.parse().unwrap(),
