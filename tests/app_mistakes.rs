@@ -27,7 +27,7 @@ fn procfile_mistakes() {
     build_fails(build_config("procfile-mistakes"), |stdout, stderr| {
         assert_contains!(stderr, "3 mistakes in the Procfile");
         assert_contains!(stderr, "no colon after the type: `web: bundle exec puma`");
-        assert_contains!(stderr, "`my-worker`");
+        assert_contains!(stderr, "`my-worker: ruby worker.rb`");
         assert_contains!(stderr, "no command: `release: COMMAND`");
         assert_not_contains!(stdout, "Installing");
     });

@@ -2,6 +2,7 @@
 
 mod app_mistakes;
 mod native_gem;
+mod process_shapes;
 mod rebuild;
 mod rig;
 mod sample_app;

@@ -103,34 +103,39 @@ fn try_get(container: &ContainerContext) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// What `docker inspect` says of the image, by a Go template. The container that it is asked of only has to exist.
+/// What `docker inspect` says of the image, by a Go template.
 pub(crate) fn inspect_image(context: &TestContext<'_>, format: &str) -> String {
+    docker(&["inspect", "--format", format, &image_of(context)])
+}
+
+/// The image's id, for what libcnb-test has no words for. The container that it is asked of only has to exist.
+pub(crate) fn image_of(context: &TestContext<'_>) -> String {
     let mut result = String::new();
     context.start_container(
         ContainerConfig::new()
             .entrypoint("launcher")
             .command(["--", "true"]),
         |container| {
-            let image = docker(&[
+            result = docker(&[
                 "inspect",
                 "--format",
                 "{{.Image}}",
                 &container.container_name,
             ]);
-            result = docker(&["inspect", "--format", format, image.trim()]);
         },
     );
-    result
+    result.trim().to_string()
 }
 
-fn docker(arguments: &[&str]) -> String {
+/// What a `docker` command prints.
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker")
         .args(arguments)
         .output()
         .expect("docker should start");
     assert!(
         output.status.success(),
-        "{}",
+        "docker {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
