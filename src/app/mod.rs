@@ -14,7 +14,7 @@ use bundle_config::BundleConfig;
 use gemfile::GemfilePaths;
 use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
-use procfile::{Procfile, ProcfileError, ProcfileSource};
+use procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -236,10 +236,7 @@ impl AppFiles<'_> {
         let Some(bytes) = self.read_bytes(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Procfile {
-            source,
-            ..Procfile::parse(&bytes)?
-        }))
+        Ok(Some(Reading::of(&bytes).into_procfile(source)?))
     }
 
     /// The text of a file, none where there is no file. What is not UTF-8 in it is replaced: it can only be in a comment.
