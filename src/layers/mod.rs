@@ -1,8 +1,10 @@
 //! What is in the image: one file for each layer, with what it holds and when it is thrown away.
 
+mod bundle_inputs;
 pub mod bundle_install;
 pub mod formation;
 pub mod gems;
+mod left_overs;
 pub mod ruby;
 
 use libcnb::Target;

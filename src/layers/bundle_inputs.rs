@@ -1,0 +1,184 @@
+//! Everything that decides what Bundler installs: where none of it has changed, Bundler need not run.
+
+use crate::app::bundle_config::BundleConfig;
+use crate::app::gemfile_lock::SourceKind;
+use crate::app::{App, Bundle};
+use crate::layers::ruby::RubyLayer;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::path::Path;
+use walkdir::WalkDir;
+
+/// Each input by a name that the user knows, with a digest of it. No digest is one of a secret: they stand in the image's labels.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct BundleInputs(BTreeMap<String, String>);
+
+impl BundleInputs {
+    /// Those of this build.
+    pub(super) fn of(app: &App, bundle: &Bundle, ruby: &RubyLayer) -> io::Result<Self> {
+        let mut inputs = BTreeMap::new();
+        // A patch release may ship other default gems, which Bundler need not install.
+        inputs.insert("Ruby".to_string(), ruby.version.to_string());
+        for path in [&bundle.paths.gemfile, &bundle.paths.lockfile] {
+            inputs.insert(app.name_of(path), digest_of(fs::read(path)?));
+        }
+        let config = bundle.config.for_image();
+        if config != BundleConfig::default().for_image() {
+            inputs.insert(".bundle/config".into(), digest_of(config));
+        }
+        for (name, value) in app.env.bundler_settings() {
+            inputs.insert(name.to_string(), digest_of(value));
+        }
+        for source in &bundle.lockfile.sources {
+            if source.kind == SourceKind::Path {
+                for remote in &source.remotes {
+                    let folder = bundle.paths.lockfile.with_file_name(remote);
+                    inputs.insert(format!("path gem `{remote}`"), digest_of_gem(&folder)?);
+                }
+            }
+        }
+        Ok(Self(inputs))
+    }
+
+    /// Which of them are different now, in words; none if nothing is.
+    pub(super) fn changes_since(&self, before: &Self) -> Vec<String> {
+        if before.0.is_empty() {
+            return vec!["the last install was not finished".into()];
+        }
+        let added_or_changed =
+            self.0
+                .iter()
+                .filter_map(|(name, digest)| match before.0.get(name) {
+                    None => Some(format!("{name} is new")),
+                    Some(old) if old != digest => Some(format!("{name} has changed")),
+                    Some(_) => None,
+                });
+        let gone = before
+            .0
+            .keys()
+            .filter(|name| !self.0.contains_key(*name))
+            .map(|name| format!("{name} is gone"));
+        added_or_changed.chain(gone).collect()
+    }
+}
+
+impl Display for BundleInputs {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.keys().map(String::as_str).collect();
+        formatter.write_str(&names.join(", "))
+    }
+}
+
+fn digest_of(bytes: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// The files of a gem that lives in the app: all of them, or where the app's own folder is the gem, its gemspecs and `ext`: Ruby
+/// reads the rest where it stands.
+fn digest_of_gem(folder: &Path) -> io::Result<String> {
+    let is_app = folder.join("Gemfile").exists() || folder.join("gems.rb").exists();
+    let mut digest = Sha256::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry?;
+        let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let counts = !is_app
+            || name.starts_with("ext")
+            || name
+                .extension()
+                .is_some_and(|extension| extension == "gemspec");
+        if counts && entry.file_type().is_file() {
+            digest.update(name.as_os_str().as_encoded_bytes());
+            digest.update([0]);
+            digest.update(Sha256::digest(fs::read(entry.path())?));
+        }
+    }
+    Ok(hex::encode(digest.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::user_env::UserEnv;
+    use libcnb::Env;
+
+    fn app_dir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("Gemfile", "gem 'billing', path: 'engines/billing'\n"),
+            (
+                "Gemfile.lock",
+                "PATH\n  remote: engines/billing\n  specs:\n    billing (0.1.0)\n",
+            ),
+            ("engines/billing/billing.gemspec", "spec"),
+            ("engines/billing/lib/billing.rb", "code"),
+            ("app.rb", "code"),
+        ] {
+            fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    }
+
+    fn inputs_of(dir: &Path, variables: &[(&str, &str)], version: &str) -> BundleInputs {
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        let app = App::read(dir, UserEnv::new(&env), Path::new("/nowhere")).unwrap();
+        let ruby = RubyLayer {
+            path: "/layers/ruby".into(),
+            version: version.parse().unwrap(),
+            abi: "3.3.0".into(),
+            env: Env::new(),
+        };
+        BundleInputs::of(&app, app.bundle.as_ref().unwrap(), &ruby).unwrap()
+    }
+
+    #[test]
+    fn each_thing_that_matters_is_noticed() {
+        let dir = app_dir();
+        let write = |name: &str, text: &str| {
+            fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(name), text).unwrap();
+        };
+        let before = inputs_of(dir.path(), &[], "3.3.8");
+        let changes = |variables: &[(&str, &str)], version: &str| {
+            inputs_of(dir.path(), variables, version).changes_since(&before)
+        };
+        assert!(changes(&[], "3.3.8").is_empty());
+        assert_eq!(changes(&[], "3.3.9"), ["Ruby has changed"]);
+        assert_eq!(
+            changes(&[("BUNDLE_WITHOUT", "ci")], "3.3.8"),
+            ["BUNDLE_WITHOUT is new"]
+        );
+        assert!(changes(&[("BUNDLE_MIRROR__ALL", "http://m")], "3.3.8").is_empty());
+        write("app.rb", "other code");
+        assert!(changes(&[], "3.3.8").is_empty());
+        write("engines/billing/lib/billing.rb", "other code");
+        assert_eq!(
+            changes(&[], "3.3.8"),
+            ["path gem `engines/billing` has changed"]
+        );
+        write("engines/billing/lib/billing.rb", "code");
+        write(".bundle/config", "BUNDLE_FORCE_RUBY_PLATFORM: \"true\"\n");
+        assert_eq!(changes(&[], "3.3.8"), [".bundle/config is new"]);
+        write(".bundle/config", "BUNDLE_PATH: \"vendor\"\n");
+        assert!(changes(&[], "3.3.8").is_empty());
+        write("Gemfile", "gem 'billing', path: 'engines/billing' # note\n");
+        assert_eq!(changes(&[], "3.3.8"), ["Gemfile has changed"]);
+    }
+
+    #[test]
+    fn an_install_that_was_not_finished_is_done_again() {
+        let dir = app_dir();
+        let now = inputs_of(dir.path(), &[], "3.3.8");
+        assert_eq!(
+            now.changes_since(&BundleInputs::default()),
+            ["the last install was not finished"]
+        );
+    }
+}

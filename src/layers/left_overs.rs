@@ -1,0 +1,88 @@
+//! What installing a gem leaves behind and nobody reads again.
+
+use fs_err as fs;
+use std::io;
+use std::path::Path;
+use walkdir::WalkDir;
+
+/// Removes what an installed gem leaves behind but nobody reads again: archives, build logs, object files, generated Makefiles. They
+/// also differ from build to build, and so would the layer.
+pub(super) fn remove_left_overs(layer: &Path) -> io::Result<()> {
+    let mut walk = WalkDir::new(layer).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.depth() == 3 && entry.file_name() == "cache" && entry.file_type().is_dir() {
+            fs::remove_dir_all(path)?;
+            walk.skip_current_dir();
+        } else if entry.file_type().is_file() && is_left_over(layer, path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_left_over(layer: &Path, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    if name == "gem_make.out" || name == "mkmf.log" {
+        return true;
+    }
+    // ruby/ABI/gems/NAME-VERSION/ext/…: only what the compiler made.
+    let below_ext = path
+        .strip_prefix(layer)
+        .is_ok_and(|inside| inside.components().any(|part| part.as_os_str() == "ext"));
+    below_ext
+        && (path.extension().is_some_and(|extension| extension == "o")
+            || (name == "Makefile" && is_generated_makefile(path)))
+}
+
+/// Ruby's mkmf begins each of its Makefiles like this; one of the gem's own stays.
+fn is_generated_makefile(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|text| text.starts_with(b"\nSHELL = /bin/sh\n\n# V=0 quiet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_reads_is_pruned() {
+        let layer = tempfile::tempdir().unwrap();
+        let keep = [
+            "ruby/3.3.0/gems/racc-1.7.3/ext/racc/cparse/cparse.c",
+            "ruby/3.3.0/gems/racc-1.7.3/lib/racc/cparse.so",
+            "ruby/3.3.0/gems/own-1.0/ext/own/Makefile",
+            "ruby/3.3.0/gems/own-1.0/lib/cache/store.rb",
+            "ruby/3.3.0/gems/own-1.0/lib/data.o",
+            "ruby/3.3.0/specifications/racc-1.7.3.gemspec",
+        ];
+        let drop = [
+            "ruby/3.3.0/cache/racc-1.7.3.gem",
+            "ruby/3.3.0/extensions/x86_64-linux/3.3.0/racc-1.7.3/gem_make.out",
+            "ruby/3.3.0/extensions/x86_64-linux/3.3.0/racc-1.7.3/mkmf.log",
+            "ruby/3.3.0/gems/racc-1.7.3/ext/racc/cparse/cparse.o",
+            "ruby/3.3.0/gems/racc-1.7.3/ext/racc/cparse/Makefile",
+        ];
+        for name in keep.iter().chain(&drop) {
+            let path = layer.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let generated = name.contains("racc") && name.ends_with("Makefile");
+            fs::write(
+                path,
+                if generated {
+                    "\nSHELL = /bin/sh\n\n# V=0 quiet, V=1 verbose."
+                } else {
+                    "all:"
+                },
+            )
+            .unwrap();
+        }
+        remove_left_overs(layer.path()).unwrap();
+        for name in keep {
+            assert!(layer.path().join(name).exists(), "{name} has to stay");
+        }
+        for name in drop {
+            assert!(!layer.path().join(name).exists(), "{name} has to go");
+        }
+    }
+}
