@@ -1,6 +1,7 @@
 //! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
 
 mod app_mistakes;
+mod graceful_end;
 mod native_gem;
 mod process_shapes;
 mod rebuild;

@@ -1,11 +1,10 @@
 //! Every shape of command that a Procfile may hold, in real containers: does the app's signal handler run, does the container end in
 //! time, does the exit status come back, do the user's arguments arrive?
 
-use crate::rig::{build_config, docker, image_of};
+use crate::rig::{Container, build_config, docker, image_of};
 use libcnb_test::TestRunner;
-use std::process::Command;
 use std::sync::Mutex;
-use std::thread::{scope, sleep};
+use std::thread::scope;
 use std::time::{Duration, Instant};
 
 /// How long an app has to end after `docker stop`.
@@ -84,55 +83,6 @@ const WITHOUT_HANDLER: &[&str] = &[
     "sleep ${LONG:-1000}",
     "sleep 1000 | cat",
 ];
-
-struct Container {
-    id: String,
-}
-
-impl Container {
-    fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
-        let id = docker(&[&["run", "--detach"], options, &[image], arguments].concat());
-        Self {
-            id: id.trim().to_string(),
-        }
-    }
-
-    fn logs(&self) -> String {
-        let output = Command::new("docker")
-            .args(["logs", &self.id])
-            .output()
-            .expect("docker should start");
-        [output.stdout, output.stderr]
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .concat()
-    }
-
-    fn wait_for(&self, text: &str, patience: Duration) -> bool {
-        let started = Instant::now();
-        while started.elapsed() < patience {
-            if self.logs().contains(text) {
-                return true;
-            }
-            sleep(Duration::from_millis(50));
-        }
-        false
-    }
-
-    fn status(&self) -> i32 {
-        docker(&["wait", &self.id])
-            .trim()
-            .parse()
-            .expect("docker wait prints a status")
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        let _ = Command::new("docker")
-            .args(["rm", "--force", "--volumes", &self.id])
-            .output();
-    }
-}
 
 /// What is wrong with how a command took its signals; nothing if all is well.
 fn faults_with_signals(container: &Container) -> Vec<String> {

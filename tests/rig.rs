@@ -140,3 +140,71 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// A container that libcnb-test has no words for: with options, signals and an exit status. It is removed at the end.
+pub(crate) struct Container {
+    pub(crate) id: String,
+}
+
+impl Container {
+    /// `docker run OPTIONS IMAGE ARGUMENTS`.
+    pub(crate) fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
+        let id = docker(&[&["run", "--detach"], options, &[image], arguments].concat());
+        Self {
+            id: id.trim().to_string(),
+        }
+    }
+
+    /// Everything that it wrote so far.
+    pub(crate) fn logs(&self) -> String {
+        let output = Command::new("docker")
+            .args(["logs", &self.id])
+            .output()
+            .expect("docker should start");
+        [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .concat()
+    }
+
+    /// Whether it writes a text before patience ends.
+    pub(crate) fn wait_for(&self, text: &str, patience: Duration) -> bool {
+        let started = Instant::now();
+        while started.elapsed() < patience {
+            if self.logs().contains(text) {
+                return true;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        false
+    }
+
+    /// As a platform stops it: TERM, and KILL ten seconds later.
+    pub(crate) fn stop(&self) {
+        docker(&["stop", &self.id]);
+    }
+
+    /// Where this machine reaches a port of the container that was published.
+    pub(crate) fn address(&self, port: u16) -> String {
+        docker(&["port", &self.id, &port.to_string()])
+            .lines()
+            .next()
+            .expect("the port is published")
+            .to_string()
+    }
+
+    /// The exit status; waits for the end.
+    pub(crate) fn status(&self) -> i32 {
+        docker(&["wait", &self.id])
+            .trim()
+            .parse()
+            .expect("docker wait prints a status")
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = Command::new("docker")
+            .args(["rm", "--force", "--volumes", &self.id])
+            .output();
+    }
+}

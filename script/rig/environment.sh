@@ -10,6 +10,7 @@ write_environment() {
     export_line FORMATION_BUILDER "$BUILDER"
     export_line FORMATION_RUN_IMAGE "$RUN_IMAGE"
     export_line FORMATION_BUILD_IMAGE "$BUILD_IMAGE"
+    export_line FORMATION_SERVER_IMAGE "$SERVER_IMAGE"
     export_line FORMATION_GEM_SERVER "$(server_url)"
     export_line FORMATION_RUBY_INVENTORY "$(server_url)/rubies/inventory.toml"
     [[ -z ${DOCKER_HOST:-} ]] || export_line DOCKER_HOST "$DOCKER_HOST"

@@ -1,0 +1,112 @@
+//! Programs with children of their own end in their own order: Puma's cluster, Sidekiq, a parent that forks as Resque does.
+
+use crate::rig::{Container, build_config, docker, image_of, variable};
+use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+#[ignore = "integration test"]
+fn each_in_its_own_order() {
+    TestRunner::default().build(build_config("graceful-end"), |context| {
+        let image = image_of(&context);
+        puma_finishes_the_request_that_is_under_way(&image);
+        sidekiq_finishes_the_job_that_is_under_way(&image);
+        a_forking_parent_stops_its_own_child(&image);
+        release_runs_once(&image);
+        a_locked_down_container_starts_and_stops(&image);
+    });
+}
+
+fn puma_finishes_the_request_that_is_under_way(image: &str) {
+    let web = Container::start(
+        image,
+        &["--publish", "127.0.0.1::8080", "--env", "PORT=8080"],
+        &[],
+    );
+    assert!(web.wait_for("- Worker 1 (PID", PATIENCE), "{}", web.logs());
+    let address = web.address(8080);
+    let request = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).expect("puma listens");
+        stream
+            .write_all(b"GET / HTTP/1.0\r\n\r\n")
+            .expect("puma reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    });
+    std::thread::sleep(Duration::from_millis(400)); // The answer takes a second: now it is under way.
+    web.stop();
+    let answer = request
+        .join()
+        .expect("the thread does not panic")
+        .expect("the connection holds");
+    assert_contains!(answer, "answered by a worker");
+    assert_contains!(web.logs(), "Gracefully shutting down workers");
+    assert_eq!(web.status(), 0, "{}", web.logs());
+}
+
+fn sidekiq_finishes_the_job_that_is_under_way(image: &str) {
+    let redis = Container::start(
+        &variable("FORMATION_SERVER_IMAGE"),
+        &[],
+        &["redis-server", "--save", "", "--protected-mode", "no"],
+    );
+    assert!(
+        redis.wait_for("Ready to accept connections", PATIENCE),
+        "{}",
+        redis.logs()
+    );
+    let ip = docker(&[
+        "inspect",
+        "--format",
+        "{{.NetworkSettings.IPAddress}}",
+        &redis.id,
+    ]);
+    let url = format!("REDIS_URL=redis://{}:6379", ip.trim());
+    let worker = Container::start(image, &["--env", &url, "--entrypoint", "worker"], &[]);
+    assert!(
+        worker.wait_for("job started", PATIENCE),
+        "{}",
+        worker.logs()
+    );
+    worker.stop();
+    assert_contains!(worker.logs(), "job finished");
+    assert_contains!(worker.logs(), "Bye!");
+    assert_eq!(worker.status(), 0, "{}", worker.logs());
+}
+
+fn a_forking_parent_stops_its_own_child(image: &str) {
+    let parent = Container::start(image, &["--entrypoint", "forking"], &[]);
+    assert!(parent.wait_for("ready", PATIENCE), "{}", parent.logs());
+    parent.stop();
+    assert_contains!(parent.logs(), "child: done\nparent: child ended with 0");
+    assert_not_contains!(parent.logs(), "which only the parent should");
+    assert_eq!(parent.status(), 0);
+}
+
+fn release_runs_once(image: &str) {
+    let release = Container::start(image, &["--entrypoint", "release"], &[]);
+    assert_eq!(release.status(), 0);
+    assert_eq!(release.logs(), "released\n");
+}
+
+fn a_locked_down_container_starts_and_stops(image: &str) {
+    let options = [
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--env",
+        "PORT=8080",
+        "--publish",
+        "127.0.0.1::8080",
+    ];
+    let web = Container::start(image, &options, &[]);
+    assert!(web.wait_for("- Worker 1 (PID", PATIENCE), "{}", web.logs());
+    let user = docker(&["exec", &web.id, "id", "-u"]);
+    assert_ne!(user.trim(), "0");
+    web.stop();
+    assert_eq!(web.status(), 0, "{}", web.logs());
+}
