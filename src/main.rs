@@ -1,10 +1,11 @@
 //! The buildpack: `bin/detect` and `bin/build`.
 
 use formation::app::detect::{self, Detected};
+use formation::app::procfile::NoEntries;
 use formation::app::user_env::UserEnv;
 use formation::app::{App, AppError, AppErrors};
-use formation::launch::{self, LaunchError};
-use formation::layers::formation as formation_layer;
+use formation::launch::{self, LaunchError, Processes, bash};
+use formation::layers::formation::{self as formation_layer, FormationLayerError};
 use formation::layers::gems::{self, GemsLayerError};
 use formation::layers::ruby::{self, RubyLayerError};
 use formation::report;
@@ -13,7 +14,7 @@ use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
 use libcnb::generic::{GenericMetadata, GenericPlatform};
-use libcnb::{Buildpack, Env, Platform, buildpack_main};
+use libcnb::{Buildpack, Env, Platform, additional_buildpack_binary_path, buildpack_main};
 use miette::Diagnostic;
 use std::io;
 use std::path::PathBuf;
@@ -65,8 +66,12 @@ impl Buildpack for Formation {
         report::step("Processes");
         let processes = launch::processes(&app);
         processes.show();
-        formation_layer::install(&context)?;
-        let launch = processes.to_launch().map_err(FormationError::Launch)?;
+        warn_of_missing_bash(&processes, &context);
+        let program = additional_buildpack_binary_path!("formation");
+        let formation = formation_layer::install(&context, &program)?;
+        let launch = processes
+            .to_launch(&formation)
+            .map_err(FormationError::Launch)?;
 
         report::done(started);
         BuildResultBuilder::new().launch(launch).build()
@@ -125,14 +130,22 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
     if let Some(warning) = &app.ruby.computed {
         report::warning(warning);
     }
-    if let Some(warning) = app
-        .procfile
-        .as_ref()
-        .and_then(|procfile| procfile.warnings.as_ref())
-    {
-        report::warning(warning);
+    if let Some(procfile) = &app.procfile {
+        if let Some(warnings) = &procfile.warnings {
+            report::warning(warnings);
+        }
+        if procfile.entries.is_empty() {
+            report::warning(&NoEntries);
+        }
     }
     Ok(app)
+}
+
+fn warn_of_missing_bash(processes: &Processes, context: &BuildContext<Formation>) {
+    let stack_id = std::env::var("CNB_STACK_ID").ok();
+    if let Some(warning) = bash::check(processes, &context.target, stack_id.as_deref()) {
+        report::warning(&warning);
+    }
 }
 
 fn choose_ruby(
@@ -186,6 +199,9 @@ enum FormationError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Gems(#[from] GemsLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Formation(#[from] FormationLayerError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Launch(LaunchError),

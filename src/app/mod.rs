@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod bundle_config;
+pub mod command;
 pub mod detect;
 pub mod gem_version;
 pub mod gemfile;
@@ -11,10 +12,11 @@ pub mod ruby_version;
 pub mod user_env;
 
 use bundle_config::BundleConfig;
+use command::{CommandSyntaxError, is_shell_script};
 use gemfile::GemfilePaths;
 use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
-use procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
+use procfile::{Entry, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,12 @@ pub struct App {
     pub ruby: RubyRequests,
     /// The process types that it names; none for an app without a Procfile.
     pub procfile: Option<Procfile>,
+    /// The `web` that the variable [`DEFAULT_PROCESS`] gives an app that names none.
+    pub default_web: Option<Entry>,
 }
+
+/// The build variable that holds the command of `web`, for an app that names none.
+pub const DEFAULT_PROCESS: &str = "BP_PROCFILE_DEFAULT_PROCESS";
 
 /// The app's bundle, as Bundler calls a Gemfile with its gems.
 #[derive(Clone, Debug)]
@@ -92,6 +99,14 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
+    /// The command of [`DEFAULT_PROCESS`] is broken.
+    #[error("{DEFAULT_PROCESS} holds no command that can be run")]
+    DefaultProcess {
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: CommandSyntaxError,
+    },
 }
 
 /// All inputs that cannot be used.
@@ -119,10 +134,12 @@ impl App {
             .map_err(|found| errors.extend(found))
             .unwrap_or_default();
         let procfile = collect(files.read_procfile(bindings), &mut errors).flatten();
+        let default_web = collect(files.read_default_web(&env), &mut errors).flatten();
         if !errors.is_empty() {
             return Err(AppErrors(errors));
         }
         Ok(Self {
+            default_web,
             dir: dir.to_path_buf(),
             env,
             bundle,
@@ -236,7 +253,23 @@ impl AppFiles<'_> {
         let Some(bytes) = self.read_bytes(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Reading::of(&bytes).into_procfile(source)?))
+        Ok(Some(
+            Reading::of(&bytes, &|path| is_shell_script(self.dir, path)).into_procfile(source)?,
+        ))
+    }
+
+    fn read_default_web(&self, env: &UserEnv) -> Result<Option<Entry>, AppError> {
+        let Some(command) = env
+            .get(DEFAULT_PROCESS)
+            .map(str::trim)
+            .filter(|command| !command.is_empty())
+        else {
+            return Ok(None);
+        };
+        let web = ProcessType::known(ProcessType::WEB);
+        Entry::new(web, command, &|path| is_shell_script(self.dir, path))
+            .map(Some)
+            .map_err(|source| AppError::DefaultProcess { source })
     }
 
     /// The text of a file, none where there is no file. What is not UTF-8 in it is replaced: it can only be in a comment.

@@ -32,8 +32,6 @@ pub fn entries(app: &App) -> Vec<Entry> {
 }
 
 fn entry(process_type: &'static str, command: &str) -> Entry {
-    Entry {
-        process_type: ProcessType::known(process_type),
-        command: command.into(),
-    }
+    Entry::new(ProcessType::known(process_type), command, &|_| false)
+        .expect("Formation's own commands are valid")
 }

@@ -1,23 +1,33 @@
 //! How the image is run: process types, which of them is the default, and what each starts.
 
+pub mod bash;
 pub mod defaults;
 
-use crate::app::App;
+use crate::app::command::Form;
 use crate::app::procfile::{Entry, ProcessType};
+use crate::app::{App, DEFAULT_PROCESS};
 use crate::report;
 use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
 use miette::Diagnostic;
+use std::path::Path;
 use thiserror::Error;
 
 /// The process types of an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Processes {
-    /// Those of the Procfile in its order, then the framework's.
-    pub entries: Vec<Entry>,
-    /// How many of them the Procfile names.
-    pub from_procfile: usize,
+    /// The app's in their order, then the framework's.
+    pub processes: Vec<Process>,
     /// The type that `docker run IMAGE` starts.
     pub default: Option<ProcessType>,
+}
+
+/// One process type of an image.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Process {
+    /// Its type and command.
+    pub entry: Entry,
+    /// Who named it, as the log shows it.
+    pub origin: String,
 }
 
 /// A type that the platform does not take.
@@ -29,36 +39,42 @@ pub struct LaunchError {
     source: ProcessTypeError,
 }
 
-/// Decides which processes the image has: the Procfile's, and for types that it does not name the framework's defaults.
+/// Decides which processes the image has: the Procfile's, and for types that it does not name the one of the build variable and the
+/// framework's.
 #[must_use]
 pub fn processes(app: &App) -> Processes {
-    let mut entries: Vec<Entry> = app
-        .procfile
-        .iter()
-        .flat_map(|procfile| procfile.entries.clone())
-        .collect();
-    let from_procfile = entries.len();
-    for default in defaults::entries(app) {
-        if !entries
+    let named = app.procfile.iter().flat_map(|procfile| {
+        let origin = procfile.source.to_string();
+        procfile
+            .entries
             .iter()
-            .any(|entry| entry.process_type == default.process_type)
+            .map(move |entry| (entry.clone(), origin.clone()))
+    });
+    let by_variable = app
+        .default_web
+        .iter()
+        .map(|entry| (entry.clone(), DEFAULT_PROCESS.to_string()));
+    let by_framework = defaults::entries(app)
+        .into_iter()
+        .map(|entry| (entry, "default".to_string()));
+    let mut processes: Vec<Process> = Vec::new();
+    for (entry, origin) in named.chain(by_variable).chain(by_framework) {
+        if !processes
+            .iter()
+            .any(|process| process.entry.process_type == entry.process_type)
         {
-            entries.push(default);
+            processes.push(Process { entry, origin });
         }
     }
-    let default = default_type(&entries).cloned();
-    Processes {
-        entries,
-        from_procfile,
-        default,
-    }
+    let default = default_type(&processes).cloned();
+    Processes { processes, default }
 }
 
 /// `web`, else the only type that could serve at all; migrations are never what an image starts by itself.
-fn default_type(entries: &[Entry]) -> Option<&ProcessType> {
-    let mut types = entries
+fn default_type(processes: &[Process]) -> Option<&ProcessType> {
+    let mut types = processes
         .iter()
-        .map(|entry| &entry.process_type)
+        .map(|process| &process.entry.process_type)
         .filter(|process_type| process_type.as_str() != ProcessType::RELEASE);
     let web = types
         .clone()
@@ -67,13 +83,13 @@ fn default_type(entries: &[Entry]) -> Option<&ProcessType> {
 }
 
 impl Processes {
-    /// The platform's description of them.
+    /// The platform's description of them: each runs under the program `formation`, whose path in the image is given.
     ///
     /// # Errors
     /// A type that the platform does not take; none that the Procfile's rules let through.
-    pub fn to_launch(&self) -> Result<Launch, LaunchError> {
+    pub fn to_launch(&self, formation: &Path) -> Result<Launch, LaunchError> {
         let mut launch = LaunchBuilder::new();
-        for entry in &self.entries {
+        for Process { entry, .. } in &self.processes {
             let process_type =
                 entry
                     .process_type
@@ -83,31 +99,30 @@ impl Processes {
                         process_type: entry.process_type.clone(),
                         source,
                     })?;
-            // All of it in `command`: arguments of `docker run` would replace `args`.
-            let process = ProcessBuilder::new(process_type, ["bash", "-c", &entry.command])
-                .default(self.default.as_ref() == Some(&entry.process_type))
-                .build();
-            launch.process(process);
+            launch.process(
+                ProcessBuilder::new(process_type, command_line(formation, entry))
+                    .default(self.default.as_ref() == Some(&entry.process_type))
+                    .build(),
+            );
         }
         Ok(launch.build())
     }
 
     /// Prints each type, where it comes from, and how it is run.
     pub fn show(&self) {
-        if self.entries.is_empty() {
-            report::detail("None: the app has no Procfile, and no framework that has defaults");
+        if self.processes.is_empty() {
+            report::detail(
+                "None: the app names no process type, and no framework that has usual ones",
+            );
         }
-        let (named, defaults) = self.entries.split_at(self.from_procfile);
-        for (entries, origin) in [(named, "Procfile"), (defaults, "default")] {
-            for entry in entries {
-                report::detail(format!(
-                    "{} ({origin}): {}",
-                    report::value(entry.process_type.as_str()),
-                    report::command(&entry.command)
-                ));
-            }
+        for Process { entry, origin } in &self.processes {
+            report::detail(format!(
+                "{} ({origin}): {}",
+                report::value(entry.process_type.as_str()),
+                report::command(&entry.command)
+            ));
         }
-        for entry in &self.entries {
+        for Process { entry, .. } in &self.processes {
             let run = if self.default.as_ref() == Some(&entry.process_type) {
                 "docker run IMAGE".to_string()
             } else {
@@ -122,22 +137,47 @@ impl Processes {
     }
 }
 
+/// All of it is in the platform's `command`: arguments of `docker run` would replace its `args`, but are put behind this.
+fn command_line(formation: &Path, entry: &Entry) -> Vec<String> {
+    let mut words = vec![formation.to_string_lossy().into_owned(), "exec".into()];
+    if entry.launch.form == Form::Group {
+        words.push("--group".into());
+    }
+    words.push("--".into());
+    words.extend(entry.launch.argv.iter().cloned());
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
-    use std::path::Path;
+    use libcnb::Env;
 
-    fn processes_of(files: &[(&str, &str)]) -> Processes {
+    fn processes_of(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Processes {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs_err::write(dir.path().join(name), text).unwrap();
         }
-        processes(&App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap())
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        processes(&App::read(dir.path(), UserEnv::new(&env), Path::new("/nowhere")).unwrap())
+    }
+
+    fn table(processes: &Processes) -> Vec<String> {
+        processes
+            .processes
+            .iter()
+            .map(|Process { entry, origin }| {
+                format!("{} ({origin}): {}", entry.process_type, entry.command)
+            })
+            .collect()
     }
 
     fn default_of(procfile: &str) -> Option<String> {
-        processes_of(&[("Procfile", procfile)])
+        processes_of(&[("Procfile", procfile)], &[])
             .default
             .map(|process_type| process_type.to_string())
     }
@@ -152,26 +192,51 @@ mod tests {
         assert_eq!(default_of(""), None);
     }
 
+    const PUMA_APP: [(&str, &str); 3] = [
+        ("Gemfile", ""),
+        (
+            "Gemfile.lock",
+            "GEM\n  specs:\n    puma (6.6.0)\n    rack (3.1.20)\n",
+        ),
+        ("config.ru", ""),
+    ];
+
     #[test]
-    fn frameworks_fill_in_what_the_procfile_leaves_out() {
-        let lockfile = "GEM\n  specs:\n    puma (6.6.0)\n    rack (3.1.20)\n";
-        let files = [
-            ("Gemfile", ""),
-            ("Gemfile.lock", lockfile),
-            ("config.ru", ""),
-        ];
-        let processes =
-            processes_of(&[&files[..], &[("Procfile", "worker: ruby worker.rb\n")]].concat());
-        insta::assert_debug_snapshot!(processes);
-        let processes = processes_of(&[&files[..], &[("Procfile", "web: mine\n")]].concat());
-        assert_eq!(processes.entries.len(), 1);
-        assert_eq!(processes.entries[0].command, "mine");
+    fn the_app_comes_before_the_variable_and_the_framework() {
+        let with_procfile = |text| [&PUMA_APP[..], &[("Procfile", text)]].concat();
+        let variable = [(DEFAULT_PROCESS, "ruby server.rb")];
+        assert_eq!(
+            table(&processes_of(
+                &with_procfile("worker: ruby worker.rb\n"),
+                &[]
+            )),
+            [
+                "worker (Procfile): ruby worker.rb",
+                "web (default): bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}"
+            ]
+        );
+        assert_eq!(
+            table(&processes_of(
+                &with_procfile("worker: ruby worker.rb\n"),
+                &variable
+            )),
+            [
+                "worker (Procfile): ruby worker.rb",
+                "web (BP_PROCFILE_DEFAULT_PROCESS): ruby server.rb"
+            ]
+        );
+        assert_eq!(
+            table(&processes_of(&with_procfile("web: mine\n"), &variable)),
+            ["web (Procfile): mine"]
+        );
     }
 
     #[test]
     fn the_platform_takes_every_type_that_the_procfile_may_have() {
-        let launch = processes_of(&[("Procfile", "a: x\nB_2-c: y\nweb: puma -p $PORT\n")])
-            .to_launch()
+        let procfile = "a: x\nB_2-c: y | z\nweb: puma -p $PORT\n";
+        let processes = processes_of(&[("Procfile", procfile)], &[]);
+        let launch = processes
+            .to_launch(Path::new("/layers/formation/bin/formation"))
             .unwrap();
         insta::assert_debug_snapshot!(launch.processes);
     }

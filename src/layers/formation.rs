@@ -1,15 +1,19 @@
-//! Layer `formation` (launch): what every process of the image starts with.
+//! Layer `formation` (launch): what every process of the image starts with, the program `formation` and the production defaults.
 //!
-//! It holds the production defaults. The program `formation`, which will run each process as a well-behaved PID 1, and the exec.d
-//! program that sets `PORT`, get their place here too.
+//! The exec.d program that sets `PORT` gets its place here too.
 
+use fs_err as fs;
 use libcnb::Buildpack;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
 use libcnb::layer::UncachedLayerDefinition;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
+use miette::Diagnostic;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
-/// What a production process expects; the user's own `docker run -e` wins over each.
+/// What a production process expects; the user's own `docker run --env` wins over each.
 const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
     // glibc's arenas, one for each thread, fragment the memory of a threaded Ruby.
     ("MALLOC_ARENA_MAX", "2"),
@@ -19,11 +23,23 @@ const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
     ("RAILS_SERVE_STATIC_FILES", "enabled"),
 ];
 
-/// Writes the layer.
+/// The program could not be put into the layer.
+#[derive(Debug, Diagnostic, Error)]
+#[error("the program `formation` cannot be put into the image")]
+#[diagnostic(help(
+    "The buildpack may not have been packaged whole: package it again with `script/package`."
+))]
+pub struct FormationLayerError(#[source] io::Error);
+
+/// Writes the layer; `program` is where the buildpack has the program. Returns where the image has it.
 ///
 /// # Errors
 /// The layer cannot be written.
-pub fn install<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<(), B::Error> {
+pub fn install<B>(context: &BuildContext<B>, program: &Path) -> libcnb::Result<PathBuf, B::Error>
+where
+    B: Buildpack,
+    B::Error: From<FormationLayerError>,
+{
     let layer = context.uncached_layer(
         layer_name!("formation"),
         UncachedLayerDefinition {
@@ -31,11 +47,22 @@ pub fn install<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<(), B:
             launch: true,
         },
     )?;
+    let installed = copy_program(program, &layer.path())
+        .map_err(|error| libcnb::Error::BuildpackError(FormationLayerError(error).into()))?;
     layer.write_env(
         PRODUCTION_DEFAULTS
             .iter()
             .fold(LayerEnv::new(), |env, (name, value)| {
                 env.chainable_insert(Scope::Launch, ModificationBehavior::Default, name, value)
             }),
-    )
+    )?;
+    Ok(installed)
+}
+
+fn copy_program(program: &Path, layer: &Path) -> io::Result<PathBuf> {
+    let bin = layer.join("bin");
+    fs::create_dir_all(&bin)?;
+    let installed = bin.join("formation");
+    fs::copy(program, &installed)?;
+    Ok(installed)
 }

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::process_type::{NotAProcessType, ProcessType};
 use super::{Entry, Reading};
+use std::path::Path;
 
 /// Types that a person would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
 const PROGRAMS: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
@@ -14,6 +15,7 @@ pub(super) struct Reader<'a> {
     entries: Vec<(Entry, SourceLine<'a>)>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
+    is_shell_script: &'a dyn Fn(&Path) -> bool,
 }
 
 /// A line without its ending and without the space around it.
@@ -73,13 +75,18 @@ impl<'a> SourceLine<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads a whole file; `text` is what the bytes say, with a replacement for what they do not.
-    pub(super) fn read(bytes: &[u8], text: &'a str) -> Reading {
+    pub(super) fn read(
+        bytes: &[u8],
+        text: &'a str,
+        is_shell_script: &'a dyn Fn(&Path) -> bool,
+    ) -> Reading {
         let mut reader = Self {
             lines: lines(text).collect(),
             next: 0,
             entries: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            is_shell_script,
         };
         match not_text(bytes) {
             Some(problem) => reader.errors.push(problem),
@@ -144,10 +151,11 @@ impl<'a> Reader<'a> {
         if command.is_empty() {
             return Err(self.no_command(line, &process_type));
         }
-        Ok(Some(Entry {
-            process_type,
-            command,
-        }))
+        let entry = Entry::new(process_type, &command, self.is_shell_script);
+        entry.map(Some).map_err(|error| {
+            let start = line.text.len() - command.len() + error.span.offset();
+            line.problem_at(start, error.span.len(), error.to_string(), None)
+        })
     }
 
     /// A command that ends with a backslash goes on in the next line for a shell, but not in a Procfile.

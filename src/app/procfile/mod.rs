@@ -9,7 +9,11 @@ mod process_type;
 pub use problem::{Problem, ProcfileError, ProcfileWarnings};
 pub use process_type::{NotAProcessType, ProcessType};
 
+use crate::app::command::{self, CommandSyntaxError, LaunchCommand};
+use miette::Diagnostic;
 use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+use thiserror::Error;
 
 /// The name that the platforms know: case matters, there is no extension.
 pub const FILE_NAME: &str = "Procfile";
@@ -51,7 +55,38 @@ pub struct Entry {
     pub process_type: ProcessType,
     /// The command as written, without the space around it; never empty.
     pub command: String,
+    /// What is launched for it.
+    pub launch: LaunchCommand,
 }
+
+impl Entry {
+    /// Reads one entry's command; `is_shell_script` is [`command::decide`]'s.
+    ///
+    /// # Errors
+    /// Bash would not accept the command.
+    pub fn new(
+        process_type: ProcessType,
+        command: &str,
+        is_shell_script: &dyn Fn(&Path) -> bool,
+    ) -> Result<Self, CommandSyntaxError> {
+        Ok(Self {
+            process_type,
+            command: command.to_string(),
+            launch: command::decide(command, is_shell_script)?,
+        })
+    }
+}
+
+/// A Procfile that names no process type.
+#[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
+#[error("the Procfile names no process type")]
+#[diagnostic(
+    severity(Warning),
+    help(
+        "Write one line for each, such as `web: bundle exec puma`; until then the image has the framework's usual ones."
+    )
+)]
+pub struct NoEntries;
 
 /// What was read, whether it can be used or not.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,10 +101,27 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads the bytes of a Procfile.
+    /// Reads the bytes of a Procfile; `is_shell_script` is [`command::decide`]'s.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        lines::Reader::read(bytes, &String::from_utf8_lossy(bytes))
+    pub fn of(bytes: &[u8], is_shell_script: &dyn Fn(&Path) -> bool) -> Self {
+        lines::Reader::read(bytes, &String::from_utf8_lossy(bytes), is_shell_script)
+    }
+
+    /// Whether there is neither an entry nor a mistake.
+    #[must_use]
+    pub fn names_nothing(&self) -> bool {
+        self.entries.is_empty() && self.errors.is_empty()
+    }
+
+    /// Line and column of a place, both from 1, the column in characters.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..offset.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
     }
 
     /// The Procfile, where it can be used.

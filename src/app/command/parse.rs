@@ -1,0 +1,221 @@
+//! The syntax tree of a command, and what to do where the parser and bash do not agree.
+//!
+//! The parser knows less than bash. What it cannot read but bash may, is launched as it was written; only what bash would
+//! certainly refuse is an error. The tests compare both with bash itself. Known differences:
+//!
+//! - Not seen as an error, though bash refuses it: a mistake inside `$(…)` or backquotes, an extended pattern such as `@(a|b)`
+//!   outside `[[ … ]]`, an array as an argument, a mistake beside one of the constructs that [`may_mislead`] names.
+//! - Launched as written (form `group`, without the user's arguments), though it may be simple: those constructs where the
+//!   parser fails on them, `select`, a here document without an end, a backslash at the end, and nesting deeper than [`OPENINGS`].
+
+use super::words;
+use brush_parser::ast::Program;
+use brush_parser::{
+    ParseError, ParserOptions, SourcePosition, Token, TokenizerError, parse_tokens,
+    tokenize_str_with_options,
+};
+use miette::{Diagnostic, SourceSpan};
+use thiserror::Error;
+
+/// How many brackets and compound commands a command may open: the parser's time grows exponentially with their depth.
+const OPENINGS: usize = 12;
+
+/// How many expansions it may hold: where they are nested, each takes a part of the parser's stack.
+const EXPANSIONS: usize = 128;
+
+/// Bash would not accept the command.
+#[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
+#[error("bash cannot read this command: {message}")]
+#[diagnostic(help(
+    "A quote or another special character that is meant as text needs a backslash before it. Try it: `bash -n -c 'COMMAND'`."
+))]
+pub struct CommandSyntaxError {
+    /// What is wrong.
+    pub message: String,
+    /// The command.
+    #[source_code]
+    pub command: String,
+    /// Where in the command, in bytes; empty, at its end, where something is missing there.
+    #[label("{message}")]
+    pub span: SourceSpan,
+}
+
+/// Reads a command; none where it is not understood well enough to be changed.
+pub(super) fn parse(command: &str) -> Result<Option<Program>, CommandSyntaxError> {
+    if let Some(offset) = command.find('\0') {
+        return Err(syntax_error(command, "a NUL byte", (offset, 1)));
+    }
+    if words::count_expansions(command) > EXPANSIONS {
+        return Ok(None);
+    }
+    let options = words::options();
+    let tokens = match tokenize(command, &options) {
+        Ok(tokens) => tokens,
+        Err(error) => return unclosed(command, &error).map_or(Ok(None), Err),
+    };
+    if is_too_deep(&tokens) {
+        return Ok(None);
+    }
+    let understood = tokens.iter().all(is_understood) && !names_a_file_descriptor(&tokens);
+    match parse_tokens(&tokens, &options) {
+        Ok(program) => Ok(understood.then_some(program)),
+        Err(_) if !understood || may_mislead(command, &tokens) => Ok(None),
+        Err(error) => Err(unexpected(command, &tokens, &error)),
+    }
+}
+
+fn tokenize(command: &str, options: &ParserOptions) -> Result<Vec<Token>, TokenizerError> {
+    tokenize_str_with_options(command, &options.tokenizer_options())
+}
+
+fn is_too_deep(tokens: &[Token]) -> bool {
+    let opens = |token: &&Token| {
+        matches!(
+            token.to_str(),
+            "(" | "{"
+                | "if"
+                | "while"
+                | "until"
+                | "for"
+                | "case"
+                | "select"
+                | "function"
+                | "coproc"
+        )
+    };
+    tokens.iter().filter(opens).count() > OPENINGS
+}
+
+fn is_understood(token: &Token) -> bool {
+    match token {
+        Token::Operator(..) => true,
+        Token::Word(word, _) => words::is_understood(word),
+    }
+}
+
+/// `{name}>file`: for bash all of it is a redirection, for the parser the first part is a word.
+fn names_a_file_descriptor(tokens: &[Token]) -> bool {
+    tokens.windows(2).any(|pair| match pair {
+        [Token::Word(word, _), operator @ Token::Operator(..)] => {
+            word.starts_with('{') && word.ends_with('}') && is_redirection(operator) && touch(pair)
+        }
+        _ => false,
+    })
+}
+
+fn is_redirection(operator: &Token) -> bool {
+    operator.to_str().contains(['<', '>'])
+}
+
+/// Whether nothing stands between two tokens.
+fn touch(pair: &[Token]) -> bool {
+    matches!(pair, [left, right] if left.location().end.index == right.location().start.index)
+}
+
+/// Whether the command holds something that bash may accept and the parser may not.
+fn may_mislead(command: &str, tokens: &[Token]) -> bool {
+    let is_loop_or_test = |token: &Token| matches!(token.to_str(), "select" | "coproc" | "[[");
+    tokens.iter().any(is_loop_or_test)
+        || tokens.windows(2).any(|pair| {
+            let is_process_substitution = is_redirection(&pair[0]) && pair[1].to_str() == "(";
+            let is_array = pair[0].to_str().ends_with('=') && pair[1].to_str() == "(";
+            touch(pair) && (is_process_substitution || is_array)
+        })
+        || follows_a_prefix(tokens)
+        // A pattern of `case` ends in a bracket that the parser takes for the end of `$(`.
+        || (command.contains("$(") && command.contains("case"))
+}
+
+/// Whether a reserved word stands behind an assignment or a redirection, where bash takes it for a program.
+fn follows_a_prefix(tokens: &[Token]) -> bool {
+    let is_prefix = |index: usize| {
+        let assigns = tokens[index].to_str().contains('=');
+        let redirects = index > 0 && is_redirection(&tokens[index - 1]);
+        assigns || redirects
+    };
+    (1..tokens.len()).any(|index| is_reserved(tokens[index].to_str()) && is_prefix(index - 1))
+}
+
+fn is_reserved(word: &str) -> bool {
+    matches!(
+        word,
+        "!" | "{"
+            | "}"
+            | "case"
+            | "do"
+            | "done"
+            | "elif"
+            | "else"
+            | "esac"
+            | "fi"
+            | "for"
+            | "function"
+            | "if"
+            | "in"
+            | "then"
+            | "time"
+            | "until"
+            | "while"
+    )
+}
+
+/// The error for a quote or an expansion without its end; none where bash may see one, or not need it.
+fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError> {
+    let (what, start) = match error {
+        TokenizerError::UnterminatedSingleQuote(start) => ("this quote", Some(start)),
+        TokenizerError::UnterminatedAnsiCQuote(start) => ("this quote", Some(start)),
+        TokenizerError::UnterminatedDoubleQuote(start) => ("this quote", Some(start)),
+        TokenizerError::UnterminatedBackquote(start) => ("this backquote", Some(start)),
+        TokenizerError::UnterminatedVariable => ("`${`", None),
+        TokenizerError::UnterminatedCommandSubstitution | TokenizerError::UnterminatedExpansion => {
+            ("`$(`", None)
+        }
+        _ => return None,
+    };
+    // `$$` is no start of `$'` or `${`, nor is an escaped one; a quote in `"${…}"` may be text.
+    let may_be_closed = command.contains("$$")
+        || command.contains("\\$")
+        || (command.contains("${") && command.contains('\''))
+        || (command.contains("$(") && command.contains("case"));
+    let place = |start: &SourcePosition| (byte_offset(command, start.index), 1);
+    let span = start.map_or((command.len(), 0), place);
+    (!may_be_closed).then(|| syntax_error(command, &format!("{what} is not closed"), span))
+}
+
+fn unexpected(command: &str, tokens: &[Token], error: &ParseError) -> CommandSyntaxError {
+    let token = match error {
+        ParseError::ParsingNear(place) => tokens
+            .iter()
+            .find(|token| token.location().start.index == place.index),
+        _ => None,
+    };
+    match token {
+        Some(token) => {
+            let location = token.location();
+            let start = byte_offset(command, location.start.index);
+            let length = byte_offset(command, location.end.index) - start;
+            let message = match token.to_str() {
+                "\n" => "the line ends too early".to_string(),
+                text => format!("`{text}` is not expected here"),
+            };
+            syntax_error(command, &message, (start, length))
+        }
+        None => syntax_error(command, "it ends too early", (command.len(), 0)),
+    }
+}
+
+fn syntax_error(command: &str, message: &str, span: (usize, usize)) -> CommandSyntaxError {
+    CommandSyntaxError {
+        message: message.to_string(),
+        command: command.to_string(),
+        span: span.into(),
+    }
+}
+
+/// The parser counts characters.
+fn byte_offset(command: &str, characters: usize) -> usize {
+    command
+        .char_indices()
+        .nth(characters)
+        .map_or(command.len(), |(offset, _)| offset)
+}

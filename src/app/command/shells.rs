@@ -1,0 +1,182 @@
+//! Who is a shell itself: `sh -c '…'`, `bash start.sh`, `./start.sh`. Such a program does not pass signals on to what it runs.
+
+use super::{shape, words};
+use brush_parser::ast::{Program, SimpleCommand};
+use fs_err as fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
+
+/// A program that becomes the one behind it.
+struct Runner {
+    name: &'static str,
+    /// Its options whose value is a word of its own.
+    options_with_value: &'static [&'static str],
+    /// How many operands it has before the program.
+    operands: usize,
+}
+
+const RUNNERS: [Runner; 8] = [
+    Runner {
+        name: "exec",
+        options_with_value: &["-a"],
+        operands: 0,
+    },
+    Runner {
+        name: "env",
+        options_with_value: &["-u", "-C", "--unset", "--chdir"],
+        operands: 0,
+    },
+    Runner {
+        name: "nice",
+        options_with_value: &["-n", "--adjustment"],
+        operands: 0,
+    },
+    Runner {
+        name: "nohup",
+        options_with_value: &[],
+        operands: 0,
+    },
+    Runner {
+        name: "setsid",
+        options_with_value: &[],
+        operands: 0,
+    },
+    Runner {
+        name: "stdbuf",
+        options_with_value: &["-i", "-o", "-e"],
+        operands: 0,
+    },
+    Runner {
+        name: "timeout",
+        options_with_value: &["-k", "-s"],
+        operands: 1,
+    },
+    Runner {
+        name: "bundle",
+        options_with_value: &[],
+        operands: 1,
+    },
+];
+
+/// Whether the last of a program's commands is a shell that has something to run, or a shell script of the app.
+pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) -> bool) -> bool {
+    let Some((before, last)) = shape::simple_commands(program) else {
+        return false;
+    };
+    let words: Vec<Option<String>> = last
+        .word_or_name
+        .iter()
+        .chain(shape::arguments(last))
+        .map(words::literal)
+        .collect();
+    let [Some(name), operands @ ..] = behind_runners(&words) else {
+        return false;
+    };
+    if SHELLS.contains(&file_name(name)) {
+        return has_operand(operands);
+    }
+    let folder = folder_after(&before);
+    name.contains('/') && folder.is_some_and(|folder| is_shell_script(&folder.join(name)))
+}
+
+/// The program at the end of `exec env A=1 timeout 5 …`, and its arguments. A word that is only known at launch is none.
+fn behind_runners(words: &[Option<String>]) -> &[Option<String>] {
+    let [Some(name), rest @ ..] = words else {
+        return words;
+    };
+    let Some(runner) = RUNNERS.iter().find(|runner| runner.name == file_name(name)) else {
+        return words;
+    };
+    if runner.name == "bundle" && rest.first().and_then(Option::as_deref) != Some("exec") {
+        return words;
+    }
+    let mut rest = rest;
+    let mut operands = runner.operands;
+    while let [Some(word), others @ ..] = rest {
+        if runner.options_with_value.contains(&word.as_str()) {
+            rest = others.get(1..).unwrap_or_default();
+        } else if word.starts_with('-') || (runner.name == "env" && word.contains('=')) {
+            rest = others;
+        } else if operands > 0 {
+            operands -= 1;
+            rest = others;
+        } else {
+            break;
+        }
+    }
+    behind_runners(rest)
+}
+
+/// Whether a shell has something to run: a script, or the text behind `-c`. Without it, it is for a person at a terminal.
+fn has_operand(arguments: &[Option<String>]) -> bool {
+    const OPTIONS_WITH_VALUE: [&str; 6] = ["-o", "+o", "-O", "+O", "--rcfile", "--init-file"];
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_deref() {
+            Some(option) if OPTIONS_WITH_VALUE.contains(&option) => {
+                arguments.next();
+            }
+            Some(option) if option.starts_with(['-', '+']) => {}
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// The folder in which a command runs, from the app's root; none where that is only known at launch.
+fn folder_after(before: &[&SimpleCommand]) -> Option<PathBuf> {
+    let mut folder = PathBuf::new();
+    for command in before {
+        match command
+            .word_or_name
+            .as_ref()
+            .and_then(words::literal)
+            .as_deref()
+        {
+            Some("cd") => {
+                let mut operands = shape::arguments(command);
+                let (Some(operand), None) = (operands.next(), operands.next()) else {
+                    return None;
+                };
+                folder.push(words::literal(operand)?);
+            }
+            Some("pushd" | "popd") => return None,
+            _ => {}
+        }
+    }
+    Some(folder)
+}
+
+/// Whether a file of the app, or in the app's folder under its full name, is a script for a shell: its first line is `#!…sh`.
+#[must_use]
+pub fn is_shell_script(app_dir: &Path, path: &Path) -> bool {
+    let path = app_dir.join(path);
+    // A pipe or a device could keep its reader waiting.
+    if !path.starts_with(app_dir) || !path.is_file() {
+        return false;
+    }
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
+    read.is_ok() && names_a_shell(&String::from_utf8_lossy(&start))
+}
+
+/// Whether a text starts with `#!/bin/sh`, `#!/usr/bin/env bash` and the like.
+fn names_a_shell(text: &str) -> bool {
+    let Some(interpreter) = text.lines().next().and_then(|line| line.strip_prefix("#!")) else {
+        return false;
+    };
+    let mut words = interpreter.split_whitespace();
+    let program = match words.next().map(file_name) {
+        Some("env") => words
+            .find(|word| !word.starts_with('-') && !word.contains('='))
+            .map(file_name),
+        program => program,
+    };
+    program.is_some_and(|program| program.ends_with("sh"))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,211 @@
+//! `formation check`: what the build would say of a Procfile, for editors, hooks and CI.
+
+use crate::app::command::{Form, is_shell_script};
+use crate::app::procfile::{FILE_NAME, NoEntries, Problem, ProcfileSource, Reading};
+use crate::report;
+use miette::Diagnostic;
+use serde::Serialize;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// How the result is shown.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// As the build shows it.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// A Procfile to check.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// How the result is shown.
+    pub format: Format,
+    /// Warnings count as errors.
+    pub strict: bool,
+}
+
+/// There is nothing to check.
+#[derive(Debug, Diagnostic, Error)]
+#[error("{path} cannot be read")]
+#[diagnostic(help("Name the Procfile, `formation check PATH`, or `-` for standard input."))]
+pub struct CheckError {
+    path: String,
+    #[source]
+    source: io::Error,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    processes: Vec<ProcessRow<'a>>,
+    diagnostics: Vec<DiagnosticRow>,
+}
+
+#[derive(Serialize)]
+struct ProcessRow<'a> {
+    r#type: &'a str,
+    command: &'a str,
+    form: &'static str,
+    argv: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DiagnosticRow {
+    severity: &'static str,
+    line: usize,
+    column: usize,
+    message: String,
+    help: Option<String>,
+}
+
+impl Check {
+    /// Reads the Procfile and shows what there is to say. Whether it passes: no error, and where it is strict no warning.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn run(&self) -> Result<bool, CheckError> {
+        let bytes = self.read().map_err(|source| CheckError {
+            path: self.path.display().to_string(),
+            source,
+        })?;
+        let scripts = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let has_scripts = !self.is_standard_input();
+        let reading = Reading::of(&bytes, &|path| {
+            has_scripts && is_shell_script(&scripts, path)
+        });
+        let warns = !reading.warnings.is_empty() || reading.names_nothing();
+        let passes = reading.errors.is_empty() && !(self.strict && warns);
+        match self.format {
+            Format::Json => println!("{}", json(&reading)),
+            Format::Text => show(reading),
+        }
+        Ok(passes)
+    }
+
+    fn is_standard_input(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        if self.is_standard_input() {
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+        std::fs::read(&self.path)
+    }
+}
+
+fn show(reading: Reading) {
+    let table: Vec<String> = reading
+        .entries
+        .iter()
+        .map(|entry| {
+            format!(
+                "{} ({}): {}",
+                entry.process_type, entry.launch.form, entry.command
+            )
+        })
+        .collect();
+    if reading.names_nothing() {
+        report::error(&NoEntries);
+    }
+    match reading.into_procfile(ProcfileSource::File) {
+        Err(error) => report::error(&error),
+        Ok(procfile) => {
+            if let Some(warnings) = &procfile.warnings {
+                report::error(warnings);
+            }
+            for line in table {
+                println!("{line}");
+            }
+        }
+    }
+}
+
+fn json(reading: &Reading) -> String {
+    let row = |severity| {
+        move |problem: &Problem| {
+            let (line, column) = reading.position(problem.offset);
+            DiagnosticRow {
+                severity,
+                line,
+                column,
+                message: problem.message.clone(),
+                help: problem.help.clone(),
+            }
+        }
+    };
+    let nothing = reading.names_nothing().then(|| DiagnosticRow {
+        severity: "warning",
+        line: 1,
+        column: 1,
+        message: NoEntries.to_string(),
+        help: NoEntries.help().map(|help| help.to_string()),
+    });
+    let report = Report {
+        processes: reading
+            .entries
+            .iter()
+            .map(|entry| ProcessRow {
+                r#type: entry.process_type.as_str(),
+                command: &entry.command,
+                form: match entry.launch.form {
+                    Form::Words => "words",
+                    Form::Exec => "exec",
+                    Form::Group => "group",
+                },
+                argv: &entry.launch.argv,
+            })
+            .collect(),
+        diagnostics: (reading.errors.iter().map(row("error")))
+            .chain(reading.warnings.iter().map(row("warning")))
+            .chain(nothing)
+            .collect(),
+    };
+    serde_json::to_string(&report).expect("a report has only text and numbers")
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self {
+            path: FILE_NAME.into(),
+            format: Format::default(),
+            strict: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json_of(text: &str) -> String {
+        let value: serde_json::Value =
+            serde_json::from_str(&json(&Reading::of(text.as_bytes(), &|path| {
+                path.ends_with("start.sh")
+            })))
+            .unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    }
+
+    #[test]
+    fn the_json_of_a_good_procfile() {
+        insta::assert_snapshot!(json_of(
+            "web: bundle exec puma\nworker: sidekiq -c $N\nclock: ./start.sh now\n"
+        ));
+    }
+
+    #[test]
+    fn the_json_of_mistakes() {
+        insta::assert_snapshot!(json_of(
+            "web: puma\nworker sidekiq\nweb: puma -p 80\n  bäd: x\n"
+        ));
+        insta::assert_snapshot!("the_json_of_nothing", json_of("# nothing\n"));
+    }
+}
