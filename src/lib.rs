@@ -8,12 +8,13 @@
 //! | [`supply`] | where do the bytes come from? | inventory, download, verification, unpacking |
 //! | [`layers`] | what is in the image? | one file for each layer: its contents, and when they are thrown away |
 //! | [`launch`] | how is it run? | process types and their environment |
+//! | [`supervisor`] | what runs it? | `formation`, the program in the image |
 //!
-//! [`report`] shows what they have to say; none of them knows how. The supervisor that will stand before every process
-//! (`formation exec`) gets a module and a binary of its own.
+//! [`report`] shows what they have to say; none of them knows how.
 
 pub mod app;
 pub mod launch;
 pub mod layers;
 pub mod report;
+pub mod supervisor;
 pub mod supply;

@@ -1,0 +1,101 @@
+//! `formation`: the program in the image.
+
+use clap::{Args, Parser, Subcommand};
+use formation::report;
+use formation::supervisor::exec::{Exec, ExecError, Grace, SignalsGoTo};
+use formation::supervisor::program::{FOREGROUND, Program};
+use formation::supervisor::signals::Signals;
+use miette::Diagnostic;
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+/// Runs the commands of an image's process types.
+#[derive(Parser)]
+#[command(name = "formation", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    subcommand: Formation,
+}
+
+/// What `formation` does: for each its arguments, and below what it does with them.
+#[derive(Subcommand)]
+enum Formation {
+    Exec(ExecArguments),
+    #[command(name = FOREGROUND, hide = true)]
+    Foreground(ForegroundArguments),
+}
+
+fn main() -> ExitCode {
+    // Before anything else: a signal that comes now is for a command that has yet to start.
+    let signals = Signals::hold();
+    match CommandLine::parse().subcommand {
+        Formation::Exec(arguments) => exec(arguments, signals),
+        Formation::Foreground(arguments) => foreground(arguments),
+    }
+}
+
+/// Run one command as a well-behaved PID 1
+///
+/// Signals are passed on to the command, processes without a parent are reaped, and the terminal is the command's. The exit status is the
+/// command's too: 128+N where signal N ended it, 127 where there is no such command, 126 where it cannot be executed. Nothing is printed.
+#[derive(Args)]
+#[command(after_help = EXEC_EXAMPLES)]
+struct ExecArguments {
+    /// Pass signals on to every process of the command's process group, and wait for all of them
+    #[arg(long)]
+    group: bool,
+    /// With --group: how long the others may outlive the command before they are killed
+    #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
+    grace: Grace,
+    /// A program and its arguments
+    #[arg(last = true, required = true, value_names = ["COMMAND", "ARG"])]
+    command: Vec<OsString>,
+}
+
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  formation exec -- puma -C config/puma.rb
+  formation exec -- bash -c 'exec sidekiq -c \"$SIDEKIQ_CONCURRENCY\"'
+  formation exec --group --grace 20 -- bash -c 'rake queue:work | tee log/queue.log'";
+
+fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> ExitCode {
+    let exec = Exec {
+        program: program(arguments.command),
+        signals_go_to: if arguments.group {
+            SignalsGoTo::Group(arguments.grace)
+        } else {
+            SignalsGoTo::Command
+        },
+    };
+    match signals
+        .map_err(ExecError::from)
+        .and_then(|signals| exec.run(&signals))
+    {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => fail(&error, error.exit_code()),
+    }
+}
+
+/// Half of `exec` under a terminal, which starts it; of no use to anybody else.
+#[derive(Args)]
+struct ForegroundArguments {
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+fn foreground(arguments: ForegroundArguments) -> ExitCode {
+    let error = program(arguments.command).run_in_foreground();
+    fail(&error, error.exit_code())
+}
+
+fn program(command: Vec<OsString>) -> Program {
+    Program::new(command).expect("the command line asks for one word at least")
+}
+
+fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
+    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
+    report::error(error);
+    ExitCode::from(exit_code)
+}

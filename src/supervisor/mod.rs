@@ -1,0 +1,16 @@
+//! What `formation`, the program in the image, is made of.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`exec`] | how does one command run under a well-behaved PID 1? |
+//! | [`program`] | how does a command start, and why does it not? |
+//! | [`signals`] | what is this process told, and whom does it tell? |
+//! | [`terminal`] | who may read the keyboard? |
+//!
+//! One thread, no runtime: signals are held back from the first line on and read one after the other, so there is no moment at which
+//! one could be lost, and nothing that a handler could interrupt.
+
+pub mod exec;
+pub mod program;
+pub mod signals;
+pub mod terminal;

@@ -1,0 +1,337 @@
+//! How a command starts: in a process group of its own, with signals as a fresh process has them; and why it does not.
+
+use super::terminal;
+use miette::Diagnostic;
+use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::SigSet;
+use rustix::process::Pid;
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use thiserror::Error;
+
+/// This very program, whatever its path is.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// The subcommand of `formation` that calls [`Program::run_in_foreground`].
+pub const FOREGROUND: &str = "foreground";
+
+/// What runs a script that does not say what runs it.
+const SHELL: &str = "/bin/sh";
+
+/// As a report shows one.
+const CARRIAGE_RETURN: &str = "\\r";
+
+/// A program and its arguments.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Program {
+    name: OsString,
+    arguments: Vec<OsString>,
+}
+
+/// The command does not start.
+#[derive(Debug, Diagnostic, Error)]
+pub enum StartError {
+    /// The shell that most Procfile commands need.
+    #[error("the run image has no bash")]
+    #[diagnostic(help(
+        "A Procfile command of plain words needs none: without variables, redirections, pipes, `&&`, or a builtin of the shell. \
+         Write it so, or choose a run image that has bash."
+    ))]
+    NoBash,
+    /// A name without a slash.
+    #[error("there is no program `{program}`: no folder of PATH has it")]
+    #[diagnostic(help(
+        "Check its spelling in the Procfile, and write a program of the app with its path, as in `bin/{program}`. A program of a gem is \
+         there when the Gemfile has that gem outside of the groups `development` and `test`."
+    ))]
+    NotOnPath {
+        /// As it was asked for.
+        program: String,
+    },
+    /// A path that leads to nothing.
+    #[error("there is no file `{program}`")]
+    #[diagnostic(help(
+        "It was looked for from the folder `{folder}`. Check its spelling, and that it was in the app's folder when the image was built: \
+         not left out by .gitignore or by the `exclude` of project.toml."
+    ))]
+    NoSuchFile {
+        /// As it was asked for.
+        program: String,
+        /// The working directory.
+        folder: String,
+    },
+    /// The first line of a script names something that is not there.
+    #[error(
+        "`{program}` cannot run: `{interpreter}`, which it names to run it, is not in the image"
+    )]
+    #[diagnostic(help("{}", interpreter_help(interpreter)))]
+    NoInterpreter {
+        /// As it was asked for.
+        program: String,
+        /// From the script's first line, or of the system.
+        interpreter: String,
+    },
+    /// A file without the permission.
+    #[error("`{program}` is not executable")]
+    #[diagnostic(help(
+        "Run `chmod +x {file}` and commit that (`git update-index --chmod=+x {file}`), or name the program that runs it in the command, \
+         as in `ruby {program}`."
+    ))]
+    NotExecutable {
+        /// As it was asked for.
+        program: String,
+        /// Where it was found.
+        file: String,
+    },
+    /// A folder.
+    #[error("`{program}` is a folder")]
+    #[diagnostic(help("Name the program in it that is to run."))]
+    Folder {
+        /// As it was asked for.
+        program: String,
+    },
+    /// A compiled program that this kernel does not run.
+    #[error("`{program}` was made for another system or processor")]
+    #[diagnostic(help(
+        "Build it for this platform (`{}`), or build the image for the platform that it was made for.",
+        env::consts::ARCH
+    ))]
+    OtherPlatform {
+        /// As it was asked for.
+        program: String,
+    },
+    /// Whatever else the system has against it.
+    #[error("`{program}` cannot be started: {source}")]
+    #[diagnostic(help(
+        "Ask whoever runs this container: the system refuses, for a limit on memory, processes or files, or for a mount or a policy that \
+         forbids to execute it."
+    ))]
+    Refused {
+        /// As it was asked for.
+        program: String,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+fn interpreter_help(interpreter: &str) -> &'static str {
+    if interpreter.ends_with(CARRIAGE_RETURN) {
+        "The line ends in a carriage return, as Windows editors write it. Save the file with Unix line endings."
+    } else {
+        "Check the script's first line, or choose a run image that has it. For a compiled program it is the loader of another C library."
+    }
+}
+
+impl StartError {
+    /// What the shells and `env` exit with: 127 where there is nothing to start, 126 where it cannot be.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoBash
+            | Self::NotOnPath { .. }
+            | Self::NoSuchFile { .. }
+            | Self::NoInterpreter { .. } => 127,
+            Self::NotExecutable { .. }
+            | Self::Folder { .. }
+            | Self::OtherPlatform { .. }
+            | Self::Refused { .. } => 126,
+        }
+    }
+}
+
+impl Program {
+    /// The first word is the program: a path, or a name that is looked up in PATH. `None` where there is none.
+    #[must_use]
+    pub fn new(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let mut words = words.into_iter();
+        Some(Self {
+            name: words.next()?,
+            arguments: words.collect(),
+        })
+    }
+
+    /// Starts it as the leader of a new process group, with all signals let through and none ignored, and everything else as this
+    /// process has it.
+    ///
+    /// # Errors
+    /// It does not start; nothing is left of it.
+    pub fn start(&self) -> Result<Pid, StartError> {
+        match self.spawn() {
+            Err(Errno::ENOEXEC) => self.as_script()?.spawn(),
+            started => started,
+        }
+        .map_err(|errno| self.explain(errno.into()))
+    }
+
+    /// Like [`start`](Self::start), and the new group is in the foreground of the terminal before the program can do anything: the
+    /// new process is `formation` at first, which there calls [`run_in_foreground`](Self::run_in_foreground).
+    ///
+    /// # Errors
+    /// It does not start. Where only the second step fails, the new process says so.
+    pub fn start_in_foreground(&self) -> Result<Pid, StartError> {
+        let ourselves = Self {
+            name: OURSELVES.into(),
+            arguments: [FOREGROUND.into(), "--".into(), self.name.clone()]
+                .into_iter()
+                .chain(self.arguments.iter().cloned())
+                .collect(),
+        };
+        // Without /proc there is only one step, and the terminal is lent a moment late.
+        ourselves.spawn().or_else(|_| self.start())
+    }
+
+    /// Puts this process, which leads its group and holds its signals back, in the foreground of the terminal; and becomes the program.
+    /// Returns only where that fails.
+    #[must_use]
+    pub fn run_in_foreground(&self) -> StartError {
+        terminal::take_for_ourselves();
+        let mut command = Command::new(&self.name);
+        // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
+        match SigSet::empty().thread_set_mask() {
+            Ok(()) => self.explain(command.args(&self.arguments).exec()),
+            Err(errno) => self.explain(errno.into()),
+        }
+    }
+
+    fn spawn(&self) -> nix::Result<Pid> {
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(
+            PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
+        )?;
+        attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
+        attributes.set_sigdefault(&SigSet::all())?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        let words = self.words()?;
+        let child = posix_spawnp(
+            &words[0],
+            &PosixSpawnFileActions::init()?,
+            &attributes,
+            &words,
+            &environment(),
+        )?;
+        Pid::from_raw(child.as_raw()).ok_or(Errno::ESRCH)
+    }
+
+    fn words(&self) -> nix::Result<Vec<CString>> {
+        [&self.name]
+            .into_iter()
+            .chain(&self.arguments)
+            .map(|word| CString::new(word.as_bytes()).map_err(|_| Errno::EINVAL))
+            .collect()
+    }
+
+    /// A script without a first line that names its interpreter is one for the shell, by an old rule that all shells keep.
+    fn as_script(&self) -> Result<Self, StartError> {
+        let program = self.shown();
+        let file = self.found().unwrap_or_default();
+        if is_compiled(&file) {
+            return Err(StartError::OtherPlatform { program });
+        }
+        let arguments = [file.into()]
+            .into_iter()
+            .chain(self.arguments.iter().cloned());
+        Ok(Self {
+            name: SHELL.into(),
+            arguments: arguments.collect(),
+        })
+    }
+
+    /// The first file of that name, executable or not.
+    fn found(&self) -> Option<PathBuf> {
+        let name = Path::new(&self.name);
+        if self.is_path() {
+            return name.exists().then(|| name.to_path_buf());
+        }
+        env::split_paths(&env::var_os("PATH")?)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    }
+
+    fn is_path(&self) -> bool {
+        self.name.as_bytes().contains(&b'/')
+    }
+
+    fn shown(&self) -> String {
+        self.name.display().to_string()
+    }
+
+    /// What a user can do about the error, found by looking at what is there.
+    fn explain(&self, source: io::Error) -> StartError {
+        let program = self.shown();
+        match (source.kind(), self.found()) {
+            (io::ErrorKind::NotFound, Some(file)) => StartError::NoInterpreter {
+                program,
+                interpreter: interpreter_of(&file)
+                    .unwrap_or_else(|| "the loader of compiled programs".into()),
+            },
+            (io::ErrorKind::NotFound, None) if self.is_path() => StartError::NoSuchFile {
+                program,
+                folder: env::current_dir().unwrap_or_default().display().to_string(),
+            },
+            (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, None) => {
+                if self.name == "bash" {
+                    StartError::NoBash
+                } else {
+                    StartError::NotOnPath { program }
+                }
+            }
+            (io::ErrorKind::PermissionDenied, Some(file)) if file.is_dir() => {
+                StartError::Folder { program }
+            }
+            (io::ErrorKind::PermissionDenied, Some(file)) if !has_permission(&file) => {
+                StartError::NotExecutable {
+                    program,
+                    file: file.display().to_string(),
+                }
+            }
+            _ => StartError::Refused { program, source },
+        }
+    }
+}
+
+/// The environment as `posix_spawn` takes it.
+fn environment() -> Vec<CString> {
+    env::vars_os()
+        .filter_map(|(name, value)| {
+            let mut variable = name.into_vec();
+            variable.push(b'=');
+            variable.extend(value.into_vec());
+            CString::new(variable).ok()
+        })
+        .collect()
+}
+
+fn has_permission(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Text has no NUL in its first bytes; every format of compiled programs has.
+fn is_compiled(file: &Path) -> bool {
+    let mut start = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(64).read_to_end(&mut start))
+        .is_ok_and(|_| start.contains(&0))
+}
+
+/// What the first line of a script names, with a carriage return at its end made visible.
+fn interpreter_of(file: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(file).ok()?.take(256))
+        .read_until(b'\n', &mut line)
+        .ok()?;
+    let named = line.strip_prefix(b"#!")?.trim_ascii_start();
+    let named = named.strip_suffix(b"\n").unwrap_or(named);
+    let first_word = named.split(|byte| b" \t".contains(byte)).next()?;
+    let interpreter = OsStr::from_bytes(first_word).display().to_string();
+    Some(interpreter.replace('\r', CARRIAGE_RETURN))
+}
