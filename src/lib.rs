@@ -8,7 +8,7 @@
 //! | [`supply`] | where do the bytes come from? | inventory, download, verification, unpacking |
 //! | [`layers`] | what is in the image? | one file for each layer: its contents, and when they are thrown away |
 //! | [`launch`] | how is it run? | process types and their environment |
-//! | [`supervisor`] | who is PID 1? | the program `formation` in the image, which runs every process |
+//! | [`supervisor`] | what runs it? | `formation`, the program in the image |
 //!
 //! [`report`] shows what they have to say; none of them knows how.
 

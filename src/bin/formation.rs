@@ -2,7 +2,6 @@
 
 use clap::{Args, Parser, Subcommand};
 use formation::report;
-use formation::supervisor::check::{Check, Format};
 use formation::supervisor::exec::{Exec, ExecError, Grace, SignalsGoTo};
 use formation::supervisor::program::{FOREGROUND, Program};
 use formation::supervisor::signals::Signals;
@@ -10,12 +9,11 @@ use miette::Diagnostic;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs the commands of an image's process types.
 #[derive(Parser)]
-#[command(name = "formation", version, max_term_width = 100)]
+#[command(name = "formation", version)]
 struct CommandLine {
     #[command(subcommand)]
     subcommand: Formation,
@@ -24,7 +22,6 @@ struct CommandLine {
 /// What `formation` does: for each its arguments, and below what it does with them.
 #[derive(Subcommand)]
 enum Formation {
-    Check(CheckArguments),
     Exec(ExecArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
@@ -34,46 +31,8 @@ fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
     match CommandLine::parse().subcommand {
-        Formation::Check(arguments) => check(arguments),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
-    }
-}
-
-/// Check a Procfile, as the build would
-///
-/// Shows every error and warning with its place. Exit status 0 where there is no error (with --strict: and no warning), 1 where there is
-/// one, 2 where there is no Procfile.
-#[derive(Args)]
-#[command(after_help = CHECK_EXAMPLES)]
-struct CheckArguments {
-    /// The Procfile; `-` for standard input
-    #[arg(default_value = "Procfile")]
-    path: PathBuf,
-    /// How the result is shown
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Count warnings as errors
-    #[arg(long)]
-    strict: bool,
-}
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  formation check
-  formation check --strict config/Procfile
-  git show HEAD:Procfile | formation check --format json -";
-
-fn check(arguments: CheckArguments) -> ExitCode {
-    use_colours();
-    let check = Check {
-        path: arguments.path,
-        format: arguments.format,
-        strict: arguments.strict,
-    };
-    match check.run() {
-        Ok(passes) => ExitCode::from(u8::from(!passes)),
-        Err(error) => fail(&error, 2),
     }
 }
 
@@ -136,11 +95,7 @@ fn program(command: Vec<OsString>) -> Program {
 }
 
 fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
-    use_colours();
+    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
     report::error(error);
     ExitCode::from(exit_code)
-}
-
-fn use_colours() {
-    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
 }

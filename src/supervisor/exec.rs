@@ -115,6 +115,7 @@ impl Exec {
             }
         };
         running.give_up_terminal();
+        running.terminal = None;
         if let SignalsGoTo::Group(Grace(grace)) = self.signals_go_to {
             running.see_off_group(grace)?;
         }
@@ -163,7 +164,7 @@ impl Running<'_> {
         self.signals.next(within)
     }
 
-    /// The number of the child, and of its group, is its own as long as it was not reaped: nobody else can be hit.
+    /// Nobody else can be hit: a child keeps its number until it is reaped, a group as long as it has a member.
     fn pass_on(&mut self, signal: Signal) {
         if signal == Signal::CONT {
             // A shell's `fg` puts this process in the foreground before it says so.

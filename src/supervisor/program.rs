@@ -26,6 +26,9 @@ pub const FOREGROUND: &str = "foreground";
 /// What runs a script that does not say what runs it.
 const SHELL: &str = "/bin/sh";
 
+/// As a report shows one.
+const CARRIAGE_RETURN: &str = "\\r";
+
 /// A program and its arguments.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Program {
@@ -46,8 +49,8 @@ pub enum StartError {
     /// A name without a slash.
     #[error("there is no program `{program}`: no folder of PATH has it")]
     #[diagnostic(help(
-        "Check its spelling in the Procfile. A program of a gem is there when the Gemfile has that gem, outside of the groups \
-         `development` and `test`; a program of the app is written with its path: `bin/{program}`."
+        "Check its spelling in the Procfile, and write a program of the app with its path, as in `bin/{program}`. A program of a gem is \
+         there when the Gemfile has that gem outside of the groups `development` and `test`."
     ))]
     NotOnPath {
         /// As it was asked for.
@@ -120,7 +123,7 @@ pub enum StartError {
 }
 
 fn interpreter_help(interpreter: &str) -> &'static str {
-    if interpreter.ends_with('\r') || interpreter.ends_with("\\r") {
+    if interpreter.ends_with(CARRIAGE_RETURN) {
         "The line ends in a carriage return, as Windows editors write it. Save the file with Unix line endings."
     } else {
         "Check the script's first line, or choose a run image that has it. For a compiled program it is the loader of another C library."
@@ -190,8 +193,12 @@ impl Program {
     #[must_use]
     pub fn run_in_foreground(&self) -> StartError {
         terminal::take_for_ourselves();
-        // The standard library lets all signals through, as it does for a child.
-        self.explain(Command::new(&self.name).args(&self.arguments).exec())
+        let mut command = Command::new(&self.name);
+        // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
+        match SigSet::empty().thread_set_mask() {
+            Ok(()) => self.explain(command.args(&self.arguments).exec()),
+            Err(errno) => self.explain(errno.into()),
+        }
     }
 
     fn spawn(&self) -> nix::Result<Pid> {
@@ -326,5 +333,5 @@ fn interpreter_of(file: &Path) -> Option<String> {
     let named = named.strip_suffix(b"\n").unwrap_or(named);
     let first_word = named.split(|byte| b" \t".contains(byte)).next()?;
     let interpreter = OsStr::from_bytes(first_word).display().to_string();
-    Some(interpreter.replace('\r', "\\r"))
+    Some(interpreter.replace('\r', CARRIAGE_RETURN))
 }
