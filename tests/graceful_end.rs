@@ -8,6 +8,9 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Puma, when its work is done, ends itself by the signal that it got: its default `raise_exception_on_sigterm`.
+const PUMA_ENDED: i32 = 143;
+
 #[test]
 #[ignore = "integration test"]
 fn each_in_its_own_order() {
@@ -45,7 +48,7 @@ fn puma_finishes_the_request_that_is_under_way(image: &str) {
         .expect("the connection holds");
     assert_contains!(answer, "answered by a worker");
     assert_contains!(web.logs(), "Gracefully shutting down workers");
-    assert_eq!(web.status(), 0, "{}", web.logs());
+    assert_eq!(web.status(), PUMA_ENDED, "{}", web.logs());
 }
 
 fn sidekiq_finishes_the_job_that_is_under_way(image: &str) {
@@ -108,5 +111,5 @@ fn a_locked_down_container_starts_and_stops(image: &str) {
     let user = docker(&["exec", &web.id, "id", "-u"]);
     assert_ne!(user.trim(), "0");
     web.stop();
-    assert_eq!(web.status(), 0, "{}", web.logs());
+    assert_eq!(web.status(), PUMA_ENDED, "{}", web.logs());
 }

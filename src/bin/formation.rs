@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use formation::report;
+use formation::supervisor::check::{Check, Format};
 use formation::supervisor::exec::{Exec, ExecError, Grace, SignalsGoTo};
 use formation::supervisor::program::{FOREGROUND, Program};
 use formation::supervisor::signals::Signals;
@@ -9,6 +10,7 @@ use miette::Diagnostic;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs the commands of an image's process types.
@@ -22,6 +24,7 @@ struct CommandLine {
 /// What `formation` does: for each its arguments, and below what it does with them.
 #[derive(Subcommand)]
 enum Formation {
+    Check(CheckArguments),
     Exec(ExecArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
@@ -31,8 +34,50 @@ fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
     match CommandLine::parse().subcommand {
+        Formation::Check(arguments) => check(arguments, signals),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
+    }
+}
+
+/// Check a Procfile, as the build would
+///
+/// Shows every error and warning with its place. Exit status 0 where there is no error (with --strict: and no warning), 1 where there is
+/// one, 2 where there is no Procfile.
+#[derive(Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+struct CheckArguments {
+    /// The Procfile; `-` for standard input
+    #[arg(default_value = "Procfile")]
+    path: PathBuf,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Count warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  formation check
+  formation check --strict config/Procfile
+  git show HEAD:Procfile | formation check --format json -";
+
+fn check(arguments: CheckArguments, signals: io::Result<Signals>) -> ExitCode {
+    // Nobody else is to be told: Ctrl-C ends this as it ends any program.
+    if let Err(error) = signals.and_then(Signals::release) {
+        return fail(&ExecError::from(error), 2);
+    }
+    use_colours();
+    let check = Check {
+        path: arguments.path,
+        format: arguments.format,
+        strict: arguments.strict,
+    };
+    match check.run() {
+        Ok(passes) => ExitCode::from(u8::from(!passes)),
+        Err(error) => fail(&error, 2),
     }
 }
 
@@ -95,7 +140,11 @@ fn program(command: Vec<OsString>) -> Program {
 }
 
 fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
-    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
+    use_colours();
     report::error(error);
     ExitCode::from(exit_code)
+}
+
+fn use_colours() {
+    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
 }

@@ -138,6 +138,7 @@ impl Exec {
             signals_go_to: self.signals_go_to,
             signals,
             terminal,
+            asked_to_end: false,
         })
     }
 }
@@ -157,6 +158,8 @@ struct Running<'a> {
     signals_go_to: SignalsGoTo,
     signals: &'a Signals,
     terminal: Option<Terminal>,
+    /// Whether somebody has asked it to end.
+    asked_to_end: bool,
 }
 
 impl Running<'_> {
@@ -170,6 +173,8 @@ impl Running<'_> {
             // A shell's `fg` puts this process in the foreground before it says so.
             self.lend_terminal();
         }
+        self.asked_to_end |=
+            [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal);
         // The one error there can be is that all of them have just ended.
         let _ = match self.signals_go_to {
             SignalsGoTo::Command => kill_process(self.child, signal),
@@ -245,9 +250,13 @@ impl Running<'_> {
         }
     }
 
-    /// Waits for the last member of the group, for as long as the grace lasts, then kills whoever is left.
+    /// Waits for the last member of the group, for as long as the grace lasts, then kills whoever is left. Where the command ended by
+    /// itself, as `a & b & wait -n` does when one of them dies, the others have yet to be asked to end.
     fn see_off_group(&mut self, grace: Duration) -> io::Result<()> {
         let ended = Instant::now();
+        if !self.asked_to_end {
+            let _ = kill_process_group(self.child, Signal::TERM);
+        }
         loop {
             while next_change()?.is_some() {}
             if test_kill_process_group(self.child).is_err() {

@@ -2,6 +2,7 @@
 //!
 //! | module | question |
 //! |---|---|
+//! | [`check`] | what would the build say of a Procfile? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
 //! | [`program`] | how does a command start, and why does it not? |
 //! | [`signals`] | what is this process told, and whom does it tell? |
@@ -10,6 +11,7 @@
 //! One thread, no runtime: signals are held back from the first line on and read one after the other, so there is no moment at which
 //! one could be lost, and nothing that a handler could interrupt.
 
+pub mod check;
 pub mod exec;
 pub mod program;
 pub mod signals;

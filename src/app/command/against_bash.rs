@@ -396,7 +396,6 @@ fn simple_command() -> impl Strategy<Value = String> {
             "env A=2 show",
             "exec",
             "test a",
-            "S=show; $S",
             "wait",
             "sh -c true",
         ]),
@@ -413,10 +412,10 @@ fn simple_command() -> impl Strategy<Value = String> {
         })
 }
 
-/// Commands that run one after the other, so that what they print has an order.
+/// Commands that run one after the other, so that what they print has an order, and to which arguments can be added by hand.
 fn commands_in_order() -> impl Strategy<Value = String> {
-    command().prop_filter("runs in the background", |command| {
-        !command.contains(" & ") && !command.ends_with('&')
+    command().prop_filter("in the background, or with a comment", |command| {
+        !command.contains(" & ") && !command.ends_with('&') && !command.contains('#')
     })
 }
 
@@ -548,9 +547,7 @@ proptest! {
     #[test]
     fn deciding_never_panics(text in "(?s).{0,80}", noise in "[ -~]{0,80}", shell_like in shell_like(), command in command()) {
         for text in [text, noise, shell_like, command] {
-            let t = std::time::Instant::now();
             let _ = decide(&text, &|_| true);
-            if t.elapsed().as_millis() > 300 { println!("SLOW {:?} {text:?}", t.elapsed()); }
         }
     }
 
@@ -585,9 +582,7 @@ proptest! {
             // Without `"$@"` the user's arguments are passed over; behind a comment or an operator bash has no place for them.
             let takes_arguments = launch.form == Form::Words || launch.argv[2].contains("\"$@\"");
             let expected = if takes_arguments {
-                let end = command.trim_end_matches(['\n']);
-                let end = end.strip_suffix(" # it's $(").or(end.strip_suffix(" ;# a")).unwrap_or(end);
-                by_bash(&dir, end.trim_end_matches(';'))
+                by_bash(&dir, command.trim_end_matches([';', '\n']))
             } else {
                 run(&dir, "bash", &["-c", &command, "bash"])
             };

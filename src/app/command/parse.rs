@@ -35,7 +35,7 @@ pub struct CommandSyntaxError {
     /// The command.
     #[source_code]
     pub command: String,
-    /// Where in the command, in bytes; empty, at its end, where something is missing there.
+    /// Where in the command, in bytes; its last character where something is missing at the end.
     #[label("{message}")]
     pub span: SourceSpan,
 }
@@ -45,23 +45,56 @@ pub(super) fn parse(command: &str) -> Result<Option<Program>, CommandSyntaxError
     if let Some(offset) = command.find('\0') {
         return Err(syntax_error(command, "a NUL byte", (offset, 1)));
     }
-    if words::count_expansions(command) > EXPANSIONS {
+    let options = words::options();
+    if words::count_expansions(command) > EXPANSIONS || starts_a_here_document(command, &options) {
         return Ok(None);
     }
-    let options = words::options();
     let tokens = match tokenize(command, &options) {
         Ok(tokens) => tokens,
         Err(error) => return unclosed(command, &error).map_or(Ok(None), Err),
     };
-    if is_too_deep(&tokens) {
+    let can_be_parsed = !is_too_deep(&tokens)
+        && !tokens.windows(2).any(is_beyond_all_files)
+        && !tokens.windows(2).any(names_a_file_descriptor)
+        && tokens.iter().all(is_understood);
+    if !can_be_parsed {
         return Ok(None);
     }
-    let understood = tokens.iter().all(is_understood) && !names_a_file_descriptor(&tokens);
     match parse_tokens(&tokens, &options) {
-        Ok(program) => Ok(understood.then_some(program)),
-        Err(_) if !understood || may_mislead(command, &tokens) => Ok(None),
+        Ok(program) => Ok(Some(program)),
+        Err(_) if may_mislead(command, &tokens) => Ok(None),
         Err(error) => Err(unexpected(command, &tokens, &error)),
     }
+}
+
+/// A here document: without its lines, the parser may look for its end for ever. Inside quotes, `<<` is none.
+fn starts_a_here_document(command: &str, options: &ParserOptions) -> bool {
+    if !command.contains("<<") {
+        return false;
+    }
+    // The same words and places, without any here document to look for.
+    let Ok(tokens) = tokenize(&command.replace('<', ">"), options) else {
+        return true;
+    };
+    let mut operators: Vec<char> = command.chars().collect();
+    for token in &tokens {
+        let Token::Word(word, location) = token else {
+            continue;
+        };
+        match operators.get_mut(location.start.index..location.end.index) {
+            Some(written) if !has_pair(written) || words::count_expansions(word) == 0 => {
+                written.fill(' ');
+            }
+            _ => return true,
+        }
+    }
+    operators
+        .split(|c| !matches!(c, '<' | '>' | '&'))
+        .any(|run| has_pair(run) && run != ['<'; 3])
+}
+
+fn has_pair(text: &[char]) -> bool {
+    text.windows(2).any(|pair| pair == ['<', '<'])
 }
 
 fn tokenize(command: &str, options: &ParserOptions) -> Result<Vec<Token>, TokenizerError> {
@@ -86,6 +119,12 @@ fn is_too_deep(tokens: &[Token]) -> bool {
     tokens.iter().filter(opens).count() > OPENINGS
 }
 
+/// A file descriptor before a redirection that no number of the parser can hold.
+fn is_beyond_all_files(pair: &[Token]) -> bool {
+    matches!(pair, [Token::Word(word, _), Token::Operator(..)]
+        if word.len() > 9 && word.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn is_understood(token: &Token) -> bool {
     match token {
         Token::Operator(..) => true,
@@ -94,13 +133,9 @@ fn is_understood(token: &Token) -> bool {
 }
 
 /// `{name}>file`: for bash all of it is a redirection, for the parser the first part is a word.
-fn names_a_file_descriptor(tokens: &[Token]) -> bool {
-    tokens.windows(2).any(|pair| match pair {
-        [Token::Word(word, _), operator @ Token::Operator(..)] => {
-            word.starts_with('{') && word.ends_with('}') && is_redirection(operator) && touch(pair)
-        }
-        _ => false,
-    })
+fn names_a_file_descriptor(pair: &[Token]) -> bool {
+    matches!(pair, [Token::Word(word, _), operator @ Token::Operator(..)]
+        if word.starts_with('{') && word.ends_with('}') && is_redirection(operator) && touch(pair))
 }
 
 fn is_redirection(operator: &Token) -> bool {
@@ -114,7 +149,8 @@ fn touch(pair: &[Token]) -> bool {
 
 /// Whether the command holds something that bash may accept and the parser may not.
 fn may_mislead(command: &str, tokens: &[Token]) -> bool {
-    let is_loop_or_test = |token: &Token| matches!(token.to_str(), "select" | "coproc" | "[[");
+    let is_loop_or_test =
+        |token: &Token| matches!(token.to_str(), "select" | "coproc" | "[[" | "]]");
     tokens.iter().any(is_loop_or_test)
         || tokens.windows(2).any(|pair| {
             let is_process_substitution = is_redirection(&pair[0]) && pair[1].to_str() == "(";
@@ -161,14 +197,15 @@ fn is_reserved(word: &str) -> bool {
 
 /// The error for a quote or an expansion without its end; none where bash may see one, or not need it.
 fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError> {
+    let quote = |start: &SourcePosition| byte_offset(command, start.index);
     let (what, start) = match error {
-        TokenizerError::UnterminatedSingleQuote(start) => ("this quote", Some(start)),
-        TokenizerError::UnterminatedAnsiCQuote(start) => ("this quote", Some(start)),
-        TokenizerError::UnterminatedDoubleQuote(start) => ("this quote", Some(start)),
-        TokenizerError::UnterminatedBackquote(start) => ("this backquote", Some(start)),
-        TokenizerError::UnterminatedVariable => ("`${`", None),
+        TokenizerError::UnterminatedSingleQuote(start)
+        | TokenizerError::UnterminatedAnsiCQuote(start)
+        | TokenizerError::UnterminatedDoubleQuote(start) => ("quote", quote(start)),
+        TokenizerError::UnterminatedBackquote(start) => ("backquote", quote(start)),
+        TokenizerError::UnterminatedVariable => ("expansion", last_opening(command, "${")),
         TokenizerError::UnterminatedCommandSubstitution | TokenizerError::UnterminatedExpansion => {
-            ("`$(`", None)
+            ("substitution", last_opening(command, "$("))
         }
         _ => return None,
     };
@@ -177,31 +214,72 @@ fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError>
         || command.contains("\\$")
         || (command.contains("${") && command.contains('\''))
         || (command.contains("$(") && command.contains("case"));
-    let place = |start: &SourcePosition| (byte_offset(command, start.index), 1);
-    let span = start.map_or((command.len(), 0), place);
-    (!may_be_closed).then(|| syntax_error(command, &format!("{what} is not closed"), span))
+    let length = command[start..].chars().next().map_or(0, char::len_utf8);
+    (!may_be_closed).then(|| {
+        syntax_error(
+            command,
+            &format!("this {what} is not closed"),
+            (start, length),
+        )
+    })
+}
+
+/// The last opening before which all is complete, else the last character.
+fn last_opening(command: &str, opening: &str) -> usize {
+    command
+        .match_indices(opening)
+        .map(|(offset, _)| offset)
+        .filter(|offset| tokenize(&command[..*offset], &words::options()).is_ok())
+        .last()
+        .unwrap_or_else(|| last_character(command))
 }
 
 fn unexpected(command: &str, tokens: &[Token], error: &ParseError) -> CommandSyntaxError {
-    let token = match error {
+    let found = match error {
         ParseError::ParsingNear(place) => tokens
             .iter()
             .find(|token| token.location().start.index == place.index),
-        _ => None,
+        // The parser was still waiting for something: most often because of these.
+        _ => tokens
+            .windows(2)
+            .find(|pair| is_misplaced(pair))
+            .map(|pair| &pair[1]),
     };
-    match token {
-        Some(token) => {
-            let location = token.location();
-            let start = byte_offset(command, location.start.index);
-            let length = byte_offset(command, location.end.index) - start;
-            let message = match token.to_str() {
-                "\n" => "the line ends too early".to_string(),
-                text => format!("`{text}` is not expected here"),
-            };
-            syntax_error(command, &message, (start, length))
-        }
-        None => syntax_error(command, "it ends too early", (command.len(), 0)),
-    }
+    let Some(token) = found.filter(|token| token.to_str() != "\n") else {
+        let start = last_character(command);
+        return syntax_error(
+            command,
+            "something is missing after this",
+            (start, command.len() - start),
+        );
+    };
+    let message = match token {
+        Token::Word(word, _) if is_reserved(word) => format!("`{word}` needs a `;` before it"),
+        token => format!("`{}` is not expected here", token.to_str()),
+    };
+    let start = byte_offset(command, token.location().start.index);
+    let end = byte_offset(command, token.location().end.index);
+    syntax_error(command, &message, (start, end - start))
+}
+
+/// A bracket behind a word, or the next part of a compound command among the words of one.
+fn is_misplaced(pair: &[Token]) -> bool {
+    let [Token::Word(before, _), token] = pair else {
+        return false;
+    };
+    let continues = matches!(
+        token.to_str(),
+        "then" | "do" | "done" | "fi" | "else" | "elif"
+    );
+    !is_reserved(before) && (continues || token.to_str() == "(")
+}
+
+/// The offset of the last character that is no space.
+fn last_character(command: &str) -> usize {
+    command
+        .char_indices()
+        .rfind(|(_, c)| !c.is_whitespace())
+        .map_or(0, |(offset, _)| offset)
 }
 
 fn syntax_error(command: &str, message: &str, span: (usize, usize)) -> CommandSyntaxError {
