@@ -6,7 +6,8 @@
 //! - Not seen as an error, though bash refuses it: a mistake inside `$(…)` or backquotes, an extended pattern such as `@(a|b)`
 //!   outside `[[ … ]]`, an array as an argument, a mistake beside one of the constructs that [`may_mislead`] names.
 //! - Launched as written (form `group`, without the user's arguments), though it may be simple: those constructs where the
-//!   parser fails on them, `select`, a here document without an end, a backslash at the end, and nesting deeper than [`OPENINGS`].
+//!   parser fails on them, `select`, `{name}>file`, a here document, `<<` inside an expansion, a backslash at the end, an
+//!   expansion that the parser does not know, and nesting deeper than [`OPENINGS`].
 
 use super::words;
 use brush_parser::ast::Program;
@@ -121,8 +122,8 @@ fn is_too_deep(tokens: &[Token]) -> bool {
 
 /// A file descriptor before a redirection that no number of the parser can hold.
 fn is_beyond_all_files(pair: &[Token]) -> bool {
-    matches!(pair, [Token::Word(word, _), Token::Operator(..)]
-        if word.len() > 9 && word.bytes().all(|byte| byte.is_ascii_digit()))
+    matches!(pair, [Token::Word(word, _), operator @ Token::Operator(..)]
+        if is_redirection(operator) && word.len() > 9 && word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_understood(token: &Token) -> bool {

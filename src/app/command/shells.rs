@@ -94,17 +94,20 @@ fn behind_runners(words: &[Option<String>]) -> &[Option<String>] {
     }
     let mut rest = rest;
     let mut operands = runner.operands;
-    while let [Some(word), others @ ..] = rest {
-        if runner.options_with_value.contains(&word.as_str()) {
-            rest = others.get(1..).unwrap_or_default();
-        } else if word.starts_with('-') || (runner.name == "env" && word.contains('=')) {
-            rest = others;
-        } else if operands > 0 {
-            operands -= 1;
-            rest = others;
-        } else {
-            break;
-        }
+    while let [word, others @ ..] = rest {
+        rest = match word.as_deref() {
+            Some(option) if runner.options_with_value.contains(&option) => {
+                others.get(1..).unwrap_or_default()
+            }
+            Some(option) if option.starts_with('-') => others,
+            // `A=1`, and `A=$B`, which is only known at launch.
+            word if runner.name == "env" && word.is_none_or(|word| word.contains('=')) => others,
+            _ if operands > 0 => {
+                operands -= 1;
+                others
+            }
+            _ => break,
+        };
     }
     behind_runners(rest)
 }
