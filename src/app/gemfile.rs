@@ -22,13 +22,18 @@ impl GemfilePaths {
             None => ["gems.rb", "Gemfile"]
                 .iter()
                 .map(|name| app_dir.join(name))
-                .find(|path| path.exists() || lockfile_of(path).exists())?,
+                .find(|path| is_there(path) || is_there(&lockfile_of(path)))?,
         };
         Some(Self {
             lockfile: lockfile_of(&gemfile),
             gemfile,
         })
     }
+}
+
+/// Whether something has this name, be it a link that leads nowhere: that is a mistake, and shown when it is read.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Bundler's rule: `gems.rb` has `gems.locked`, any other file its own name with `.lock`.
