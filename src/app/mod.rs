@@ -7,6 +7,7 @@ pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
 pub mod procfile;
+pub mod ruby_requirement;
 pub mod ruby_version;
 pub mod user_env;
 
