@@ -55,9 +55,12 @@ impl Buildpack for Formation {
         let ruby = ruby::install(&context, &chosen, &Env::from_current())?;
 
         // 4 gems
-        if let Some(bundle) = &app.bundle {
-            report::step("Gems");
-            gems::install(&context, &app, bundle, &ruby)?;
+        report::step("Gems");
+        match &app.bundle {
+            Some(bundle) => {
+                gems::install(&context, &app, bundle, &ruby)?;
+            }
+            None => report::detail("No Gemfile: no gems"),
         }
 
         // 5 assets: to come.
@@ -127,7 +130,17 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
             app.env.set_aside().join(", ")
         ));
     }
+    if let Some(warning) = app
+        .bundle
+        .as_ref()
+        .and_then(|bundle| bundle.config.credentials())
+    {
+        report::warning(&warning);
+    }
     if let Some(warning) = &app.ruby.computed {
+        report::warning(warning);
+    }
+    for warning in &app.ruby.passed_over {
         report::warning(warning);
     }
     if let Some(procfile) = &app.procfile {

@@ -16,6 +16,9 @@ const WIDTH: usize = 110;
 
 static COLOURS: AtomicBool = AtomicBool::new(true);
 
+/// Whether a line of the log is still open: a timer's dots stand at its end.
+static UNDER_TIMER: AtomicBool = AtomicBool::new(false);
+
 /// Decides whether colours are shown, for everything that follows.
 pub fn use_colours(colours: bool) {
     COLOURS.store(colours, Ordering::Relaxed);
@@ -45,9 +48,19 @@ pub fn detail(text: impl AsRef<str>) {
 /// Does work that may take long: a timer stands behind the text until it is done.
 pub fn timed<T>(text: impl AsRef<str>, work: impl FnOnce() -> T) -> T {
     let timer = print::sub_start_timer(text);
+    UNDER_TIMER.store(true, Ordering::Relaxed);
     let result = work();
+    UNDER_TIMER.store(false, Ordering::Relaxed);
     timer.done();
     result
+}
+
+/// What happened in the middle of a step, on a line of its own even where a timer runs.
+pub fn interjection(text: impl AsRef<str>) {
+    if UNDER_TIMER.load(Ordering::Relaxed) {
+        print::plain("");
+    }
+    print::sub_bullet(text);
 }
 
 /// Does work that writes a log of its own, which is shown as it comes.

@@ -27,7 +27,7 @@ pub struct Detected {
     pub node: bool,
 }
 
-/// Looks at the names in the app's folder; nothing is read.
+/// Looks at the names in the app's folder, and whether the file that `BUNDLE_GEMFILE` names is there; nothing is read.
 ///
 /// # Errors
 /// The folder cannot be listed.
@@ -41,7 +41,9 @@ pub fn detect(app_dir: &Path, env: &UserEnv) -> io::Result<Detected> {
         ruby: MARKERS.iter().any(|marker| has(marker))
             || has_extension(".gemspec")
             || (has(crate::app::procfile::FILE_NAME) && has_extension(".rb"))
-            || env.get("BUNDLE_GEMFILE").is_some(),
+            || env
+                .get("BUNDLE_GEMFILE")
+                .is_some_and(|gemfile| app_dir.join(gemfile).is_file()),
         node: has("package.json"),
     })
 }
@@ -77,5 +79,17 @@ mod tests {
                 "{files:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_named_gemfile_counts_where_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut env = libcnb::Env::new();
+        env.insert("BUNDLE_GEMFILE", "gemfiles/next.gemfile");
+        let env = UserEnv::new(&env);
+        assert!(!detect(dir.path(), &env).unwrap().ruby);
+        fs_err::create_dir(dir.path().join("gemfiles")).unwrap();
+        fs_err::write(dir.path().join("gemfiles/next.gemfile"), "").unwrap();
+        assert!(detect(dir.path(), &env).unwrap().ruby);
     }
 }

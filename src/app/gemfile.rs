@@ -1,6 +1,7 @@
 //! The Gemfile (`gems.rb`): which file it is, and which Ruby it asks for. It is read as text: no Ruby runs to read it.
 
 use crate::app::gem_version::GemRequirement;
+use crate::app::ruby_requirement::ruby_requirement;
 use std::path::{Path, PathBuf};
 
 /// Where the app's bundle is described.
@@ -22,13 +23,18 @@ impl GemfilePaths {
             None => ["gems.rb", "Gemfile"]
                 .iter()
                 .map(|name| app_dir.join(name))
-                .find(|path| path.exists() || lockfile_of(path).exists())?,
+                .find(|path| is_there(path) || is_there(&lockfile_of(path)))?,
         };
         Some(Self {
             lockfile: lockfile_of(&gemfile),
             gemfile,
         })
     }
+}
+
+/// Whether something has this name, be it a link that leads nowhere: that is a mistake, and shown when it is read.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Bundler's rule: `gems.rb` has `gems.locked`, any other file its own name with `.lock`.
@@ -56,17 +62,25 @@ pub enum RubyDirective {
     Invalid(String),
 }
 
-/// The first `ruby` line of a Gemfile, with its place (byte offset, length).
+/// The first `ruby` line of a Gemfile, with its place (byte offset, length). What stands between `=begin` and `=end`, or after
+/// `__END__`, is no part of the program.
 #[must_use]
 pub fn ruby_directive(gemfile: &str) -> Option<(RubyDirective, (usize, usize))> {
     let mut offset = 0;
+    let mut in_comment = false;
     for line in gemfile.split_inclusive('\n') {
+        match line.split_whitespace().next() {
+            Some("__END__") if line.trim_end() == "__END__" => return None,
+            Some("=begin") if line.starts_with('=') => in_comment = true,
+            Some("=end") if line.starts_with('=') => in_comment = false,
+            _ => {}
+        }
         let start = offset + line.len() - line.trim_start().len();
         offset += line.len();
         let statement = line.trim();
         if let Some(arguments) = statement
             .strip_prefix("ruby")
-            .filter(|rest| rest.starts_with([' ', '\t', '(', '"', '\'']))
+            .filter(|rest| !in_comment && rest.starts_with([' ', '\t', '(', '"', '\'']))
         {
             return Some((read_arguments(arguments), (start, statement.len())));
         }
@@ -81,6 +95,16 @@ fn read_arguments(arguments: &str) -> RubyDirective {
     let mut engine = None;
     while !(rest.is_empty() || rest.starts_with(['#', ')'])) {
         let (option, value) = split_option(rest);
+        if let Some((literals, after)) = read_array(value)
+            && option.is_none()
+        {
+            requirements.extend(literals);
+            match next_argument(after) {
+                Some(next) => rest = next,
+                None => return RubyDirective::Computed,
+            }
+            continue;
+        }
         let Some((literal, after)) = read_literal(value) else {
             return RubyDirective::Computed;
         };
@@ -90,10 +114,8 @@ fn read_arguments(arguments: &str) -> RubyDirective {
             Some("engine") => engine = Some(literal),
             Some(_) => {}
         }
-        rest = after.trim_start();
-        match rest.strip_prefix(',') {
-            Some(next) => rest = next.trim_start(),
-            None if rest.is_empty() || rest.starts_with(['#', ')']) => {}
+        match next_argument(after) {
+            Some(next) => rest = next,
             None => return RubyDirective::Computed,
         }
     }
@@ -103,8 +125,7 @@ fn read_arguments(arguments: &str) -> RubyDirective {
         _ if requirements.is_empty() => RubyDirective::Computed,
         _ => {
             let text = requirements.join(", ");
-            text.parse()
-                .map_or(RubyDirective::Invalid(text), RubyDirective::Requirement)
+            ruby_requirement(&text).map_or(RubyDirective::Invalid(text), RubyDirective::Requirement)
         }
     }
 }
@@ -125,6 +146,33 @@ fn split_option(text: &str) -> (Option<&str>, &str) {
     match rest.strip_prefix(':') {
         Some(value) if !name.is_empty() => (Some(name), value.trim_start()),
         _ => (None, text),
+    }
+}
+
+/// What follows an argument: the next one behind a comma, or the end. None where the argument goes on.
+fn next_argument(after: &str) -> Option<&str> {
+    let rest = after.trim_start();
+    match rest.strip_prefix(',') {
+        Some(next) => Some(next.trim_start()),
+        None => (rest.is_empty() || rest.starts_with(['#', ')'])).then_some(rest),
+    }
+}
+
+/// A list of quoted strings (`["~> 3.3", "< 4"]`) at the start of the text, and what follows it.
+fn read_array(text: &str) -> Option<(Vec<String>, &str)> {
+    let mut rest = text.strip_prefix('[')?.trim_start();
+    let mut literals = Vec::new();
+    loop {
+        if let Some(after) = rest.strip_prefix(']') {
+            return Some((literals, after));
+        }
+        let (literal, after) = read_literal(rest)?;
+        literals.push(literal);
+        rest = after.trim_start();
+        rest = match rest.strip_prefix(',') {
+            Some(next) => next.trim_start(),
+            None => rest.starts_with(']').then_some(rest)?,
+        };
     }
 }
 
@@ -179,6 +227,22 @@ mod tests {
                 "ruby 'latest'",
                 Some(RubyDirective::Invalid("latest".into())),
             ),
+            (
+                "ruby([\"~> 3.3\", \"< 4\"])",
+                Some(requirement("~> 3.3, < 4")),
+            ),
+            ("ruby ['3.3.8'], engine: 'ruby'", Some(requirement("3.3.8"))),
+            ("ruby ['3.3.8'", Some(RubyDirective::Computed)),
+            ("ruby ['3.3.8'].first", Some(RubyDirective::Computed)),
+            ("ruby []", Some(RubyDirective::Computed)),
+            ("ruby '3.3.8p144'", Some(requirement("3.3.8"))),
+            ("ruby '3.x'", Some(RubyDirective::Invalid("3.x".into()))),
+            ("=begin\nruby '3.3.8'\n=end", None),
+            (
+                "=begin\nruby '3.3.8'\n=end\nruby '3.4.1'",
+                Some(requirement("3.4.1")),
+            ),
+            ("__END__\nruby '3.3.8'", None),
             ("# ruby \"3.3.8\"", None),
             ("gem \"ruby\"", None),
             ("rubyzip = 1", None),

@@ -4,6 +4,7 @@
 //! four, their dependencies at six. Headings that are not known are passed over, as Bundler does.
 
 use crate::app::gem_version::GemVersion;
+use crate::app::ruby_requirement::without_patch_level;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
@@ -228,19 +229,6 @@ impl LockedRuby {
                 .ok()?,
             engine,
         })
-    }
-}
-
-/// `3.3.8p144` is 3.3.8: every Ruby since 2.1 has one patch level for each version.
-fn without_patch_level(version: &str) -> &str {
-    match version.rsplit_once('p') {
-        Some((number, level))
-            if number.ends_with(|c: char| c.is_ascii_digit())
-                && level.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            number
-        }
-        _ => version,
     }
 }
 

@@ -8,13 +8,14 @@ pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
 pub mod procfile;
+pub mod ruby_requirement;
 pub mod ruby_version;
 pub mod user_env;
 
 use bundle_config::BundleConfig;
 use command::{CommandSyntaxError, is_shell_script};
 use gemfile::GemfilePaths;
-use gemfile_lock::{GemfileLock, GemfileLockError};
+use gemfile_lock::{GemfileLock, GemfileLockError, SourceKind};
 use miette::Diagnostic;
 use procfile::{Entry, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
@@ -87,6 +88,20 @@ pub enum AppError {
         /// The Gemfile's name.
         gemfile: String,
     },
+    /// A gem that lives in the app is not there.
+    #[error("{lockfile} takes {gems} from the folder `{folder}`, which is not in the app")]
+    #[diagnostic(help(
+        "Commit {folder}, and see that .dockerignore or project.toml do not leave it out. \
+         A folder outside the app cannot be built from: take the gem from a gem server or from git."
+    ))]
+    NoPathGem {
+        /// The lockfile's name.
+        lockfile: String,
+        /// The folder, as the lockfile has it.
+        folder: String,
+        /// The gems that it would hold.
+        gems: String,
+    },
     /// The lockfile is broken.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -122,13 +137,23 @@ impl App {
     pub fn read(dir: &Path, env: UserEnv, bindings: &Path) -> Result<Self, AppErrors> {
         let mut errors = Vec::new();
         let files = AppFiles { dir };
-        let paths = GemfilePaths::find(dir, env.get("BUNDLE_GEMFILE").map(Path::new));
+        let named = files.named_gemfile(&env);
+        let paths = GemfilePaths::find(dir, named.as_deref());
         let gemfile = paths
             .as_ref()
             .and_then(|paths| collect(files.read_gemfile(paths), &mut errors));
         let bundle = paths
             .as_ref()
-            .and_then(|paths| collect(files.read_bundle(paths), &mut errors));
+            .and_then(|paths| match files.read_bundle(paths) {
+                // What a Gemfile that is not there lacks besides is no further mistake.
+                Err(AppError::NoLockfile { .. }) if gemfile.is_none() => None,
+                result => collect(result, &mut errors),
+            });
+        errors.extend(
+            bundle
+                .iter()
+                .flat_map(|bundle| files.missing_path_gems(bundle)),
+        );
         let ruby = files.read_ruby(&env, paths.as_ref(), gemfile.as_deref(), bundle.as_ref());
         let ruby = ruby
             .map_err(|found| errors.extend(found))
@@ -180,6 +205,17 @@ impl AppFiles<'_> {
             .to_string()
     }
 
+    /// The Gemfile that the user's variable names, else the app's `.bundle/config`: Bundler's commands heed both.
+    fn named_gemfile(&self, env: &UserEnv) -> Option<PathBuf> {
+        if let Some(path) = env.get(bundle_config::GEMFILE) {
+            return Some(path.into());
+        }
+        // Settings that cannot be read are reported where the bundle is read.
+        let config = self.read_text(&self.dir.join(bundle_config::FILE_NAME));
+        let config = BundleConfig::parse(&config.ok()??);
+        config.gemfile().map(Path::to_path_buf)
+    }
+
     fn read_gemfile(&self, paths: &GemfilePaths) -> Result<String, AppError> {
         self.read_text(&paths.gemfile)?
             .ok_or_else(|| AppError::NoGemfile {
@@ -195,12 +231,33 @@ impl AppFiles<'_> {
                 gemfile: self.name_of(&paths.gemfile),
                 lockfile: name.clone(),
             })?;
-        let config = self.read_text(&paths.gemfile.with_file_name(".bundle/config"))?;
+        let config = self.read_text(&paths.gemfile.with_file_name(bundle_config::FILE_NAME))?;
         Ok(Bundle {
             paths: paths.clone(),
             lockfile: GemfileLock::parse(&name, &text)?,
             config: BundleConfig::parse(&config.unwrap_or_default()),
         })
+    }
+
+    fn missing_path_gems(&self, bundle: &Bundle) -> Vec<AppError> {
+        let sources = bundle.lockfile.sources.iter();
+        sources
+            .filter(|source| source.kind == SourceKind::Path)
+            .flat_map(|source| source.remotes.iter().map(move |folder| (source, folder)))
+            .filter(|(_, folder)| !bundle.paths.lockfile.with_file_name(folder).is_dir())
+            .map(|(source, folder)| AppError::NoPathGem {
+                lockfile: self.name_of(&bundle.paths.lockfile),
+                folder: folder.clone(),
+                gems: match source.specs.as_slice() {
+                    [] => "gems".to_string(),
+                    specs => specs
+                        .iter()
+                        .map(|spec| spec.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                },
+            })
+            .collect()
     }
 
     fn read_ruby(
@@ -286,7 +343,7 @@ impl AppFiles<'_> {
                 if matches!(
                     error.kind(),
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
+                ) && path.symlink_metadata().is_err() =>
             {
                 Ok(None)
             }
@@ -416,5 +473,62 @@ mod tests {
     #[test]
     fn an_input_that_is_a_folder() {
         assert_report!(read(&[("Procfile/web", "puma")], &[]).unwrap_err());
+    }
+
+    #[test]
+    fn another_gemfile_by_bundlers_own_settings() {
+        let files = [
+            ("Gemfile", "ruby '3.3.1'\n"),
+            ("Gemfile.lock", "GEM\n"),
+            ("next/Gemfile", "ruby '3.4.1'\n"),
+            ("next/Gemfile.lock", "GEM\n"),
+            (".bundle/config", "---\nBUNDLE_GEMFILE: \"next/Gemfile\"\n"),
+        ];
+        let source = |variables: &[(&str, &str)]| {
+            let app = read(&files, variables).unwrap();
+            app.ruby.requests[0].source.to_string()
+        };
+        assert_eq!(source(&[]), "next/Gemfile");
+        assert_eq!(source(&[("BUNDLE_GEMFILE", "Gemfile")]), "Gemfile");
+    }
+
+    #[test]
+    fn a_path_gem_that_is_not_there() {
+        let lockfile = "PATH\n  remote: engines/billing\n  specs:\n    billing (0.1.0)\n";
+        assert_report!(read(&[("Gemfile", ""), ("Gemfile.lock", lockfile)], &[]).unwrap_err());
+        let files = [
+            ("Gemfile", ""),
+            ("Gemfile.lock", lockfile),
+            ("engines/billing/billing.gemspec", ""),
+        ];
+        assert!(read(&files, &[]).is_ok());
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_absent() {
+        for name in ["Gemfile", "Gemfile.lock", ".ruby-version", "Procfile"] {
+            let dir = app_dir(&[("Gemfile", "gem 'rack'\n"), ("Gemfile.lock", "GEM\n")]);
+            let path = dir.path().join(name);
+            let _ = fs_err::remove_file(&path);
+            std::os::unix::fs::symlink("nowhere", &path).unwrap();
+            let AppErrors(errors) =
+                App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap_err();
+            let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(texts, [format!("{name} cannot be read")]);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_named_like_an_input() {
+        let AppErrors(errors) = read(&[("Gemfile/readme", "")], &[]).unwrap_err();
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["Gemfile cannot be read"]);
+    }
+
+    #[test]
+    fn a_missing_gemfile_is_one_mistake() {
+        let AppErrors(errors) = read(&[], &[("BUNDLE_GEMFILE", "next.gemfile")]).unwrap_err();
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["next.gemfile is not in the app"]);
     }
 }

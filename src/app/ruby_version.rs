@@ -3,6 +3,7 @@
 use crate::app::gem_version::{GemRequirement, GemVersion};
 use crate::app::gemfile::{RubyDirective, ruby_directive};
 use crate::app::gemfile_lock::GemfileLock;
+use crate::app::ruby_requirement::{how_to_write, ruby_requirement};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
@@ -55,10 +56,12 @@ pub struct RubyInputs<'a> {
 pub enum RubyVersionError {
     /// The text is no version or requirement.
     #[error("{name} asks for a Ruby version that cannot be read")]
-    #[diagnostic(help("Write a version such as 3.3.8, or a requirement such as `~> 3.3.0`."))]
+    #[diagnostic(help("{hint}"))]
     NotAVersion {
         /// The file or variable.
         name: String,
+        /// What to write instead.
+        hint: String,
         /// Its text.
         #[source_code]
         source_code: NamedSource<String>,
@@ -114,13 +117,26 @@ pub struct ComputedRubyVersion {
     pub span: SourceSpan,
 }
 
+/// A source cannot be used, but one that comes before it has answered.
+#[derive(Clone, Debug, Diagnostic, Error)]
+#[error("{reason}; it is not needed, for {answered_by} comes first")]
+#[diagnostic(severity(Warning), help("Correct or remove it, so that all agree."))]
+pub struct PassedOver {
+    /// What would have been an error.
+    pub reason: RubyVersionError,
+    /// The source that counts.
+    pub answered_by: RubySource,
+}
+
 /// Everything that the inputs ask for: the first request counts, the others only to be compared with it.
 #[derive(Clone, Debug, Default)]
 pub struct RubyRequests {
     /// In order of precedence.
     pub requests: Vec<RubyRequest>,
-    /// What was passed over.
+    /// A Gemfile's version that is out of reach, where nobody who comes before it names one.
     pub computed: Option<ComputedRubyVersion>,
+    /// What cannot be used but does not matter.
+    pub passed_over: Vec<PassedOver>,
 }
 
 impl RubyRequests {
@@ -128,26 +144,25 @@ impl RubyRequests {
     /// `read_file` gives the text of a file beside the Gemfile, for `ruby file: "…"`.
     ///
     /// # Errors
-    /// All inputs that name something that cannot be installed.
+    /// All inputs that name something that cannot be installed. A lockfile or `.ruby-version` that does is no more than passed over
+    /// where one that comes before it has answered; a Gemfile is not, for Bundler would refuse it.
     pub fn read(
         inputs: RubyInputs<'_>,
         read_file: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<RubyVersionError>> {
         let mut found = Self::default();
         let mut errors = Vec::new();
-        let mut take = |result: Result<Option<RubyRequest>, RubyVersionError>| match result {
-            Ok(request) => found.requests.extend(request),
-            Err(error) => errors.push(error),
-        };
         if let Some((name, text)) = inputs.variable {
-            take(from_text(RubySource::Variable(name), text));
+            found.take(from_text(RubySource::Variable(name), text), &mut errors);
         }
         if let Some((name, lockfile)) = inputs.lockfile {
-            take(from_lockfile(name, lockfile));
+            found.take(from_lockfile(name, lockfile), &mut errors);
         }
         if let Some((name, text)) = inputs.gemfile {
             match from_gemfile(name, text, read_file) {
-                Ok(GemfileRuby::Computed(warning)) => found.computed = Some(warning),
+                Ok(GemfileRuby::Computed(warning)) => {
+                    found.computed = found.requests.is_empty().then_some(warning);
+                }
                 Ok(GemfileRuby::Asked(request)) => found.requests.extend(request),
                 Err(error) => errors.push(error),
             }
@@ -159,15 +174,27 @@ impl RubyRequests {
             {
                 request = Ok(None); // `ruby file: ".ruby-version"` has been here.
             }
-            match request {
-                Ok(request) => found.requests.extend(request),
-                Err(error) => errors.push(error),
-            }
+            found.take(request, &mut errors);
         }
         if errors.is_empty() {
             Ok(found)
         } else {
             Err(errors)
+        }
+    }
+
+    fn take(
+        &mut self,
+        result: Result<Option<RubyRequest>, RubyVersionError>,
+        errors: &mut Vec<RubyVersionError>,
+    ) {
+        match (result, self.requests.first()) {
+            (Ok(request), _) => self.requests.extend(request),
+            (Err(reason), Some(first)) => self.passed_over.push(PassedOver {
+                reason,
+                answered_by: first.source.clone(),
+            }),
+            (Err(error), None) => errors.push(error),
         }
     }
 }
@@ -211,7 +238,7 @@ fn from_gemfile(
             source: RubySource::File(name.to_string()),
         }))),
         RubyDirective::File(file) => match read_file(&file) {
-            Some(content) => from_text(RubySource::File(file), &content).map(GemfileRuby::Asked),
+            Some(content) => from_named_file(file, &content).map(GemfileRuby::Asked),
             None => Err(RubyVersionError::FileMissing {
                 name: name.to_string(),
                 file,
@@ -228,42 +255,87 @@ fn from_gemfile(
             source_code: source_code(),
             span: place.into(),
         })),
-        RubyDirective::Invalid(_) => Err(RubyVersionError::NotAVersion {
+        RubyDirective::Invalid(value) => Err(RubyVersionError::NotAVersion {
             name: name.to_string(),
+            hint: how_to_write(&value),
             source_code: source_code(),
             span: place.into(),
         }),
     }
 }
 
+/// Reads the file that `ruby file: "…"` names, as Bundler does: a line that starts with `ruby` holds the version (`ruby 3.3.8` in
+/// `.tool-versions`, `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`), else the whole text is one.
+fn from_named_file(file: String, text: &str) -> Result<Option<RubyRequest>, RubyVersionError> {
+    match text.lines().find_map(version_of_ruby_line) {
+        Some(version) => from_value(RubySource::File(file), text, version),
+        None => from_text(RubySource::File(file), text),
+    }
+}
+
+/// Of `ruby 3.3.8 3.2.9`, `ruby-3.3.8` and `ruby = "3.3.8"`: the (first) version.
+fn version_of_ruby_line(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("ruby")?;
+    let value = rest
+        .strip_prefix('-')
+        .unwrap_or(rest)
+        .trim_start()
+        .trim_start_matches('=');
+    if value.len() == rest.len() {
+        return None; // `rubygems …`
+    }
+    let value = value.trim_start();
+    match value.chars().next()? {
+        quote @ ('"' | '\'') => Some(value[1..].split_once(quote)?.0),
+        _ => value
+            .split(|c: char| c.is_whitespace() || c == '#')
+            .next()
+            .filter(|version| !version.is_empty()),
+    }
+}
+
 /// Reads the first line that says something, as rbenv and chruby do: `3.3.8`, `ruby-3.3.8`, and `3.3` for the whole series.
 fn from_text(source: RubySource, text: &str) -> Result<Option<RubyRequest>, RubyVersionError> {
-    let Some(line) = text
+    let line = text
         .lines()
-        .map(|line| line.trim_start_matches('\u{feff}').trim())
-        .find(|line| !line.is_empty() && !line.starts_with('#'))
-    else {
-        return Ok(None);
+        .map(|line| line.trim_start_matches('\u{feff}'))
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .find(|line| !line.is_empty());
+    match line {
+        Some(line) => from_value(source, text, line),
+        None => Ok(None),
+    }
+}
+
+/// Reads a version that stands somewhere in a text.
+fn from_value(
+    source: RubySource,
+    text: &str,
+    value: &str,
+) -> Result<Option<RubyRequest>, RubyVersionError> {
+    let version = match value.strip_prefix("ruby") {
+        Some(rest) if rest.starts_with(['-', ' ', '\t']) => rest[1..].trim_start(),
+        _ => value,
     };
-    let value = line.strip_prefix("ruby-").unwrap_or(line);
     if let Some(engine) = ["jruby", "truffleruby", "mruby", "rbx", "rubinius"]
         .iter()
-        .find(|engine| value.starts_with(**engine))
+        .find(|engine| version.starts_with(**engine))
     {
         return Err(RubyVersionError::Engine {
             name: source.to_string(),
             engine: (*engine).to_string(),
         });
     }
-    match value.parse() {
+    match ruby_requirement(version) {
         Ok(requirement) => Ok(Some(RubyRequest {
             requirement: widened(requirement),
             source,
         })),
         Err(_) => Err(RubyVersionError::NotAVersion {
             name: source.to_string(),
+            hint: how_to_write(version),
             source_code: NamedSource::new(source.to_string(), text.to_string()),
-            span: (text.find(line).unwrap_or(0), line.len()).into(),
+            span: (text.find(value).unwrap_or(0), value.len()).into(),
         }),
     }
 }
@@ -278,7 +350,7 @@ fn widened(requirement: GemRequirement) -> GemRequirement {
     }
 }
 
-/// The first three numbers of a version that is wanted from the default series, as a request.
+/// What an app gets that asks for none: the newest patch release of a series such as `3.4`, as a request.
 #[must_use]
 pub fn default_request(series: &GemVersion) -> RubyRequest {
     RubyRequest {
@@ -337,6 +409,10 @@ mod tests {
             ("# the newest\n3.3\n", vec!["~> 3.3.0 from .ruby-version"]),
             ("3", vec!["~> 3.0 from .ruby-version"]),
             ("4.0.0-preview2", vec!["4.0.0.preview2 from .ruby-version"]),
+            ("3.3.8 # note\n", vec!["3.3.8 from .ruby-version"]),
+            ("ruby 3.3.8\n", vec!["3.3.8 from .ruby-version"]),
+            ("3.3.8p144\n", vec!["3.3.8 from .ruby-version"]),
+            ("ruby-3.3.8p144", vec!["3.3.8 from .ruby-version"]),
             ("\u{feff}3.3.8", vec!["3.3.8 from .ruby-version"]),
             ("", vec![]),
         ] {
@@ -356,6 +432,66 @@ mod tests {
             ..RubyInputs::default()
         };
         assert_eq!(requests(inputs).unwrap(), ["3.2.9 from .ruby-version"]);
+    }
+
+    #[test]
+    fn a_file_that_the_gemfile_names_in_its_spellings() {
+        for (text, expected) in [
+            ("3.3.8\n", "3.3.8"),
+            ("nodejs 22.1.0\nruby 3.3.8 3.2.9 # note\n", "3.3.8"),
+            ("ruby\t3.3.8\n", "3.3.8"),
+            ("ruby-3.3.8p144\n", "3.3.8"),
+            ("[tools]\nnode = \"22\"\nruby = \"3.3.8\"\n", "3.3.8"),
+            ("[tools]\nruby='3.3'\n", "~> 3.3.0"),
+            ("rubygems 3.6\nruby 3.3.8", "3.3.8"),
+        ] {
+            let inputs = RubyInputs {
+                gemfile: Some(("Gemfile", "ruby file: 'versions'")),
+                ..RubyInputs::default()
+            };
+            let found = RubyRequests::read(inputs, &|_| Some(text.to_string()));
+            let requests = found.map(|found| found.requests).unwrap_or_default();
+            let requirements: Vec<_> = requests
+                .iter()
+                .map(|request| request.requirement.to_string())
+                .collect();
+            assert_eq!(requirements, [expected], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_shown_with_what_was_meant() {
+        let errors = requests(RubyInputs {
+            variable: Some(("BP_RUBY_VERSION", "3.x")),
+            ..RubyInputs::default()
+        })
+        .unwrap_err();
+        assert_report!(errors[0]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_does_not_matter_behind_an_answer() {
+        let lockfile = lockfile("ruby 3.3.8p144");
+        let inputs = RubyInputs {
+            lockfile: Some(("Gemfile.lock", &lockfile)),
+            gemfile: Some(("Gemfile", "ruby ENV.fetch('RUBY_VERSION')\n")),
+            ruby_version_file: Some("truffleruby-24\n"),
+            ..RubyInputs::default()
+        };
+        let found = RubyRequests::read(inputs, &|_| None).unwrap();
+        assert_eq!(found.requests.len(), 1);
+        assert!(found.computed.is_none());
+        assert_report!(found.passed_over[0]);
+    }
+
+    #[test]
+    fn what_the_gemfile_cannot_ask_for_always_matters() {
+        let inputs = RubyInputs {
+            variable: Some(("BP_RUBY_VERSION", "3.3.8")),
+            gemfile: Some(("Gemfile", "ruby '9.4', engine: 'jruby'\n")),
+            ..RubyInputs::default()
+        };
+        assert_eq!(requests(inputs).unwrap_err().len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::Path;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// Each input by a name that the user knows, with a digest of it. No digest is one of a secret: they stand in the image's labels.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -37,7 +37,10 @@ impl BundleInputs {
             if source.kind == SourceKind::Path {
                 for remote in &source.remotes {
                     let folder = bundle.paths.lockfile.with_file_name(remote);
-                    inputs.insert(format!("path gem `{remote}`"), digest_of_gem(&folder)?);
+                    inputs.insert(
+                        format!("path gem `{remote}`"),
+                        digest_of_gem(&folder, &app.dir)?,
+                    );
                 }
             }
         }
@@ -79,10 +82,14 @@ fn digest_of(bytes: impl AsRef<[u8]>) -> String {
 
 /// The files of a gem that lives in the app: all of them, or where the app's own folder is the gem, its gemspecs and `ext`: Ruby
 /// reads the rest where it stands.
-fn digest_of_gem(folder: &Path) -> io::Result<String> {
-    let is_app = folder.join("Gemfile").exists() || folder.join("gems.rb").exists();
+fn digest_of_gem(folder: &Path, app_dir: &Path) -> io::Result<String> {
+    let is_app = fs::canonicalize(folder)? == fs::canonicalize(app_dir)?;
     let mut digest = Sha256::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
+    let entries = WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_left_over(entry));
+    for entry in entries {
         let entry = entry?;
         let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let counts = !is_app
@@ -90,13 +97,35 @@ fn digest_of_gem(folder: &Path) -> io::Result<String> {
             || name
                 .extension()
                 .is_some_and(|extension| extension == "gemspec");
-        if counts && entry.file_type().is_file() {
+        if counts && let Some(contents) = contents_of(&entry)? {
             digest.update(name.as_os_str().as_encoded_bytes());
             digest.update([0]);
-            digest.update(Sha256::digest(fs::read(entry.path())?));
+            digest.update(Sha256::digest(contents));
         }
     }
     Ok(hex::encode(digest.finalize()))
+}
+
+/// Folders that are no part of a gem, though they may stand in its folder: they change with every checkout or test run.
+fn is_left_over(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let anywhere = [".git", "node_modules"].iter().any(|left| name == *left);
+    let at_the_top = ["tmp", "log"].iter().any(|left| name == *left);
+    entry.file_type().is_dir()
+        && ((entry.depth() > 0 && anywhere) || (entry.depth() == 1 && at_the_top))
+}
+
+/// What a file, or the file that a link leads to, holds. Of a link to anything else, where it leads to; of a folder, nothing.
+fn contents_of(entry: &DirEntry) -> io::Result<Option<Vec<u8>>> {
+    let path = entry.path();
+    if path.is_file() {
+        fs::read(path).map(Some)
+    } else if entry.path_is_symlink() {
+        let target = fs::read_link(path)?;
+        Ok(Some(target.into_os_string().into_encoded_bytes()))
+    } else {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -180,5 +209,55 @@ mod tests {
             now.changes_since(&BundleInputs::default()),
             ["the last install was not finished"]
         );
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_gem_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let gem = dir.path().join("log"); // Its own name does not matter.
+        let write = |name: &str, text: &str| {
+            let path = gem.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("Gemfile", "gemspec");
+        write("lib/billing.rb", "code");
+        let digest = || digest_of_gem(&gem, dir.path()).unwrap();
+        let before = digest();
+        for left_over in [".git/HEAD", "node_modules/x.js", "tmp/x", "log/test.log"] {
+            write(left_over, "x");
+            assert_eq!(digest(), before, "{left_over}");
+        }
+        write("lib/log/x.rb", "code");
+        assert_ne!(digest(), before);
+        let before = digest();
+        write("lib/billing.rb", "other code"); // A gem with a Gemfile of its own is still not the app.
+        assert_ne!(digest(), before);
+    }
+
+    #[test]
+    fn the_app_itself_counts_by_its_gemspec_and_extensions() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = || digest_of_gem(&dir.path().join("."), dir.path()).unwrap();
+        fs::write(dir.path().join("app.gemspec"), "spec").unwrap();
+        let before = digest();
+        fs::write(dir.path().join("app.rb"), "code").unwrap();
+        assert_eq!(digest(), before);
+        fs::write(dir.path().join("app.gemspec"), "other spec").unwrap();
+        assert_ne!(digest(), before);
+    }
+
+    #[test]
+    fn a_linked_file_counts_by_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let gem = dir.path().join("gem");
+        fs::create_dir(&gem).unwrap();
+        fs::write(dir.path().join("shared.rb"), "code").unwrap();
+        for (link, target) in [("a.rb", "../shared.rb"), ("b.rb", "nowhere")] {
+            std::os::unix::fs::symlink(target, gem.join(link)).unwrap();
+        }
+        let before = digest_of_gem(&gem, dir.path()).unwrap();
+        fs::write(dir.path().join("shared.rb"), "other code").unwrap();
+        assert_ne!(digest_of_gem(&gem, dir.path()).unwrap(), before);
     }
 }

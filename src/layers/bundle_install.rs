@@ -95,13 +95,21 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         format!(
             "{lockfile} does not fit {gemfile}. Run `bundle install` where you develop, and commit {lockfile}."
         )
-    } else if says(&["Your bundle only supports platforms", "--add-platform"]) {
+    } else if says(&["Your bundle only supports platforms"]) {
         format!(
             "{lockfile} was resolved for other platforms. Run `bundle lock --add-platform x86_64-linux` (or `aarch64-linux`), and commit {lockfile}."
         )
     } else if says(&["Your Ruby version is"]) {
         format!(
             "{gemfile} and {lockfile} ask for different Rubies. Run `bundle update --ruby`, and commit {lockfile}."
+        )
+    } else if says(&["requires ruby version"]) && says(&["which is incompatible"]) {
+        format!(
+            "A gem of {lockfile} does not work with this Ruby. Ask for a Ruby that it works with, or run `bundle update GEM` with this one, and commit {lockfile}."
+        )
+    } else if says(&["in cached gems"]) {
+        format!(
+            "A gem of {lockfile} is not in vendor/cache. Run `bundle cache` where you develop, and commit vendor/cache, or leave vendor/cache out."
         )
     } else if says(&["Failed to build gem native extension"]) {
         "A gem could not be compiled; the log above says what it missed. A library's headers have to be in the build image, and the library in the run image.".into()
@@ -146,6 +154,9 @@ mod tests {
             "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
             "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform is x86_64-linux.",
             "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
+            "rack-3.2.0 requires ruby version >= 3.4, which is incompatible with the current version, 3.3.8",
+            "Could not find rack-3.1.20 in cached gems or installed locally",
+            "Add the current platform to the lockfile with\n`bundle lock --add-platform x86_64-linux` and try again.\nCould not reach host rubygems.org.",
             "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
             "Authentication is required for gems.example.com.",
             "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",

@@ -195,24 +195,28 @@ fn layer_env(layer: &Path, bundle: &Bundle, user: &UserEnv, ruby: &RubyLayer) ->
     for (name, value) in fixed {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
-    // The app finds the groups installed that were chosen here, whatever the container's environment says.
-    for name in ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"] {
-        if let Some(value) = user.get(name) {
-            env.insert(Scope::All, ModificationBehavior::Override, name, value);
-        }
-    }
-    let groups_are_chosen = ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"]
-        .iter()
-        .any(|name| user.get(name).is_some() || bundle.config.sets(name));
-    if !groups_are_chosen {
-        env.insert(
-            Scope::All,
-            ModificationBehavior::Override,
-            "BUNDLE_WITHOUT",
-            DEFAULT_WITHOUT,
-        );
+    for (name, value) in chosen_groups(user, &bundle.config) {
+        env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
     env
+}
+
+/// The settings that choose groups, for the container too: the app finds those groups that were installed here, whatever the
+/// container's environment says. Set to nothing is a choice as well: every group. `BUNDLE_WITH` only adds to the default.
+fn chosen_groups(user: &UserEnv, config: &BundleConfig) -> Vec<(&'static str, String)> {
+    let mut chosen: Vec<_> = ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"]
+        .into_iter()
+        .filter(|name| user.sets(name))
+        .map(|name| (name, user.get(name).unwrap_or_default().to_string()))
+        .collect();
+    let replaces_default = |name: &&str| user.sets(name) || config.sets(name);
+    if !["BUNDLE_WITHOUT", "BUNDLE_ONLY"]
+        .iter()
+        .any(replaces_default)
+    {
+        chosen.push(("BUNDLE_WITHOUT", DEFAULT_WITHOUT.to_string()));
+    }
+    chosen
 }
 
 fn write_config(layer: &Path, config: &BundleConfig) -> io::Result<()> {
@@ -264,5 +268,44 @@ mod tests {
                 "they were laid out by another version of Formation"
             ]
         );
+    }
+
+    #[test]
+    fn groups_are_chosen_by_the_user_or_by_default() {
+        for (variables, config, expected) in [
+            (vec![], "", vec![("BUNDLE_WITHOUT", DEFAULT_WITHOUT)]),
+            (
+                vec![("BUNDLE_WITHOUT", "")],
+                "",
+                vec![("BUNDLE_WITHOUT", "")],
+            ),
+            (
+                vec![("BUNDLE_WITH", "staging")],
+                "",
+                vec![
+                    ("BUNDLE_WITH", "staging"),
+                    ("BUNDLE_WITHOUT", DEFAULT_WITHOUT),
+                ],
+            ),
+            (
+                vec![("BUNDLE_ONLY", "web")],
+                "",
+                vec![("BUNDLE_ONLY", "web")],
+            ),
+            (vec![], "BUNDLE_WITHOUT: \"ci\"\n", vec![]),
+            (
+                vec![],
+                "BUNDLE_WITH: \"staging\"\n",
+                vec![("BUNDLE_WITHOUT", DEFAULT_WITHOUT)],
+            ),
+        ] {
+            let mut env = Env::new();
+            for (name, value) in &variables {
+                env.insert(name, value);
+            }
+            let chosen = chosen_groups(&UserEnv::new(&env), &BundleConfig::parse(config));
+            let chosen: Vec<_> = chosen.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            assert_eq!(chosen, expected, "{variables:?} {config:?}");
+        }
     }
 }

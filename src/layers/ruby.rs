@@ -1,6 +1,6 @@
 //! Layer `ruby` (build, launch, cache): the Ruby runtime, exactly as its archive holds it.
 //!
-//! It is keyed on the archive's checksum and the platform.
+//! It is keyed on the archive's checksum, the folder of it that is wanted, and the platform.
 
 use crate::app::gem_version::GemVersion;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, changed};
@@ -67,6 +67,7 @@ pub enum RubyLayerError {
 struct Metadata {
     version: String,
     sha256: String,
+    root: String,
     built_for: BuiltFor,
 }
 
@@ -86,6 +87,7 @@ where
     let now = Metadata {
         version: ruby.version.to_string(),
         sha256: ruby.archive.sha256.0.clone(),
+        root: ruby.archive.root.to_string_lossy().into_owned(),
         built_for: BuiltFor::new(&context.target),
     };
     let layer = context.cached_layer(
@@ -116,11 +118,12 @@ where
                 report::detail(format!("Not reusing the cached one: {cause}"));
             }
             fill(&layer, ruby).map_err(|error| libcnb::Error::BuildpackError(error.into()))?;
-            layer.write_metadata(&now)?;
         }
     }
     let abi =
         abi(&layer.path(), ruby).map_err(|error| libcnb::Error::BuildpackError(error.into()))?;
+    // Only what has proved to be a Ruby is kept for the next build.
+    layer.write_metadata(&now)?;
     layer.write_env(layer_env())?;
     Ok(RubyLayer {
         env: layer.read_env()?.apply(Scope::Build, env),
@@ -135,15 +138,23 @@ fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
     let Metadata {
         version,
         sha256,
+        root,
         built_for,
     } = before;
     let mut reasons = built_for.changes_to(&now.built_for);
     if *version != now.version {
         reasons.push(changed("version", version, &now.version));
     } else if *sha256 != now.sha256 && reasons.is_empty() {
-        reasons.push(changed("archive", &sha256[..12], &now.sha256[..12]));
+        reasons.push(changed("archive", start(sha256), start(&now.sha256)));
+    } else if *root != now.root && reasons.is_empty() {
+        reasons.push(changed("folder in the archive", root, &now.root));
     }
     reasons
+}
+
+/// Enough of a digest to tell it from another.
+fn start(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }
 
 fn fill<B, M, R>(layer: &LayerRef<B, M, R>, ruby: &Ruby) -> Result<(), RubyLayerError>
@@ -171,10 +182,29 @@ fn abi(layer: &Path, ruby: &Ruby) -> Result<String, RubyLayerError> {
     if !layer.join("bin/ruby").exists() {
         return Err(no_ruby("it has no bin/ruby".into()));
     }
-    fs::read_dir(layer.join("lib/ruby/gems"))
-        .and_then(|mut entries| entries.next().ok_or(io::Error::other("it is empty"))?)
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .map_err(|error| no_ruby(error.to_string()))
+    let names = folders_in(&layer.join("lib/ruby/gems")).map_err(|e| no_ruby(e.to_string()))?;
+    match names.as_slice() {
+        [abi] => Ok(abi.clone()),
+        [] => Err(no_ruby("its lib/ruby/gems has no folder".into())),
+        names => Err(no_ruby(format!(
+            "its lib/ruby/gems has {} folders, {}, where a Ruby has one",
+            names.len(),
+            names.join(", ")
+        ))),
+    }
+}
+
+/// The names of the folders in a folder, sorted.
+fn folders_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn layer_env() -> LayerEnv {
@@ -193,6 +223,7 @@ mod tests {
         Metadata {
             version: version.into(),
             sha256: sha256.to_string().repeat(64),
+            root: "ruby".into(),
             built_for: BuiltFor {
                 arch: "amd64".into(),
                 distro_name: "debian".into(),
@@ -216,6 +247,14 @@ mod tests {
             reasons(&before, &metadata("3.3.8", 'b', "12")),
             ["archive changed from aaaaaaaaaaaa to bbbbbbbbbbbb"]
         );
+        let elsewhere = Metadata {
+            root: ".".into(),
+            ..before.clone()
+        };
+        assert_eq!(
+            reasons(&before, &elsewhere),
+            ["folder in the archive changed from ruby to ."]
+        );
     }
 
     #[test]
@@ -233,6 +272,9 @@ mod tests {
         fs::create_dir_all(folder.path().join("bin")).unwrap();
         fs::write(folder.path().join("bin/ruby"), "").unwrap();
         fs::create_dir_all(folder.path().join("lib/ruby/gems/3.3.0")).unwrap();
+        fs::write(folder.path().join("lib/ruby/gems/readme"), "").unwrap();
         assert_eq!(abi(folder.path(), &ruby).unwrap(), "3.3.0");
+        fs::create_dir_all(folder.path().join("lib/ruby/gems/3.4.0")).unwrap();
+        assert_report!("two_rubies", abi(folder.path(), &ruby).unwrap_err());
     }
 }

@@ -4,17 +4,20 @@ use crate::supply::Shown;
 use crate::supply::download::{
     DownloadError, HashingReader, Sha256Hex, TakeError, Taken, with_bytes_of,
 };
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use fs_err as fs;
 use miette::Diagnostic;
-use std::cell::Cell;
-
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
+use tar::EntryType;
 use thiserror::Error;
 use url::Url;
+
+/// A Ruby has a tenth of it; an archive that unpacks to more would fill the disk.
+const LARGEST: u64 = 2 << 30;
 
 /// An archive that is to be fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,7 +85,7 @@ impl Archive {
                 }
             })?;
         let root: PathBuf = unpacked.path().join(&self.root).components().collect(); // without a final `.`
-        if !root.is_dir() {
+        if !is_real_folder(unpacked.path(), &self.root) {
             return Err(self.unpack_error(&format!("it has no folder `{}`", self.root.display())));
         }
         move_folder(&root, destination).map_err(ArchiveError::Place)
@@ -97,20 +100,23 @@ impl Archive {
             Ok(folder) => folder,
             Err(error) => return Taken::Refused(ArchiveError::Place(error)),
         };
-        let broken = Rc::new(Cell::new(false));
+        let broken = Rc::new(RefCell::new(None));
         let mut hashed = HashingReader::new(Watched {
             inner: reader,
             broken: Rc::clone(&broken),
         });
-        let unpacked = unpack_entries(&mut hashed, folder.path());
+        let unpacked = unpack_entries(&mut hashed, folder.path(), LARGEST);
         // The checksum is the first to be judged: a wrong file need not be a gzip file at all.
-        let actual = match hashed.digest_to_end() {
+        let actual = hashed.digest_to_end();
+        if let Some(error) = broken.take() {
+            return Taken::Broken(error);
+        }
+        let actual = match actual {
             Ok(actual) => actual,
             Err(error) => return Taken::Broken(error),
         };
         match unpacked {
-            Err(error) if broken.get() => Taken::Broken(error),
-            _ if actual != self.sha256 => Taken::Refused(ArchiveError::Checksum {
+            _ if actual != self.sha256 => Taken::Doubtful(ArchiveError::Checksum {
                 url: Shown(&self.url).to_string(),
                 expected: self.sha256.0.clone(),
                 actual: actual.0,
@@ -128,11 +134,30 @@ impl Archive {
     }
 }
 
-/// Unpacks every entry below `folder`; one that would leave it is an error.
-fn unpack_entries(reader: &mut dyn Read, folder: &Path) -> io::Result<()> {
-    let mut archive = tar::Archive::new(GzDecoder::new(reader));
+/// Whether a path leads to a folder by folders alone: a link may lead out of the archive.
+fn is_real_folder(base: &Path, path: &Path) -> bool {
+    let mut reached = base.to_path_buf();
+    path.components().all(|component| {
+        reached.push(component);
+        reached
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_dir())
+    })
+}
+
+/// Unpacks every entry below `folder`. One that would leave it, one that is no file, folder or link, and more than `largest` bytes
+/// altogether are errors.
+fn unpack_entries(reader: &mut dyn Read, folder: &Path, largest: u64) -> io::Result<()> {
+    let mut archive = tar::Archive::new(Bounded {
+        inner: MultiGzDecoder::new(reader),
+        left: largest,
+        largest,
+    });
     for entry in archive.entries()? {
         let mut entry = entry?;
+        if entry.header().entry_type() == EntryType::XGlobalHeader {
+            continue; // What git says of itself.
+        }
         let path = entry.path()?.into_owned();
         let inside = !path.is_absolute()
             && path
@@ -141,6 +166,9 @@ fn unpack_entries(reader: &mut dyn Read, folder: &Path) -> io::Result<()> {
         let fails = |reason: &dyn Display| {
             io::Error::other(format!("its entry `{}` {reason}", path.display()))
         };
+        if !is_file_folder_or_link(entry.header().entry_type()) {
+            return Err(fails(&"is neither a file, a folder nor a link"));
+        }
         let unpacked = inside
             && entry
                 .unpack_in(folder)
@@ -150,6 +178,17 @@ fn unpack_entries(reader: &mut dyn Read, folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_file_folder_or_link(kind: EntryType) -> bool {
+    matches!(
+        kind,
+        EntryType::Regular
+            | EntryType::Continuous
+            | EntryType::Directory
+            | EntryType::Link
+            | EntryType::Symlink
+    )
 }
 
 /// What lies at the bottom of an error: tar's own messages name the temporary folder instead.
@@ -168,17 +207,39 @@ fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Remembers that reading failed, so that a broken connection is not taken for a broken archive.
+/// Refuses to go on after so many bytes.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+    largest: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::other(format!("it unpacks to more than {} bytes", self.largest))
+        })?;
+        Ok(count)
+    }
+}
+
+/// Keeps the first error of a reader, so that a broken connection is not taken for a broken archive.
 struct Watched<R> {
     inner: R,
-    broken: Rc<Cell<bool>>,
+    broken: Rc<RefCell<Option<io::Error>>>,
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner
-            .read(buffer)
-            .inspect_err(|error| self.broken.set(error.kind() != io::ErrorKind::Interrupted))
+        self.inner.read(buffer).map_err(|error| {
+            if error.kind() == io::ErrorKind::Interrupted {
+                return error;
+            }
+            let told = io::Error::new(error.kind(), error.to_string());
+            self.broken.borrow_mut().get_or_insert(error);
+            told
+        })
     }
 }
 
@@ -303,5 +364,92 @@ mod tests {
         let rig = rig(b"", ".");
         fs::remove_file(rig.folder.path().join("archive.tgz")).unwrap();
         insta::assert_snapshot!(rig.install().unwrap_err());
+    }
+
+    struct Breaks;
+
+    impl Read for Breaks {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            let kind = io::ErrorKind::ConnectionReset;
+            Err(io::Error::new(kind, "the cable is out"))
+        }
+    }
+
+    /// An archive of one entry of a kind.
+    fn tarball_of(kind: EntryType, name: &str, target: &str) -> Vec<u8> {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_path(name).unwrap();
+        header.set_size(0);
+        header.set_mode(0o755);
+        if !target.is_empty() {
+            header.set_link_name(target).unwrap();
+        }
+        header.set_cksum();
+        builder.append(&header, io::empty()).unwrap();
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn devices_and_pipes_are_refused() {
+        for kind in [EntryType::Char, EntryType::Block, EntryType::Fifo] {
+            let report = rig(&tarball_of(kind, "dev/null", ""), ".")
+                .install()
+                .unwrap_err();
+            assert!(
+                report.contains("its entry `dev/null` is neither a file"),
+                "{report}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_root_is_a_folder_and_no_link() {
+        let bytes = tarball_of(EntryType::Symlink, "ruby", "/tmp");
+        let report = rig(&bytes, "ruby").install().unwrap_err();
+        assert!(report.contains("it has no folder `ruby`"), "{report}");
+    }
+
+    #[test]
+    fn several_gzip_members_are_one_archive() {
+        let whole = {
+            let mut plain = Vec::new();
+            MultiGzDecoder::new(tarball(&[("ruby/bin", "x"), ("ruby/lib", "y")]).as_slice())
+                .read_to_end(&mut plain)
+                .unwrap();
+            plain
+        };
+        let bytes: Vec<u8> = whole
+            .chunks(512)
+            .flat_map(|chunk| {
+                let mut member = GzEncoder::new(Vec::new(), Compression::fast());
+                io::Write::write_all(&mut member, chunk).unwrap();
+                member.finish().unwrap()
+            })
+            .collect();
+        assert_eq!(rig(&bytes, "ruby").install().unwrap(), ["bin", "lib"]);
+    }
+
+    #[test]
+    fn there_is_a_bound_on_the_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = tarball(&[("zeros", &"0".repeat(100_000))]);
+        let error = unpack_entries(&mut bytes.as_slice(), folder.path(), 10_000).unwrap_err();
+        assert!(
+            error.to_string().contains("more than 10000 bytes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_broken_connection_is_called_one() {
+        let whole = tarball(&[("ruby/bin", &"x".repeat(100_000))]);
+        let rig = rig(&whole, "ruby");
+        let mut reader = whole[..whole.len() / 2].chain(Breaks);
+        match rig.archive.unpack(&mut reader, rig.folder.path()) {
+            Taken::Broken(error) => assert_eq!(error.to_string(), "the cable is out"),
+            _ => panic!("not noticed"),
+        }
     }
 }

@@ -3,14 +3,15 @@
 use crate::app::gem_version::GemVersion;
 use crate::app::ruby_version::{RubyRequest, default_request};
 use crate::supply::archive::Archive;
-use crate::supply::download::{DownloadError, Sha256Hex, text_of};
+use crate::supply::download::{DownloadError, Sha256Hex, check_scheme, text_of};
+use crate::supply::masked;
 use libcnb::Target;
-use libherokubuildpack::inventory::Inventory as Rows;
 use libherokubuildpack::inventory::artifact::{Arch, Artifact, Os};
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Component, PathBuf};
 use thiserror::Error;
 use url::Url;
 
@@ -23,17 +24,19 @@ pub const VARIABLE: &str = "BP_RUBY_INVENTORY";
 /// How many versions an error lists.
 const LISTED: usize = 12;
 
-/// Rubies that can be installed.
+/// Rubies that can be installed. The format is that of libherokubuildpack's `Inventory`, and a default.
 #[derive(Debug, Deserialize)]
 pub struct Inventory {
     /// The series that an app gets that asks for none.
     default: Option<GemVersion>,
-    #[serde(flatten)]
-    rows: Rows<GemVersion, Sha256, RowMetadata>,
+    #[serde(default)]
+    artifacts: Vec<Row>,
     /// What a relative `url` in a row is relative to: the inventory's own address.
     #[serde(skip)]
     base: Option<Url>,
 }
+
+type Row = Artifact<GemVersion, Sha256, RowMetadata>;
 
 /// What Formation needs to know of an archive beyond libherokubuildpack's own fields.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,7 +48,7 @@ struct RowMetadata {
     /// `glibc`, `glibc>=2.17` or `musl`.
     libc: String,
     /// The folder inside the archive that holds `bin` and `lib`; `.` for none.
-    #[serde(default = "whole_archive")]
+    #[serde(default = "whole_archive", deserialize_with = "inside_archive")]
     root: PathBuf,
 }
 
@@ -53,7 +56,21 @@ fn whole_archive() -> PathBuf {
     ".".into()
 }
 
-/// A Ruby for the app's target, and who wanted it.
+fn inside_archive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let root = PathBuf::deserialize(deserializer)?;
+    let is_inside = root
+        .components()
+        .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
+    if is_inside {
+        Ok(root)
+    } else {
+        Err(serde::de::Error::custom(
+            "`root` has to be a folder inside the archive",
+        ))
+    }
+}
+
+/// A Ruby for the app's target: which, and where it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ruby {
     /// The whole version.
@@ -66,16 +83,16 @@ pub struct Ruby {
 #[derive(Debug, Diagnostic, Error)]
 pub enum InventoryError {
     /// `BP_RUBY_INVENTORY` is neither a URL nor an absolute path.
-    #[error("{VARIABLE} is `{value}`, which is neither a URL nor an absolute path")]
+    #[error("{VARIABLE} is {value}, which is neither a URL nor an absolute path")]
     #[diagnostic(help(
         "Set it to https://…/inventory.toml, or to a path in the build container such as /bindings/inventory.toml."
     ))]
     Address {
-        /// The variable's value.
+        /// The variable's value, unless it may hold a secret.
         value: String,
     },
     /// It is not there.
-    #[error("the inventory that {VARIABLE} names is not to be had")]
+    #[error("the inventory that {VARIABLE} names cannot be downloaded")]
     Download {
         /// Why not.
         #[source]
@@ -136,28 +153,52 @@ impl Inventory {
             .ok()
             .or_else(|| Url::from_file_path(address).ok())
             .ok_or_else(|| InventoryError::Address {
-                value: address.to_string(),
+                value: shown_address(address),
             })?;
+        check_scheme(&url).map_err(|source| InventoryError::Download { source })?;
         let text = text_of(&url).map_err(|source| InventoryError::Download { source })?;
         Self::parse(VARIABLE, &text, Some(url))
     }
 
     fn parse(name: &str, text: &str, base: Option<Url>) -> Result<Self, InventoryError> {
-        let mut inventory: Self = toml::from_str(text).map_err(|error| InventoryError::Format {
-            reason: error.message().to_string(),
-            source_code: NamedSource::new(name, text.to_string()),
-            span: error.span().unwrap_or(0..0).into(),
+        let format_error = |reason: &str, span: Range<usize>| InventoryError::Format {
+            reason: masked(reason),
+            source_code: NamedSource::new(name, masked(text)),
+            span: span.into(),
+        };
+        let mut inventory: Self = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let reason = match row_at(text, span.start) {
+                0 => error.message().to_string(),
+                row => format!("row {row}: {}", error.message()),
+            };
+            format_error(&reason, span)
         })?;
         inventory.base = base;
+        for (row, number) in inventory.artifacts.iter().zip(1..) {
+            if inventory.url_of(row).is_none() {
+                let place = text.find(&row.url).unwrap_or(0);
+                let reason = format!(
+                    "row {number} (Ruby {}): its url is no https, http or file URL",
+                    row.version
+                );
+                return Err(format_error(&reason, place..place + row.url.len()));
+            }
+        }
         Ok(inventory)
     }
 
+    /// Where a row's archive is; none where its address is none.
+    fn url_of(&self, row: &Row) -> Option<Url> {
+        let url = match &self.base {
+            Some(base) => base.join(&row.url),
+            None => row.url.parse(),
+        };
+        url.ok().filter(|url| check_scheme(url).is_ok())
+    }
+
     /// The newest Ruby that meets a requirement on a target; of archives of one version that of the very distribution.
-    fn newest(
-        &self,
-        request: &RubyRequest,
-        target: &Target,
-    ) -> Option<&Artifact<GemVersion, Sha256, RowMetadata>> {
+    fn newest(&self, request: &RubyRequest, target: &Target) -> Option<&Row> {
         self.for_target(target)
             .filter(|row| request.requirement.matches(&row.version))
             .max_by(|left, right| {
@@ -166,11 +207,8 @@ impl Inventory {
             })
     }
 
-    fn for_target(
-        &self,
-        target: &Target,
-    ) -> impl Iterator<Item = &Artifact<GemVersion, Sha256, RowMetadata>> {
-        self.rows.artifacts.iter().filter(|row| {
+    fn for_target(&self, target: &Target) -> impl Iterator<Item = &Row> {
+        self.artifacts.iter().filter(|row| {
             matches!(row.os, Os::Linux)
                 && target.os == "linux"
                 && target.arch
@@ -182,20 +220,32 @@ impl Inventory {
         })
     }
 
-    fn ruby(&self, row: &Artifact<GemVersion, Sha256, RowMetadata>) -> Option<Ruby> {
-        let url = match &self.base {
-            Some(base) => base.join(&row.url),
-            None => row.url.parse(),
-        };
+    fn ruby(&self, row: &Row) -> Option<Ruby> {
         Some(Ruby {
             version: row.version.clone(),
             archive: Archive {
-                url: url.ok()?,
+                url: self.url_of(row)?,
                 sha256: Sha256Hex(hex::encode(&row.checksum.value)),
                 root: row.metadata.root.clone(),
             },
         })
     }
+}
+
+/// A value that is no address may be a password that was put into the wrong variable.
+fn shown_address(address: &str) -> String {
+    if address.contains(['@', '?']) {
+        "a value that is not shown, for it may hold a password".to_string()
+    } else {
+        format!("`{address}`")
+    }
+}
+
+/// The number of the row that holds a place of an inventory, from 1; 0 before the first.
+fn row_at(text: &str, place: usize) -> usize {
+    text.match_indices("[[artifacts]]")
+        .take_while(|(start, _)| *start <= place)
+        .count()
 }
 
 impl RowMetadata {
@@ -211,7 +261,8 @@ impl RowMetadata {
     }
 }
 
-/// The Ruby for a request: the first inventory that has one gives its newest. Without a request, the default series.
+/// The Ruby for a request: the first inventory that has one gives its newest. Without a request, the default
+/// series of the first that names one.
 ///
 /// # Errors
 /// No inventory has one; the error lists what there is.
@@ -222,7 +273,6 @@ pub fn resolve(
 ) -> Result<(Ruby, RubyRequest), UnknownRuby> {
     let default = inventories
         .iter()
-        .rev()
         .find_map(|inventory| inventory.default.as_ref());
     let request = request
         .cloned()
@@ -276,7 +326,10 @@ fn unknown(
 
 /// How many minor versions lie between a version and the one that was wanted.
 fn distance(version: &GemVersion, wanted: &GemVersion) -> u64 {
-    let series = |version: &GemVersion| version.number(0) * 100 + version.number(1);
+    let series = |version: &GemVersion| {
+        let majors = version.number(0).saturating_mul(100);
+        majors.saturating_add(version.number(1))
+    };
     series(version).abs_diff(series(wanted))
 }
 
@@ -311,8 +364,8 @@ mod tests {
     #[test]
     fn every_embedded_row_is_usable() {
         let [inventory] = embedded();
-        assert!(inventory.rows.artifacts.len() > 100);
-        for row in &inventory.rows.artifacts {
+        assert!(inventory.artifacts.len() > 100);
+        for row in &inventory.artifacts {
             let ruby = inventory.ruby(row).unwrap();
             assert_eq!(ruby.archive.url.scheme(), "https", "{}", row.url);
         }
@@ -424,5 +477,64 @@ mod tests {
             "no_file",
             Inventory::at("/nowhere/inventory.toml").unwrap_err()
         );
+    }
+
+    const ROW: &str = indoc! {r#"
+        [[artifacts]]
+        version = "3.3.8"
+        os = "linux"
+        arch = "amd64"
+        url = "ruby.tar.gz"
+        checksum = "sha256:50d0d13316f4c29cc78f8c49dffe8c6626eeee831da559003cd9df11e396f2d5"
+
+        [artifacts.metadata]
+        libc = "glibc"
+        root = "ruby-3.3.8"
+    "#};
+
+    fn parse(text: &str) -> Result<Inventory, InventoryError> {
+        let base = "https://example.com/inventory.toml".parse().unwrap();
+        Inventory::parse(VARIABLE, text, Some(base))
+    }
+
+    #[test]
+    fn the_root_stays_inside_the_archive() {
+        assert!(parse(ROW).is_ok());
+        for root in ["..", "ruby/../..", "/etc"] {
+            assert!(parse(&ROW.replace("ruby-3.3.8", root)).is_err(), "{root}");
+        }
+        let text = format!("{ROW}\n{}", ROW.replace("ruby-3.3.8", ".."));
+        assert_report!(parse(&text).unwrap_err());
+    }
+
+    #[test]
+    fn every_address_is_checked_before_anything_is_downloaded() {
+        let url = "ftp://user:secret@example.com/ruby.tar.gz?token=secret";
+        let text = format!("{ROW}\n{}", ROW.replace("ruby.tar.gz", url));
+        assert_report!(parse(&text).unwrap_err());
+    }
+
+    #[test]
+    fn an_address_that_may_be_a_secret_is_not_shown() {
+        for address in ["user:secret@host/x", "x?token=secret"] {
+            let error = Inventory::at(address).unwrap_err();
+            assert!(!crate::report::tests::plain(&error).contains("secret"));
+        }
+    }
+
+    #[test]
+    fn the_users_default_comes_first() {
+        let [embedded] = embedded();
+        let text = format!("default = \"3.3\"\n{ROW}");
+        let inventories = [parse(&text).unwrap(), embedded];
+        let (ruby, _) = resolve(&inventories, None, &target("amd64", "debian", "13")).unwrap();
+        assert_eq!(ruby.version.to_string(), "3.3.8");
+    }
+
+    #[test]
+    fn distances_do_not_overflow() {
+        let version = |text: &str| text.parse::<GemVersion>().unwrap();
+        let far = version(&format!("{0}.{0}", u64::MAX));
+        assert!(distance(&version("3.3.8"), &far) > distance(&far, &far));
     }
 }

@@ -7,17 +7,49 @@ pub mod inventory;
 use std::fmt::{self, Display, Formatter};
 use url::Url;
 
-/// A URL as it may be shown: without the name and password that it may hold.
+/// A URL as it may be shown: without the name and password that it may hold, and without its query, which may be a signature.
 pub struct Shown<'a>(pub &'a Url);
 
 impl Display for Shown<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.cannot_be_a_base() {
+            return write!(formatter, "{}:…", self.0.scheme()); // `user:password@host` is such a URL.
+        }
         let mut url = self.0.clone();
         // Both refuse only URLs that cannot hold credentials.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        url.fmt(formatter)
+        let has_query = url.query().is_some();
+        url.set_query(None);
+        url.set_fragment(None);
+        write!(formatter, "{url}{}", if has_query { "?…" } else { "" })
     }
+}
+
+/// A text as it may be shown: with stars, as many as there are bytes, for names, passwords and queries of the URLs in it.
+fn masked(text: &str) -> String {
+    text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
+        .map(|word| match word.find("://") {
+            Some(colon) => masked_url(word, colon + "://".len()),
+            None => word.to_string(),
+        })
+        .collect()
+}
+
+fn masked_url(word: &str, start: usize) -> String {
+    let end = word.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'));
+    let secret_end = word.rfind('@').unwrap_or(start).max(start);
+    let query = end[secret_end..]
+        .find('?')
+        .map_or(end.len(), |place| secret_end + place + 1);
+    [
+        &word[..start],
+        &"*".repeat(secret_end - start),
+        &word[secret_end..query],
+        &"*".repeat(end.len() - query),
+        &word[end.len()..],
+    ]
+    .concat()
 }
 
 #[cfg(test)]
@@ -30,11 +62,28 @@ mod tests {
             ("https://user:secret@example.com/a", "https://example.com/a"),
             (
                 "http://token@example.com:8080/a?b=c",
-                "http://example.com:8080/a?b=c",
+                "http://example.com:8080/a?…",
             ),
+            ("user:secret@host/a", "user:…"),
             ("file:///srv/inventory.toml", "file:///srv/inventory.toml"),
         ] {
             assert_eq!(Shown(&url.parse().unwrap()).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_its_length_and_loses_its_secrets() {
+        for (text, shown) in [
+            (
+                "url = \"https://user:p?s@example.com/a?k=v\"\nx = 1",
+                "url = \"https://********@example.com/a?***\"\nx = 1",
+            ),
+            ("https://example.com/é?é", "https://example.com/é?**"),
+            ("a@b, no URL", "a@b, no URL"),
+            ("https://", "https://"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert_eq!(masked(text).len(), text.len());
         }
     }
 }

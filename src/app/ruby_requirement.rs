@@ -1,0 +1,85 @@
+//! A Ruby version, or what it has to meet, as people write it: RubyGems' requirements, with what is only said of Rubies.
+
+use crate::app::gem_version::{GemRequirement, NotAVersion};
+
+/// Reads `3.3.8`, `3.3.8p144`, `~> 3.3.0`, `>= 3.2, < 4`, `3.*`.
+///
+/// # Errors
+/// It is none. So is `3.x`, which RubyGems would take for a pre-release that nobody has made.
+pub fn ruby_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
+    let conditions: Vec<_> = text
+        .split(',')
+        .map(|condition| without_patch_level(condition.trim()))
+        .collect();
+    if conditions
+        .iter()
+        .any(|condition| has_placeholder(condition))
+    {
+        return Err(NotAVersion(text.to_string()));
+    }
+    conditions.join(", ").parse()
+}
+
+/// `3.3.8p144` is 3.3.8: every Ruby since 2.1 has one patch level for each version.
+#[must_use]
+pub fn without_patch_level(version: &str) -> &str {
+    match version.rsplit_once('p') {
+        Some((number, level))
+            if number.ends_with(|c: char| c.is_ascii_digit())
+                && !level.is_empty()
+                && level.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            number
+        }
+        _ => version,
+    }
+}
+
+/// What to write instead of a text that is no requirement.
+#[must_use]
+pub fn how_to_write(text: &str) -> String {
+    let series: Vec<_> = text.split('.').take_while(|part| !is_x(part)).collect();
+    if has_placeholder(text) && !series.is_empty() {
+        format!("Write `{}.*` for the newest of a series.", series.join("."))
+    } else {
+        "Write a version such as 3.3.8, or a requirement such as `~> 3.3.0`.".to_string()
+    }
+}
+
+fn has_placeholder(condition: &str) -> bool {
+    condition.split('.').any(is_x)
+}
+
+fn is_x(segment: &str) -> bool {
+    segment.trim().eq_ignore_ascii_case("x")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_in_their_spellings() {
+        for (text, expected) in [
+            ("3.3.8", "3.3.8"),
+            ("3.3.8p144", "3.3.8"),
+            ("~> 3.3.8p1", "~> 3.3.8"),
+            (">= 3.2, < 4", ">= 3.2, < 4"),
+            ("4.0.0-preview2", "4.0.0.preview2"),
+            ("3.*", "~> 3.0"),
+        ] {
+            assert_eq!(ruby_requirement(text).unwrap().to_string(), expected);
+        }
+        for text in ["3.x", "3.3.X", "~> 3.x", "x", "", "latest"] {
+            assert!(ruby_requirement(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_suggested() {
+        assert!(how_to_write("3.x").contains("`3.*`"));
+        assert!(how_to_write("3.3.x").contains("`3.3.*`"));
+        assert!(how_to_write("newest").contains("3.3.8"));
+        assert!(how_to_write("x").contains("3.3.8"));
+    }
+}
