@@ -366,10 +366,16 @@ mod tests {
         insta::assert_snapshot!(rig.install().unwrap_err());
     }
 
-    struct Breaks;
+    /// Fails once, and then seems to be at its end.
+    struct Breaks {
+        broken: bool,
+    }
 
     impl Read for Breaks {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            if std::mem::replace(&mut self.broken, true) {
+                return Ok(0);
+            }
             let kind = io::ErrorKind::ConnectionReset;
             Err(io::Error::new(kind, "the cable is out"))
         }
@@ -446,7 +452,7 @@ mod tests {
     fn a_broken_connection_is_called_one() {
         let whole = tarball(&[("ruby/bin", &"x".repeat(100_000))]);
         let rig = rig(&whole, "ruby");
-        let mut reader = whole[..whole.len() / 2].chain(Breaks);
+        let mut reader = whole[..whole.len() / 2].chain(Breaks { broken: false });
         match rig.archive.unpack(&mut reader, rig.folder.path()) {
             Taken::Broken(error) => assert_eq!(error.to_string(), "the cable is out"),
             _ => panic!("not noticed"),
