@@ -33,6 +33,9 @@ enum Formation {
 fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
+    if let Some(arguments) = exec_as_launched(env::args_os()) {
+        return exec(arguments, signals);
+    }
     match CommandLine::parse().subcommand {
         Formation::Check(arguments) => check(arguments, signals),
         Formation::Exec(arguments) => exec(arguments, signals),
@@ -97,6 +100,26 @@ struct ExecArguments {
     /// A program and its arguments
     #[arg(last = true, required = true, value_names = ["COMMAND", "ARG"])]
     command: Vec<OsString>,
+}
+
+/// `formation exec [--group] -- COMMAND`, as every process of an image is launched: read without clap, whose code would be in memory for
+/// as long as the process runs, a tenth of all that is.
+fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<ExecArguments> {
+    let mut words = words.into_iter().skip(1).peekable();
+    words.next_if(|word| word == "exec")?;
+    let group = words.next_if(|word| word == "--group").is_some();
+    words.next_if(|word| word == "--")?;
+    let grace = match env::var("FORMATION_GRACE") {
+        Ok(text) => text.parse().ok()?,
+        Err(env::VarError::NotPresent) => Grace::default(),
+        Err(env::VarError::NotUnicode(_)) => return None,
+    };
+    let command: Vec<OsString> = words.collect();
+    (!command.is_empty()).then_some(ExecArguments {
+        group,
+        grace,
+        command,
+    })
 }
 
 const EXEC_EXAMPLES: &str = "\

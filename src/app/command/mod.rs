@@ -4,9 +4,9 @@
 //! where it is one program with something for a shell to do before it (variables, redirections, `cd app &&`), the shell replaces
 //! itself with the program; and where a shell has to stay, or the command starts one, signals are for the whole process group.
 //!
-//! What a command is, is decided on its syntax tree, never by looking for characters. [`parse`] is where the shell grammar comes
-//! from and where its gaps are known, [`words`] is what bash makes of a single word, [`shape`] finds the one program of a command,
-//! [`shells`] knows who is a shell itself, and [`edit`] puts `exec` and `"$@"` into the text.
+//! What a command is, is decided on its syntax tree, never by looking for characters. `parse` is where the shell grammar comes
+//! from and where its gaps are known, `words` is what bash makes of a single word, `shape` finds the one program of a command,
+//! `shells` knows who is a shell itself, and `edit` puts `exec` and `"$@"` into the text.
 
 mod builtins;
 mod edit;

@@ -4,10 +4,10 @@
 //! certainly refuse is an error. The tests compare both with bash itself. Known differences:
 //!
 //! - Not seen as an error, though bash refuses it: a mistake inside `$(…)` or backquotes, an extended pattern such as `@(a|b)`
-//!   outside `[[ … ]]`, an array as an argument, a mistake beside one of the constructs that [`may_mislead`] names.
+//!   outside `[[ … ]]`, an array as an argument, a mistake beside one of the constructs that `may_mislead` names.
 //! - Launched as written (form `group`, without the user's arguments), though it may be simple: those constructs where the
 //!   parser fails on them, `select`, `{name}>file`, a here document, `<<` inside an expansion, a backslash at the end, an
-//!   expansion that the parser does not know, and nesting deeper than [`OPENINGS`].
+//!   expansion that the parser does not know, and nesting deeper than `OPENINGS`.
 
 use super::words;
 use brush_parser::ast::Program;
