@@ -200,7 +200,7 @@ fn the_group_may_outlive_its_shell() {
 
 #[test]
 fn the_group_gets_signals_after_its_shell_has_ended() {
-    let script = "(trap '' TERM; trap 'echo finished; exit' USR2; echo $BASHPID; while :; do sleep 0.02; done) & exit 6";
+    let script = "trap '' TERM; (trap 'echo finished; exit' USR2; echo $BASHPID; while :; do sleep 0.02; done) & exit 6";
     let mut running = Running::start(&[
         "exec", "--group", "--grace", "60", "--", "bash", "-c", script,
     ]);
@@ -213,7 +213,7 @@ fn the_group_gets_signals_after_its_shell_has_ended() {
 
 #[test]
 fn what_a_shell_leaves_behind_is_asked_to_end() {
-    let script = "(trap 'echo asked; exit' TERM; while :; do sleep 0.02; done) & sleep 0.2; exit 6";
+    let script = "(trap 'echo asked; exit' TERM; while :; do sleep 0.02; done) & sleep 1; exit 6";
     let mut running = Running::start(&[
         "exec", "--group", "--grace", "60", "--", "bash", "-c", script,
     ]);
