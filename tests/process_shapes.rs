@@ -195,6 +195,11 @@ fn every_shape_obeys_signals() {
                 &["--entrypoint", &process_type(SHAPES.len() + index)],
                 &[],
             );
+            assert!(
+                container.wait_until_formation_runs(),
+                "{}",
+                container.logs()
+            );
             let stopping = Instant::now();
             docker(&["stop", "--time", "4", &container.id]);
             match (stopping.elapsed(), container.status()) {

@@ -1,9 +1,7 @@
 //! What every integration test starts from: a builder, the packaged buildpack, servers for Rubies and gems, and a build
 //! environment that would break a build which trusted it.
 
-use libcnb_test::{
-    BuildConfig, BuildpackReference, ContainerConfig, ContainerContext, TestContext,
-};
+use libcnb_test::{BuildConfig, BuildpackReference, ContainerConfig, TestContext};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -75,28 +73,29 @@ pub(crate) fn output_of(context: &TestContext<'_>, process_type: &str) -> String
 pub(crate) fn web_answer(context: &TestContext<'_>) -> String {
     let mut answer = String::new();
     context.start_container(ContainerConfig::new().expose_port(8080), |container| {
-        answer = get(&container, Duration::from_secs(30));
+        let address = container.address_for_port(8080).to_string();
+        answer = get(&address, Duration::from_secs(30))
+            .unwrap_or_else(|error| panic!("{error}: {}", container.logs_now()));
     });
     answer
 }
 
-fn get(container: &ContainerContext, patience: Duration) -> String {
+/// The answer to `GET /` of a server that may still be starting.
+pub(crate) fn get(address: &str, patience: Duration) -> std::io::Result<String> {
     let started = Instant::now();
     loop {
-        match try_get(container) {
-            Ok(answer) if answer.starts_with("HTTP/1.1 200") => return answer,
-            result => assert!(
-                started.elapsed() < patience,
-                "no answer: {result:?}\n{}",
-                container.logs_now()
-            ),
+        match try_get(address) {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(answer),
+            result if started.elapsed() > patience => {
+                return result.and_then(|answer| Err(std::io::Error::other(answer)));
+            }
+            _ => sleep(Duration::from_millis(200)),
         }
-        sleep(Duration::from_millis(200));
     }
 }
 
-fn try_get(container: &ContainerContext) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(container.address_for_port(8080))?;
+fn try_get(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -171,6 +170,23 @@ impl Container {
         let started = Instant::now();
         while started.elapsed() < patience {
             if self.logs().contains(text) {
+                return true;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        false
+    }
+
+    /// Whether PID 1 becomes `formation` and has a process to run. A signal that comes before, while the platform's launcher is at work,
+    /// reaches nobody.
+    pub(crate) fn wait_until_formation_runs(&self) -> bool {
+        const RUNS: &str = "read -r name </proc/1/comm; [ $name = formation ] && [ -n \"$(cat /proc/1/task/1/children)\" ]";
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(20) {
+            let check = Command::new("docker")
+                .args(["exec", &self.id, "sh", "-c", RUNS])
+                .output();
+            if check.is_ok_and(|output| output.status.success()) {
                 return true;
             }
             sleep(Duration::from_millis(50));

@@ -1,7 +1,10 @@
 //! The tutorial's sample app: Sinatra, with a web and a worker process.
 
-use crate::rig::{build_config, inspect_image, output_of, web_answer};
+use crate::rig::{
+    Container, build_config, docker, get, image_of, inspect_image, output_of, web_answer,
+};
 use libcnb_test::{TestRunner, assert_contains, assert_empty, assert_not_contains};
+use std::time::Duration;
 
 #[test]
 #[ignore = "integration test"]
@@ -55,6 +58,27 @@ fn the_image_holds_the_app_as_it_is_and_nothing_left_over() {
         assert_not_contains!(env, "/invalid");
         assert_not_contains!(env, "BUNDLE_MIRROR");
         assert_contains!(env, "RACK_ENV=production");
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn a_locked_down_container_starts_and_stops() {
+    TestRunner::default().build(build_config("ruby-sample-app"), |context| {
+        let options = [
+            "--read-only",
+            "--cap-drop",
+            "ALL",
+            "--publish",
+            "127.0.0.1::8080",
+        ];
+        let web = Container::start(&image_of(&context), &options, &[]);
+        let answer = get(&web.address(8080), Duration::from_secs(30))
+            .unwrap_or_else(|error| panic!("{error}: {}", web.logs()));
+        assert!(answer.ends_with("Hello World! Ruby 3.3.8\n"), "{answer}");
+        assert_ne!(docker(&["exec", &web.id, "id", "-u"]).trim(), "0");
+        web.stop();
+        assert_eq!(web.status(), 0, "{}", web.logs());
     });
 }
 

@@ -114,6 +114,15 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
+    /// A service binding of type `Procfile` that holds none.
+    #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
+    #[diagnostic(help(
+        "Add the file `Procfile` to the binding, or remove the binding to use the app's own."
+    ))]
+    EmptyBinding {
+        /// Its name.
+        binding: String,
+    },
     /// The command of [`DEFAULT_PROCESS`] is broken.
     #[error("{DEFAULT_PROCESS} holds no command that can be run")]
     DefaultProcess {
@@ -308,7 +317,10 @@ impl AppFiles<'_> {
             None => (self.dir.join(procfile::FILE_NAME), ProcfileSource::File),
         };
         let Some(bytes) = self.read_bytes(&path)? else {
-            return Ok(None);
+            return match source {
+                ProcfileSource::File => Ok(None),
+                ProcfileSource::Binding(binding) => Err(AppError::EmptyBinding { binding }),
+            };
         };
         Ok(Some(
             Reading::of(&bytes, &|path| is_shell_script(self.dir, path)).into_procfile(source)?,
@@ -420,6 +432,24 @@ mod tests {
         let procfile = app.procfile.unwrap();
         assert_eq!(procfile.source.to_string(), "service binding `processes`");
         assert_eq!(procfile.entries[0].command, "sidekiq");
+    }
+
+    #[test]
+    fn a_binding_without_its_procfile() {
+        let dir = app_dir(&[
+            ("bindings/processes/type", "Procfile"),
+            ("Procfile", "web: puma\n"),
+        ]);
+        assert_report!(
+            App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err()
+        );
+    }
+
+    #[test]
+    fn a_default_process_that_bash_would_refuse() {
+        assert_report!(
+            read(&[("app.rb", "")], &[(DEFAULT_PROCESS, "puma -p \"$PORT")]).unwrap_err()
+        );
     }
 
     #[test]

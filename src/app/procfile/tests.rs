@@ -186,4 +186,14 @@ proptest! {
 ");
         prop_assert_eq!(entries(&text), lines.into_iter().collect::<Vec<_>>());
     }
+
+    #[test]
+    fn foreman_reads_the_same_where_both_accept(line in "[a-zA-Z0-9_-]{1,8}[ ]?:[ \t]{0,2}[ -~]{1,20}") {
+        // foreman/procfile.rb
+        let foreman = regex::Regex::new(r"^([A-Za-z0-9_-]+):\s*(.+)$").unwrap();
+        if let (Some(theirs), Ok(ours)) = (foreman.captures(&line), parse(line.as_bytes())) {
+            prop_assert_eq!(ours.entries[0].process_type.as_str(), &theirs[1]);
+            prop_assert_eq!(&ours.entries[0].command, theirs[2].trim());
+        }
+    }
 }
