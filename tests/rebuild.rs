@@ -1,6 +1,6 @@
 //! What a second build does again, and what it does not.
 
-use crate::rig::{build_config, inspect_image, web_answer};
+use crate::rig::{build_config, inspect_image, rebuild, web_answer};
 use libcnb_test::{BuildConfig, TestContext, TestRunner, assert_contains, assert_not_contains};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn an_unchanged_app_reuses_everything() {
     let config = build_config("ruby-sample-app");
     TestRunner::default().build(&config, |context| {
         let before = layer_digests(&context);
-        context.rebuild(&config, |context| {
+        rebuild(context, &config, |context| {
             assert_contains!(context.pack_stdout, "Reusing it from the cache: same archive, same platform");
             assert_contains!(
                 context.pack_stdout,
@@ -45,7 +45,8 @@ fn an_unchanged_app_reuses_everything() {
 #[ignore = "integration test"]
 fn changed_code_reuses_ruby_and_gems() {
     TestRunner::default().build(build_config("ruby-sample-app"), |context| {
-        context.rebuild(
+        rebuild(
+            context,
             changed(|app| edit(app, "app.rb", "Hello World", "Hello again")),
             |context| {
                 assert_contains!(context.pack_stdout, "Bundler does not run");
@@ -63,7 +64,7 @@ fn another_ruby_is_installed_with_gems_of_its_own() {
             edit(app, "Gemfile", "3.3.8", "3.1.2");
             edit(app, "Gemfile.lock", "3.3.8p144", "3.1.2p20");
         });
-        context.rebuild(other_ruby, |context| {
+        rebuild(context, other_ruby, |context| {
             assert_contains!(
                 context.pack_stdout,
                 "Not reusing the cached one: version changed from 3.3.8 to 3.1.2"
@@ -97,7 +98,7 @@ fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
             );
             edit(app, "Gemfile.lock", "  sinatra\n", "  rake\n  sinatra\n");
         });
-        context.rebuild(one_more, |context| {
+        rebuild(context, one_more, |context| {
             assert_contains!(
                 context.pack_stdout,
                 "Updating the cached gems: Gemfile has changed, Gemfile.lock has changed"
@@ -105,7 +106,7 @@ fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
             assert_contains!(context.pack_stdout, "Installing rake 13.2.1");
             assert_not_contains!(context.pack_stdout, "Installing sinatra");
             assert_contains!(context.pack_stdout, "13 gems are installed");
-            context.rebuild(build_config("ruby-sample-app"), |context| {
+            rebuild(context, build_config("ruby-sample-app"), |context| {
                 assert_contains!(context.pack_stdout, "Removing rake (13.2.1)");
                 assert_eq!(layer_digests(&context), before);
             });

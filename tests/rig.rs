@@ -2,6 +2,7 @@
 //! environment that would break a build which trusted it.
 
 use libcnb_test::{BuildConfig, BuildpackReference, ContainerConfig, TestContext};
+use std::borrow::Borrow;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -138,6 +139,23 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `context.rebuild`, which leaves the image of before without a name: it is removed too, unless another test has the same.
+pub(crate) fn rebuild(
+    context: TestContext<'_>,
+    config: impl Borrow<BuildConfig>,
+    check: impl FnOnce(TestContext<'_>),
+) {
+    let before = image_of(&context);
+    context.rebuild(config, check);
+    let names = Command::new("docker")
+        .args(["image", "inspect", "--format", "{{len .RepoTags}}", &before])
+        .output()
+        .expect("docker should start");
+    if names.stdout.starts_with(b"0") {
+        docker(&["image", "rm", &before]);
+    }
 }
 
 /// A container that libcnb-test has no words for: with options, signals and an exit status. It is removed at the end.
