@@ -25,7 +25,7 @@ fn each_in_its_own_order() {
 }
 
 /// Whether Puma ends before it is killed; the request is answered in any case. Puma 6.6.0 does not always end: idle, and with Docker's own
-/// init in front of it, 3 of 22 containers stayed until they were killed, and as many with `formation exec`.
+/// init in front of it, 3 of 22 containers stayed until they were killed; with `formation exec` 4 of 22.
 fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
     let web = Container::start(
         image,
