@@ -9,6 +9,7 @@ use formation::layers::formation::{self as formation_layer, FormationLayerError}
 use formation::layers::gems::{self, GemsLayerError};
 use formation::layers::ruby::{self, RubyLayerError};
 use formation::report;
+use formation::supply::Supply;
 use formation::supply::inventory::{self, Inventory, InventoryError, UnknownRuby};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
@@ -49,10 +50,11 @@ impl Buildpack for Formation {
 
         // 2 supply: which Ruby, from where.
         report::step("Ruby");
-        let chosen = choose_ruby(&context, &app)?;
+        let supply = Supply::new(&app.downloads, &context.buildpack_dir);
+        let chosen = choose_ruby(&context, &app, &supply)?;
 
         // 3 ruby
-        let ruby = ruby::install(&context, &chosen, &Env::from_current())?;
+        let ruby = ruby::install(&context, &chosen, &supply, &Env::from_current())?;
 
         // 4 gems
         report::step("Gems");
@@ -164,10 +166,15 @@ fn warn_of_missing_bash(processes: &Processes, context: &BuildContext<Formation>
 fn choose_ruby(
     context: &BuildContext<Formation>,
     app: &App,
+    supply: &Supply,
 ) -> Result<inventory::Ruby, FormationError> {
     let mut inventories = Vec::new();
     if let Some(address) = app.env.get(inventory::VARIABLE) {
-        inventories.push(Inventory::at(address)?);
+        inventories.push(Inventory::at(address, &supply.downloader)?);
+    }
+    if let Some(path) = supply.vendored_inventory() {
+        let address = path.to_string_lossy();
+        inventories.push(Inventory::at(&address, &supply.downloader)?);
     }
     inventories.push(Inventory::embedded()?);
     let (ruby, request) =

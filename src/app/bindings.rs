@@ -46,6 +46,23 @@ impl Binding {
     pub fn is_of_type(&self, binding_type: &str) -> bool {
         self.binding_type.eq_ignore_ascii_case(binding_type)
     }
+
+    /// Every entry's name and bytes, sorted by name; `type` is none. Kubernetes' own files, which start with a dot, are passed over.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn entries(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let mut entries = Vec::new();
+        for entry in fs_err::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name != "type" && !name.starts_with('.') && entry.path().is_file() {
+                entries.push((name, fs_err::read(entry.path())?));
+            }
+        }
+        entries.sort();
+        Ok(entries)
+    }
 }
 
 #[cfg(test)]

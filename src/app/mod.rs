@@ -4,6 +4,7 @@ pub mod bindings;
 pub mod bundle_config;
 pub mod command;
 pub mod detect;
+pub mod download_settings;
 pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
@@ -12,8 +13,10 @@ pub mod ruby_requirement;
 pub mod ruby_version;
 pub mod user_env;
 
+use bindings::Binding;
 use bundle_config::BundleConfig;
 use command::{CommandSyntaxError, is_shell_script};
+use download_settings::{DownloadSettings, DownloadSettingsError};
 use gemfile::GemfilePaths;
 use gemfile_lock::{GemfileLock, GemfileLockError, SourceKind};
 use miette::Diagnostic;
@@ -33,6 +36,8 @@ pub struct App {
     pub env: UserEnv,
     /// The gems that it asks for; none for an app without a Gemfile.
     pub bundle: Option<Bundle>,
+    /// Where and how the platform wants things downloaded.
+    pub downloads: DownloadSettings,
     /// The Ruby that it asks for.
     pub ruby: RubyRequests,
     /// The process types that it names; none for an app without a Procfile.
@@ -114,6 +119,10 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
+    /// A mirror, mapping, certificate or proxy that cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    DownloadSettings(#[from] DownloadSettingsError),
     /// A service binding of type `Procfile` that holds none.
     #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
     #[diagnostic(help(
@@ -167,7 +176,12 @@ impl App {
         let ruby = ruby
             .map_err(|found| errors.extend(found))
             .unwrap_or_default();
-        let procfile = collect(files.read_procfile(bindings), &mut errors).flatten();
+        let bindings = collect(read_bindings(bindings), &mut errors).unwrap_or_default();
+        let downloads = DownloadSettings::read(&env, &bindings, &|name| std::env::var(name).ok());
+        let downloads = downloads
+            .map_err(|found| errors.extend(found.into_iter().map(AppError::from)))
+            .unwrap_or_default();
+        let procfile = collect(files.read_procfile(&bindings), &mut errors).flatten();
         let default_web = collect(files.read_default_web(&env), &mut errors).flatten();
         if !errors.is_empty() {
             return Err(AppErrors(errors));
@@ -177,6 +191,7 @@ impl App {
             dir: dir.to_path_buf(),
             env,
             bundle,
+            downloads,
             ruby,
             procfile,
         })
@@ -200,6 +215,13 @@ impl App {
 /// Keeps the value, or puts the error with the others.
 fn collect<T>(result: Result<T, AppError>, errors: &mut Vec<AppError>) -> Option<T> {
     result.map_err(|error| errors.push(error)).ok()
+}
+
+fn read_bindings(root: &Path) -> Result<Vec<Binding>, AppError> {
+    bindings::read(root).map_err(|source| AppError::Unreadable {
+        file: root.display().to_string(),
+        source,
+    })
 }
 
 struct AppFiles<'a> {
@@ -300,19 +322,14 @@ impl AppFiles<'_> {
     }
 
     /// The Procfile of a service binding, else the app's.
-    fn read_procfile(&self, bindings: &Path) -> Result<Option<Procfile>, AppError> {
-        let unreadable = |source| AppError::Unreadable {
-            file: bindings.display().to_string(),
-            source,
-        };
-        let bound = bindings::read(bindings)
-            .map_err(unreadable)?
-            .into_iter()
+    fn read_procfile(&self, bindings: &[Binding]) -> Result<Option<Procfile>, AppError> {
+        let bound = bindings
+            .iter()
             .find(|binding| binding.is_of_type(procfile::FILE_NAME));
         let (path, source) = match bound {
             Some(binding) => (
                 binding.folder.join(procfile::FILE_NAME),
-                ProcfileSource::Binding(binding.name),
+                ProcfileSource::Binding(binding.name.clone()),
             ),
             None => (self.dir.join(procfile::FILE_NAME), ProcfileSource::File),
         };

@@ -150,6 +150,17 @@ impl UserEnv {
         self.variables.contains_key(name)
     }
 
+    /// Every variable whose name starts so, with a value that is not empty.
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
+    }
+
     /// Names of variables that are not passed on, sorted.
     #[must_use]
     pub fn set_aside(&self) -> &[String] {

@@ -3,7 +3,7 @@
 use crate::app::gem_version::GemVersion;
 use crate::app::ruby_version::{RubyRequest, default_request};
 use crate::supply::archive::Archive;
-use crate::supply::download::{DownloadError, Sha256Hex, check_scheme, text_of};
+use crate::supply::download::{DownloadError, Downloader, Sha256Hex, check_scheme};
 use crate::supply::masked;
 use libcnb::Target;
 use libherokubuildpack::inventory::artifact::{Arch, Artifact, Os};
@@ -148,7 +148,7 @@ impl Inventory {
     ///
     /// # Errors
     /// It cannot be had, or is not in the format.
-    pub fn at(address: &str) -> Result<Self, InventoryError> {
+    pub fn at(address: &str, downloader: &Downloader) -> Result<Self, InventoryError> {
         let url = Url::parse(address)
             .ok()
             .or_else(|| Url::from_file_path(address).ok())
@@ -156,7 +156,9 @@ impl Inventory {
                 value: shown_address(address),
             })?;
         check_scheme(&url).map_err(|source| InventoryError::Download { source })?;
-        let text = text_of(&url).map_err(|source| InventoryError::Download { source })?;
+        let text = downloader
+            .text_of(&url)
+            .map_err(|source| InventoryError::Download { source })?;
         Self::parse(VARIABLE, &text, Some(url))
     }
 
@@ -472,10 +474,13 @@ mod tests {
     fn an_inventory_that_cannot_be_read_is_shown() {
         let text = "[[artifacts]]\nversion = \"3.3.8\"\nos = \"linux\"\narch = \"amd64\"\nurl = \"x\"\nchecksum = \"md5:00\"\n";
         assert_report!(Inventory::parse(VARIABLE, text, None).unwrap_err());
-        assert_report!("no_address", Inventory::at("inventory.toml").unwrap_err());
+        assert_report!(
+            "no_address",
+            Inventory::at("inventory.toml", &Downloader::default()).unwrap_err()
+        );
         assert_report!(
             "no_file",
-            Inventory::at("/nowhere/inventory.toml").unwrap_err()
+            Inventory::at("/nowhere/inventory.toml", &Downloader::default()).unwrap_err()
         );
     }
 
@@ -517,7 +522,7 @@ mod tests {
     #[test]
     fn an_address_that_may_be_a_secret_is_not_shown() {
         for address in ["user:secret@host/x", "x?token=secret"] {
-            let error = Inventory::at(address).unwrap_err();
+            let error = Inventory::at(address, &Downloader::default()).unwrap_err();
             assert!(!crate::report::tests::plain(&error).contains("secret"));
         }
     }

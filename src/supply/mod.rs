@@ -3,9 +3,81 @@
 pub mod archive;
 pub mod download;
 pub mod inventory;
+mod unpack;
 
+use crate::app::download_settings::DownloadSettings;
+use archive::Archive;
+use download::Downloader;
 use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
 use url::Url;
+
+/// Where a buildpack that brings its dependencies along keeps them, in its own folder: each file named by its SHA-256, and the
+/// inventory of them.
+const VENDORED: &str = "dependencies";
+
+/// Gets what a build needs, from where the platform wants it taken.
+#[derive(Debug, Default)]
+pub struct Supply {
+    /// Gets single URLs.
+    pub downloader: Downloader,
+    settings: DownloadSettings,
+    vendored: PathBuf,
+}
+
+/// Where an archive is taken from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The address.
+    pub url: Url,
+    /// Whose it is, where it is not the publisher's own: in words that follow "from".
+    pub instead: Option<&'static str>,
+}
+
+impl Supply {
+    /// A supply by these settings, for the buildpack in this folder.
+    #[must_use]
+    pub fn new(settings: &DownloadSettings, buildpack_dir: &Path) -> Self {
+        Self {
+            downloader: Downloader::new(settings),
+            settings: settings.clone(),
+            vendored: buildpack_dir.join(VENDORED),
+        }
+    }
+
+    /// Where an archive is taken from: a service binding maps its digest, the buildpack has it, a mirror stands for its server, or the
+    /// publisher.
+    #[must_use]
+    pub fn place_of(&self, archive: &Archive) -> Place {
+        let digest = &archive.sha256.0;
+        let vendored = self.vendored.join(digest);
+        let elsewhere = if let Some(url) = self.settings.mappings.of(digest) {
+            Some((url.clone(), "a dependency mapping"))
+        } else if vendored.is_file() {
+            let url = Url::from_file_path(vendored).ok();
+            url.map(|url| (url, "the buildpack itself"))
+        } else {
+            let url = self.settings.mirrors.of(&archive.url);
+            url.map(|url| (url, "a dependency mirror"))
+        };
+        match elsewhere {
+            Some((url, whose)) => Place {
+                url,
+                instead: Some(whose),
+            },
+            None => Place {
+                url: archive.url.clone(),
+                instead: None,
+            },
+        }
+    }
+
+    /// The inventory of what the buildpack brings along, if it does.
+    #[must_use]
+    pub fn vendored_inventory(&self) -> Option<PathBuf> {
+        Some(self.vendored.join("inventory.toml")).filter(|path| path.is_file())
+    }
+}
 
 /// A URL as it may be shown: without the name and password that it may hold, and without its query, which may be a signature.
 pub struct Shown<'a>(pub &'a Url);

@@ -1,0 +1,274 @@
+//! One HTTP request: redirects, proxies, credentials, certificates.
+
+use super::{DownloadError, Patience};
+use crate::app::download_settings::{CaCertificates, DownloadSettings, Proxies};
+use crate::supply::Shown;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use percent_encoding::percent_decode_str;
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+use ureq::Agent;
+use ureq::http::{HeaderMap, StatusCode};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use url::Url;
+
+const MOST_REDIRECTS: usize = 10;
+
+/// What sends requests.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    proxies: Proxies,
+    certificates: CaCertificates,
+    /// Who is trusted. Reading the build image's own certificates takes a while, so it is done once, and only for https.
+    roots: OnceLock<Arc<Vec<Certificate<'static>>>>,
+}
+
+/// From where on a file is wanted, if it is still the same.
+#[derive(Clone, Debug)]
+pub(super) struct Rest {
+    pub(super) from: u64,
+    pub(super) validator: String,
+}
+
+/// An answer that has the file, or the rest of it.
+pub(super) struct Response {
+    pub(super) reader: Box<dyn Read + Send>,
+    /// Bytes of the whole file, where it is said.
+    pub(super) length: Option<u64>,
+    /// Where in the file the reader begins.
+    pub(super) start: u64,
+    /// What tells this state of the file from others: its strong `ETag`, else `Last-Modified`.
+    pub(super) validator: Option<String>,
+}
+
+impl Http {
+    pub(super) fn new(settings: &DownloadSettings) -> Self {
+        Self {
+            proxies: settings.proxies.clone(),
+            certificates: settings.certificates.clone(),
+            roots: OnceLock::new(),
+        }
+    }
+
+    /// Gets a URL, or the rest of its file, wherever it redirects to.
+    pub(super) fn get(
+        &self,
+        url: &Url,
+        rest: Option<&Rest>,
+        patience: &Patience,
+        time_left: Duration,
+    ) -> Result<Response, DownloadError> {
+        let deadline = SystemTime::now() + time_left;
+        let mut current = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let left = deadline
+                .duration_since(SystemTime::now())
+                .unwrap_or_default();
+            let response = self.send(&current, rest, patience, left)?;
+            match redirect(&current, response.status(), response.headers())? {
+                Some(next) => current = next,
+                None => return read_response(&current, response, rest),
+            }
+        }
+        Err(DownloadError::Redirect {
+            url: Shown(url).to_string(),
+            reason: format!("redirects more than {MOST_REDIRECTS} times"),
+        })
+    }
+
+    fn send(
+        &self,
+        url: &Url,
+        rest: Option<&Rest>,
+        patience: &Patience,
+        time_left: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, DownloadError> {
+        let mut bare = url.clone();
+        // Both refuse only URLs that cannot hold credentials.
+        let _ = bare.set_username("");
+        let _ = bare.set_password(None);
+        let mut request = self.agent(url, patience, time_left).get(bare.as_str());
+        if let Some(credentials) = basic_credentials(url) {
+            request = request.header("Authorization", credentials);
+        }
+        if let Some(Rest { from, validator }) = rest {
+            request = request
+                .header("Range", format!("bytes={from}-"))
+                .header("If-Range", validator);
+        }
+        request
+            .call()
+            .map_err(|error| DownloadError::of_request(url, &error, patience))
+    }
+
+    /// An agent for one request: what it may take depends on what is left of the download's time.
+    fn agent(&self, url: &Url, patience: &Patience, time_left: Duration) -> Agent {
+        let mut config = Agent::config_builder()
+            .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
+            .proxy(self.proxies.of(url).cloned())
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(patience.connect.min(time_left)))
+            // Of one read from the socket: it starts anew with all that comes, so that only a server that stalls runs into it.
+            .timeout_per_read(Some(patience.stall))
+            .timeout_recv_response(Some(patience.stall))
+            .timeout_global(Some(time_left));
+        if url.scheme() == "https" {
+            let roots = self.roots.get_or_init(|| Arc::new(self.read_roots()));
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::clone(roots)))
+                .build();
+            config = config.tls_config(tls);
+        }
+        config.build().into()
+    }
+
+    /// Those that the build image trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), and the platform's.
+    fn read_roots(&self) -> Vec<Certificate<'static>> {
+        // One that cannot be read is no reason to trust fewer: if it was needed, the request says so.
+        let image = rustls_native_certs::load_native_certs().certs;
+        image
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned())
+            .chain(self.certificates.certificates())
+            .collect()
+    }
+}
+
+/// Where a response sends to; none for one that has something itself.
+fn redirect(
+    url: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Option<Url>, DownloadError> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let fails = |reason: String| {
+        let url = Shown(url).to_string();
+        Err(DownloadError::Redirect { url, reason })
+    };
+    let Some(next) = text(headers, "location").and_then(|location| url.join(location).ok()) else {
+        return fails("redirects to nowhere".into());
+    };
+    match (url.scheme(), next.scheme()) {
+        (_, "https") | ("http", "http") => Ok(Some(next)),
+        ("https", "http") => fails(format!("redirects from https to http, to {}", Shown(&next))),
+        _ => fails(format!("redirects to {}", Shown(&next))),
+    }
+}
+
+fn read_response(
+    url: &Url,
+    response: ureq::http::Response<ureq::Body>,
+    rest: Option<&Rest>,
+) -> Result<Response, DownloadError> {
+    let headers = response.headers();
+    let validator = validator(headers);
+    let content_length = response.body().content_length();
+    let (start, length) = match (response.status().as_u16(), rest) {
+        (200, _) => (0, content_length),
+        (206, Some(rest))
+            if text(headers, "content-range").is_some_and(|range| starts_at(range, rest.from)) =>
+        {
+            (
+                rest.from,
+                content_length.map(|length| rest.from.saturating_add(length)),
+            )
+        }
+        (status, _) => {
+            return Err(DownloadError::Status {
+                url: Shown(url).to_string(),
+                status,
+                retry_after: text(headers, "retry-after").and_then(retry_after),
+            });
+        }
+    };
+    Ok(Response {
+        reader: Box::new(response.into_body().into_reader()),
+        length,
+        start,
+        validator,
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A weak `ETag` promises the same meaning, not the same bytes.
+fn validator(headers: &HeaderMap) -> Option<String> {
+    text(headers, "etag")
+        .filter(|etag| !etag.starts_with("W/"))
+        .or_else(|| text(headers, "last-modified"))
+        .map(String::from)
+}
+
+/// Whether `bytes 100-199/200` begins at a place.
+fn starts_at(content_range: &str, place: u64) -> bool {
+    let range = content_range.strip_prefix("bytes ");
+    range.and_then(|range| range.split('-').next()?.trim().parse().ok()) == Some(place)
+}
+
+/// `Retry-After` is a number of seconds or a point in time.
+fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    value.parse().map(Duration::from_secs).ok().or_else(|| {
+        let time = httpdate::parse_http_date(value).ok()?;
+        Some(time.duration_since(SystemTime::now()).unwrap_or_default())
+    })
+}
+
+/// The name and password of a URL, as HTTP wants them.
+fn basic_credentials(url: &Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let credentials = [
+        decoded(url.username()),
+        b":".to_vec(),
+        decoded(url.password().unwrap_or_default()),
+    ];
+    Some(format!("Basic {}", BASE64.encode(credentials.concat())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_decoded_before_they_are_sent() {
+        for (url, expected) in [
+            ("https://example.com/", None),
+            ("https://user:p%40ss@example.com/", Some("user:p@ss")),
+            ("https://token@example.com/", Some("token:")),
+        ] {
+            let header = basic_credentials(&url.parse().unwrap());
+            let expected = expected.map(|text| format!("Basic {}", BASE64.encode(text)));
+            assert_eq!(header, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_time_that_a_server_wants() {
+        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(
+            retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(retry_after("soon"), None);
+    }
+
+    #[test]
+    fn a_range_that_is_not_the_one_that_was_asked_for() {
+        assert!(starts_at("bytes 100-199/200", 100));
+        assert!(starts_at("bytes 100-199/*", 100));
+        for range in ["bytes 0-199/200", "bytes */200", "100-199/200", ""] {
+            assert!(!starts_at(range, 100), "{range}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How often, and when, something that may pass is tried again.
+
+use super::{DownloadError, Patience};
+use crate::report;
+use std::time::{Duration, Instant};
+
+/// The tries of one download.
+pub(super) struct Retries<'a> {
+    patience: &'a Patience,
+    deadline: Instant,
+    tried: u32,
+}
+
+impl<'a> Retries<'a> {
+    /// The first try begins now.
+    pub(super) fn start(patience: &'a Patience) -> Self {
+        Self {
+            patience,
+            deadline: Instant::now() + patience.total,
+            tried: 1,
+        }
+    }
+
+    /// How long everything may still take.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits until the next try is due, and says so in the log. False where there is none: the error is not one that passes, or there
+    /// were tries enough, or the server wants to be left alone for longer than anybody wants to wait.
+    pub(super) fn wait_after(&mut self, error: &DownloadError) -> bool {
+        let wanted = error.retry_after().unwrap_or_default();
+        let pause = wanted.max(self.backoff());
+        if !error.is_transient()
+            || self.tried >= self.patience.tries
+            || wanted > self.patience.longest_pause
+            || pause >= self.time_left()
+        {
+            return false;
+        }
+        self.tried += 1;
+        report::interjection(format!(
+            "Trying again in {:.1} s ({} of {}): {error}",
+            pause.as_secs_f32(),
+            self.tried,
+            self.patience.tries
+        ));
+        std::thread::sleep(pause);
+        true
+    }
+
+    /// Whether a try is left that needs no pause; takes it.
+    pub(super) fn take_one(&mut self) -> bool {
+        let is_left = self.tried < self.patience.tries;
+        self.tried += 1;
+        is_left
+    }
+
+    /// Twice as long each time, and by up to a half more or less, so that builds that failed together do not come back together.
+    fn backoff(&self) -> Duration {
+        let doubled = self.patience.first_pause * 2_u32.saturating_pow(self.tried - 1);
+        doubled
+            .min(self.patience.longest_pause)
+            .mul_f64(0.5 + fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_differ() {
+        let patience = Patience::default();
+        let mut retries = Retries::start(&patience);
+        for tried in 1..5 {
+            retries.tried = tried;
+            let mean = patience.first_pause * 2_u32.pow(tried - 1);
+            let pauses: Vec<_> = (0..50).map(|_| retries.backoff()).collect();
+            assert!(
+                pauses
+                    .iter()
+                    .all(|pause| *pause >= mean / 2 && *pause <= mean * 3 / 2)
+            );
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+        }
+    }
+}
