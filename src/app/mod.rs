@@ -446,6 +446,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_in_a_bound_procfile() {
+        let dir = app_dir(&[
+            ("bindings/processes/type", "Procfile"),
+            ("bindings/processes/Procfile", "worker sidekiq\n"),
+            ("Procfile", "web: puma\n"),
+        ]);
+        assert_report!(
+            App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err()
+        );
+    }
+
+    #[test]
     fn a_default_process_that_bash_would_refuse() {
         assert_report!(
             read(&[("app.rb", "")], &[(DEFAULT_PROCESS, "puma -p \"$PORT")]).unwrap_err()
