@@ -114,6 +114,17 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
+    /// The service bindings are there but cannot be read.
+    #[error("the service bindings in {folder} cannot be read")]
+    #[diagnostic(help(
+        "Each is a folder with a text file `type`. Check that the build user may read them all, or mount no folder there."
+    ))]
+    Bindings {
+        /// Their folder.
+        folder: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A service binding of type `Procfile` that holds none.
     #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
     #[diagnostic(help(
@@ -301,8 +312,8 @@ impl AppFiles<'_> {
 
     /// The Procfile of a service binding, else the app's.
     fn read_procfile(&self, bindings: &Path) -> Result<Option<Procfile>, AppError> {
-        let unreadable = |source| AppError::Unreadable {
-            file: bindings.display().to_string(),
+        let unreadable = |source| AppError::Bindings {
+            folder: bindings.display().to_string(),
             source,
         };
         let bound = bindings::read(bindings)
@@ -443,6 +454,22 @@ mod tests {
         assert_report!(
             App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err()
         );
+    }
+
+    #[test]
+    fn bindings_that_cannot_be_read() {
+        let dir = app_dir(&[("app.rb", ""), ("bindings/processes/type", "")]);
+        fs_err::write(dir.path().join("bindings/processes/type"), b"\xff").unwrap();
+        let AppErrors(errors) =
+            App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err();
+        assert!(matches!(errors.as_slice(), [AppError::Bindings { .. }]));
+        assert_report!(AppError::Bindings {
+            folder: "/platform/bindings".into(),
+            source: io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "failed to open file `/platform/bindings/processes/type`: Permission denied (os error 13)"
+            ),
+        });
     }
 
     #[test]
