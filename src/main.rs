@@ -200,6 +200,7 @@ fn choose_ruby(
 #[derive(Debug, Diagnostic, Error)]
 enum FormationError {
     #[error("the app's folder cannot be listed")]
+    #[diagnostic(help("Check that the build user may read it."))]
     Detect(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -254,3 +255,34 @@ impl From<FormationError> for libcnb::Error<FormationError> {
 struct PlatformError(libcnb::Error<FormationError>);
 
 buildpack_main!(Formation);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn an_app_that_cannot_be_listed_is_shown() {
+        let error = detect::detect(Path::new("/nowhere"), &UserEnv::default()).unwrap_err();
+        insta::assert_snapshot!(report::plain(&FormationError::Detect(error)));
+    }
+
+    #[test]
+    fn a_fault_of_the_platform_is_shown() {
+        let error = libcnb::Error::CannotReadBuildpackPlan(libcnb::TomlFileError::IoError(
+            io::Error::from(io::ErrorKind::PermissionDenied),
+        ));
+        insta::assert_snapshot!(report::plain(&PlatformError(error)));
+    }
+
+    #[test]
+    fn a_single_mistake_needs_no_heading() {
+        let mistake = |gemfile: &str| AppError::NoGemfile {
+            gemfile: gemfile.into(),
+        };
+        let one = FormationError::from(AppErrors(vec![mistake("Gemfile")]));
+        assert_eq!(report::plain(&one), report::plain(&mistake("Gemfile")));
+        let two = FormationError::from(AppErrors(vec![mistake("Gemfile"), mistake("gems.rb")]));
+        insta::assert_snapshot!(report::plain(&two));
+    }
+}

@@ -88,6 +88,12 @@ pub fn error(diagnostic: &dyn Diagnostic) {
     let _ = writeln!(io::stderr(), "\n{}", render(diagnostic, colours));
 }
 
+/// What [`error`] shows where there are no colours.
+#[must_use]
+pub fn plain(diagnostic: &dyn Diagnostic) -> String {
+    render(diagnostic, false)
+}
+
 fn render(diagnostic: &dyn Diagnostic, colours: bool) -> String {
     let theme = if colours {
         GraphicalTheme::unicode()
@@ -95,20 +101,18 @@ fn render(diagnostic: &dyn Diagnostic, colours: bool) -> String {
         GraphicalTheme::unicode_nocolor()
     };
     let mut text = String::new();
-    GraphicalReportHandler::new_themed(theme)
+    let text = GraphicalReportHandler::new_themed(theme)
         .with_width(WIDTH)
         .with_context_lines(1)
         .render_report(&mut text, diagnostic)
-        .map_or_else(|_| diagnostic.to_string(), |()| text)
+        .map_or_else(|_| diagnostic.to_string(), |()| text);
+    // In a source that is shown: one NUL byte, and tools take the whole log for a binary file.
+    text.replace('\0', "\u{2400}")
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn plain(diagnostic: &dyn Diagnostic) -> String {
-        render(diagnostic, false)
-    }
+    pub(crate) use super::plain;
 
     /// Compares what the user would read with the snapshot file of the test (and the name, where one is given).
     macro_rules! assert_report {

@@ -313,6 +313,12 @@ fn what_does_not_start_says_why() {
         b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0",
         0o755,
     );
+    write(
+        folder.path(),
+        "from-alpine",
+        &compiled_for("/nowhere/ld-musl.so.1"),
+        0o755,
+    );
     fs::create_dir(folder.path().join("folder")).unwrap();
     let mut said = String::new();
     for program in [
@@ -324,6 +330,7 @@ fn what_does_not_start_says_why() {
         "./no-interpreter",
         "./from-windows",
         "./from-elsewhere",
+        "./from-alpine",
         "./folder",
     ] {
         let mut command = formation(&["exec", "--", program, "-x"]);
@@ -348,6 +355,42 @@ fn what_does_not_start_says_why() {
         .unwrap();
     }
     insta::assert_snapshot!(said.replace(std::env::consts::ARCH, "[arch]"));
+}
+
+/// As much of a compiled program for this processor as the kernel reads before it looks for the program's loader.
+fn compiled_for(loader: &str) -> Vec<u8> {
+    const FILE_HEADER: u16 = 64;
+    const PROGRAM_HEADER: u16 = 56;
+    let machine: u16 = match std::env::consts::ARCH {
+        "aarch64" => 183,
+        _ => 62,
+    };
+    let loader_at = u64::from(FILE_HEADER + PROGRAM_HEADER);
+    let loader_length = loader.len() as u64 + 1;
+    [
+        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".as_slice(), // 64 bits, little-endian, version 1
+        &2_u16.to_le_bytes(),                                // an executable
+        &machine.to_le_bytes(),
+        &1_u32.to_le_bytes(),                  // version
+        &0_u64.to_le_bytes(),                  // entry point
+        &u64::from(FILE_HEADER).to_le_bytes(), // where the program headers are
+        &0_u64.to_le_bytes(),                  // no sections
+        &0_u32.to_le_bytes(),                  // flags
+        &FILE_HEADER.to_le_bytes(),
+        &PROGRAM_HEADER.to_le_bytes(),
+        &1_u16.to_le_bytes(), // one program header
+        &[0; 6],              // no sections
+        &3_u32.to_le_bytes(), // its kind: the loader's path
+        &4_u32.to_le_bytes(), // readable
+        &loader_at.to_le_bytes(),
+        &[0; 16], // addresses in memory
+        &loader_length.to_le_bytes(),
+        &loader_length.to_le_bytes(),
+        &1_u64.to_le_bytes(), // alignment
+        loader.as_bytes(),
+        &[0],
+    ]
+    .concat()
 }
 
 #[test]

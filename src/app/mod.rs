@@ -123,6 +123,17 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     DownloadSettings(#[from] DownloadSettingsError),
+    /// The service bindings are there but cannot be read.
+    #[error("the service bindings in {folder} cannot be read")]
+    #[diagnostic(help(
+        "Each is a folder with a text file `type`. Check that the build user may read them all, or mount no folder there."
+    ))]
+    Bindings {
+        /// Their folder.
+        folder: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A service binding of type `Procfile` that holds none.
     #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
     #[diagnostic(help(
@@ -218,8 +229,8 @@ fn collect<T>(result: Result<T, AppError>, errors: &mut Vec<AppError>) -> Option
 }
 
 fn read_bindings(root: &Path) -> Result<Vec<Binding>, AppError> {
-    bindings::read(root).map_err(|source| AppError::Unreadable {
-        file: root.display().to_string(),
+    bindings::read(root).map_err(|source| AppError::Bindings {
+        folder: root.display().to_string(),
         source,
     })
 }
@@ -455,6 +466,34 @@ mod tests {
     fn a_binding_without_its_procfile() {
         let dir = app_dir(&[
             ("bindings/processes/type", "Procfile"),
+            ("Procfile", "web: puma\n"),
+        ]);
+        assert_report!(
+            App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err()
+        );
+    }
+
+    #[test]
+    fn bindings_that_cannot_be_read() {
+        let dir = app_dir(&[("app.rb", ""), ("bindings/processes/type", "")]);
+        fs_err::write(dir.path().join("bindings/processes/type"), b"\xff").unwrap();
+        let AppErrors(errors) =
+            App::read(dir.path(), UserEnv::default(), &dir.path().join("bindings")).unwrap_err();
+        assert!(matches!(errors.as_slice(), [AppError::Bindings { .. }]));
+        assert_report!(AppError::Bindings {
+            folder: "/platform/bindings".into(),
+            source: io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "failed to open file `/platform/bindings/processes/type`: Permission denied (os error 13)"
+            ),
+        });
+    }
+
+    #[test]
+    fn a_mistake_in_a_bound_procfile() {
+        let dir = app_dir(&[
+            ("bindings/processes/type", "Procfile"),
+            ("bindings/processes/Procfile", "worker sidekiq\n"),
             ("Procfile", "web: puma\n"),
         ]);
         assert_report!(

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 /// Check a Procfile, as the build would
 ///
 /// Shows every error and warning with its place. Exit status 0 where there is no error (with --strict: and no warning), 1 where there is
-/// one, 2 where there is no Procfile.
+/// one, 2 where nothing was checked: no Procfile that can be read, or wrong usage.
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 struct CheckArguments {
@@ -64,7 +64,7 @@ struct CheckArguments {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   formation check
-  formation check --strict config/Procfile
+  formation check --strict backend/Procfile
   git show HEAD:Procfile | formation check --format json -";
 
 fn check(arguments: CheckArguments, signals: io::Result<Signals>) -> ExitCode {
@@ -169,5 +169,6 @@ fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
 }
 
 fn use_colours() {
-    report::use_colours(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
+    let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    report::use_colours(io::stderr().is_terminal() && !unwanted);
 }

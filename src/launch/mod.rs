@@ -33,6 +33,7 @@ pub struct Process {
 /// A type that the platform does not take.
 #[derive(Debug, Diagnostic, Error)]
 #[error("the process type {process_type} is not accepted by the platform")]
+#[diagnostic(help("Give it another name in the Procfile: lower-case letters are safe."))]
 pub struct LaunchError {
     process_type: ProcessType,
     #[source]
@@ -152,6 +153,7 @@ fn command_line(formation: &Path, entry: &Entry) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
+    use crate::report::tests::assert_report;
     use libcnb::Env;
 
     fn processes_of(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Processes {
@@ -239,5 +241,15 @@ mod tests {
             .to_launch(Path::new("/layers/formation/bin/formation"))
             .unwrap();
         insta::assert_debug_snapshot!(launch.processes);
+    }
+
+    #[test]
+    fn a_type_that_the_platform_does_not_take_is_shown() {
+        assert_report!(LaunchError {
+            process_type: ProcessType::known("worker"),
+            source: "no worker"
+                .parse::<libcnb::data::launch::ProcessType>()
+                .unwrap_err(),
+        });
     }
 }

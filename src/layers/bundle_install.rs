@@ -16,9 +16,22 @@ use thiserror::Error;
 /// Bundler did not install the gems.
 #[derive(Debug, Diagnostic, Error)]
 pub enum BundleInstallError {
+    /// What it needs besides the app could not be written.
+    #[error("the settings for `bundle install` cannot be written")]
+    #[diagnostic(help("Check that the disk of the container engine is not full."))]
+    Settings(#[source] io::Error),
     /// It could not be started.
-    #[error("`bundle install` cannot be started")]
-    Start(#[source] io::Error),
+    #[error("`{program} install` cannot be started")]
+    #[diagnostic(help(
+        "Bundler comes with Ruby: the archive that the inventory lists has to hold a `bin/bundle` that is executable, and whose first line \
+         names a program of the build image."
+    ))]
+    Start {
+        /// Where it should be.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// It ended with an error, which its own output above explains.
     #[error("`bundle install` failed ({status}); its own message is in the log above")]
     #[diagnostic(help("{help}"))]
@@ -41,11 +54,12 @@ pub fn run(
     ruby: &RubyLayer,
     env: &Env,
 ) -> Result<(), BundleInstallError> {
-    let state = tempfile::tempdir().map_err(BundleInstallError::Start)?;
+    let state = tempfile::tempdir().map_err(BundleInstallError::Settings)?;
     let config = state.path().join("app-config");
-    write_config(&config, bundle).map_err(BundleInstallError::Start)?;
+    write_config(&config, bundle).map_err(BundleInstallError::Settings)?;
     let jobs = available_parallelism().map_or(1, usize::from).to_string();
-    let mut command = Command::new(ruby.path.join("bin/bundle"));
+    let program = ruby.path.join("bin/bundle");
+    let mut command = Command::new(&program);
     command
         .arg("install")
         .current_dir(&app.dir)
@@ -68,7 +82,10 @@ pub fn run(
     let output = report::streamed("Running bundle install", |out, err| {
         command.output_and_write_streams(out, err)
     })
-    .map_err(BundleInstallError::Start)?;
+    .map_err(|source| BundleInstallError::Start {
+        program: program.display().to_string(),
+        source,
+    })?;
     if output.status.success() {
         return Ok(());
     }
@@ -142,14 +159,54 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
+    use crate::report::tests::assert_report;
     use std::os::unix::process::ExitStatusExt;
+
+    fn app(dir: &Path) -> App {
+        fs::write(dir.join("Gemfile"), "").unwrap();
+        fs::write(dir.join("Gemfile.lock"), "").unwrap();
+        App::read(dir, UserEnv::default(), Path::new("/nowhere")).unwrap()
+    }
+
+    #[test]
+    fn a_ruby_without_bundler_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        let ruby = RubyLayer {
+            path: "/nowhere/ruby".into(),
+            version: "3.3.8".parse().unwrap(),
+            abi: "3.3.0".into(),
+            env: Env::new(),
+        };
+        let bundle = app.bundle.as_ref().unwrap();
+        assert_report!(run(&app, bundle, &ruby, &ruby.env).unwrap_err());
+    }
+
+    #[test]
+    fn settings_that_cannot_be_written_are_shown() {
+        let error = fs::write("/dev/full", "---\n").unwrap_err();
+        assert_report!(BundleInstallError::Settings(error));
+    }
+
+    #[test]
+    fn a_failed_install_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        let output = Output {
+            status: ExitStatus::from_raw(16 << 8),
+            stdout: Vec::new(),
+            stderr: "... because frozen mode is set".into(),
+        };
+        assert_report!(BundleInstallError::Failed {
+            status: output.status,
+            help: help_for(&output, &app, app.bundle.as_ref().unwrap()),
+        });
+    }
 
     #[test]
     fn known_causes_have_a_remedy() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("Gemfile"), "").unwrap();
-        fs::write(dir.path().join("Gemfile.lock"), "").unwrap();
-        let app = App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap();
+        let app = app(dir.path());
         let remedies: Vec<String> = [
             "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
             "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform is x86_64-linux.",

@@ -66,3 +66,25 @@ fn copy_program(program: &Path, layer: &Path) -> io::Result<PathBuf> {
     fs::copy(program, &installed)?;
     Ok(installed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::assert_report;
+
+    #[test]
+    fn the_program_is_put_where_processes_find_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        fs::write(&program, "x").unwrap();
+        let installed = copy_program(&program, &folder.path().join("layer")).unwrap();
+        assert_eq!(installed, folder.path().join("layer/bin/formation"));
+        assert_eq!(fs::read_to_string(installed).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_buildpack_without_the_program_is_shown() {
+        let missing = fs::copy("/nowhere/bin/formation", "/nowhere/layer/bin/formation");
+        assert_report!(FormationLayerError(missing.unwrap_err()));
+    }
+}

@@ -41,9 +41,15 @@ pub enum GemsLayerError {
     BundleInstall(#[from] BundleInstallError),
     /// The files that decide whether it has to run cannot be read.
     #[error("the files that the gems depend on cannot be read")]
+    #[diagnostic(help(
+        "Check that the build user may read them, and that no link in the folder of a path gem leads in a circle."
+    ))]
     Inputs(#[source] io::Error),
     /// The layer cannot be written.
     #[error("the gems layer cannot be written")]
+    #[diagnostic(help(
+        "Check that the disk of the container engine is not full, then try again with `pack build --clear-cache`."
+    ))]
     Layer(#[source] io::Error),
 }
 
@@ -242,6 +248,7 @@ fn counted(gems: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::assert_report;
 
     #[test]
     fn what_throws_every_gem_away() {
@@ -307,5 +314,30 @@ mod tests {
             let chosen: Vec<_> = chosen.iter().map(|(n, v)| (*n, v.as_str())).collect();
             assert_eq!(chosen, expected, "{variables:?} {config:?}");
         }
+    }
+
+    #[test]
+    fn inputs_that_cannot_be_read_are_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["Gemfile", "Gemfile.lock"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let app = App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap();
+        let mut bundle = app.bundle.clone().unwrap();
+        bundle.paths.gemfile = "/nowhere/Gemfile".into();
+        let ruby = RubyLayer {
+            path: "/nowhere/ruby".into(),
+            version: "3.3.8".parse().unwrap(),
+            abi: "3.3.0".into(),
+            env: Env::new(),
+        };
+        let error = BundleInputs::of(&app, &bundle, &ruby).unwrap_err();
+        assert_report!(GemsLayerError::Inputs(error));
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_written_is_shown() {
+        let error = fs::write("/dev/full", "---\n").unwrap_err();
+        assert_report!(GemsLayerError::Layer(error));
     }
 }

@@ -424,4 +424,19 @@ mod tests {
         fs::create_dir_all(folder.path().join("lib/ruby/gems/3.4.0")).unwrap();
         assert_report!("two_rubies", abi(folder.path(), &ruby).unwrap_err());
     }
+
+    #[test]
+    fn an_archive_that_cannot_be_had_is_shown() {
+        let layer = tempfile::tempdir().unwrap();
+        let ruby = Ruby {
+            version: "3.3.8".parse().unwrap(),
+            archive: Archive {
+                url: "file:///nowhere/ruby-3.3.8.tar.gz".parse().unwrap(),
+                sha256: Sha256Hex(String::new()),
+                root: ".".into(),
+            },
+        };
+        let destination = layer.path().join("ruby");
+        assert_report!(fill(&destination, &ruby, &Supply::default()).unwrap_err());
+    }
 }

@@ -1,11 +1,11 @@
 //! `formation check`: what the build would say of a Procfile, for editors, hooks and CI.
 
 use crate::app::command::{Form, is_shell_script};
-use crate::app::procfile::{FILE_NAME, NoEntries, Problem, ProcfileSource, Reading};
+use crate::app::procfile::{Entry, FILE_NAME, NoEntries, Problem, Reading};
 use crate::report;
 use miette::Diagnostic;
 use serde::Serialize;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -30,14 +30,24 @@ pub struct Check {
     pub strict: bool,
 }
 
-/// There is nothing to check.
+/// There is no answer.
 #[derive(Debug, Diagnostic, Error)]
-#[error("{path} cannot be read")]
-#[diagnostic(help("Name the Procfile, `formation check PATH`, or `-` for standard input."))]
-pub struct CheckError {
-    path: String,
-    #[source]
-    source: io::Error,
+pub enum CheckError {
+    /// There is nothing to check.
+    #[error("{name} cannot be read")]
+    #[diagnostic(help("Name the Procfile, `formation check PATH`, or `-` for standard input."))]
+    Unreadable {
+        /// The path, or what stands for standard input.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The answer does not reach anybody.
+    #[error("the result cannot be written to standard output")]
+    #[diagnostic(help(
+        "Check where standard output goes: a disk may be full. The exit status says nothing of the Procfile."
+    ))]
+    Unwritable(#[source] io::Error),
 }
 
 #[derive(Serialize)]
@@ -67,10 +77,10 @@ impl Check {
     /// Reads the Procfile and shows what there is to say. Whether it passes: no error, and where it is strict no warning.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or the result not written.
     pub fn run(&self) -> Result<bool, CheckError> {
-        let bytes = self.read().map_err(|source| CheckError {
-            path: self.path.display().to_string(),
+        let bytes = self.read().map_err(|source| CheckError::Unreadable {
+            name: self.name(),
             source,
         })?;
         let scripts = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -80,11 +90,29 @@ impl Check {
         });
         let warns = !reading.warnings.is_empty() || reading.names_nothing();
         let passes = reading.errors.is_empty() && !(self.strict && warns);
-        match self.format {
-            Format::Json => println!("{}", json(&reading)),
-            Format::Text => show(reading),
+        let result = match self.format {
+            Format::Json => json(&reading),
+            Format::Text => {
+                report_problems(&reading, &self.name());
+                table(&reading)
+            }
+        };
+        match io::stdout().write_all(result.as_bytes()) {
+            // Who closes the pipe has seen enough; whether the Procfile passes is as it was.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(CheckError::Unwritable(error))
+            }
+            _ => Ok(passes),
         }
-        Ok(passes)
+    }
+
+    /// As reports name what is checked.
+    fn name(&self) -> String {
+        if self.is_standard_input() {
+            "standard input".to_string()
+        } else {
+            self.path.display().to_string()
+        }
     }
 
     fn is_standard_input(&self) -> bool {
@@ -101,31 +129,30 @@ impl Check {
     }
 }
 
-fn show(reading: Reading) {
-    let table: Vec<String> = reading
-        .entries
-        .iter()
-        .map(|entry| {
-            format!(
-                "{} ({}): {}",
-                entry.process_type, entry.launch.form, entry.command
-            )
-        })
-        .collect();
+fn report_problems(reading: &Reading, name: &str) {
     if reading.names_nothing() {
         report::error(&NoEntries);
     }
-    match reading.into_procfile(ProcfileSource::File) {
-        Err(error) => report::error(&error),
-        Ok(procfile) => {
-            if let Some(warnings) = &procfile.warnings {
-                report::error(warnings);
-            }
-            for line in table {
-                println!("{line}");
-            }
-        }
+    if let Some(warnings) = reading.report_warnings(name) {
+        report::error(&warnings);
     }
+    if let Some(errors) = reading.report_errors(name) {
+        report::error(&errors);
+    }
+}
+
+/// One line for each process, how it is launched among them; none where the build would refuse the Procfile.
+fn table(reading: &Reading) -> String {
+    if !reading.errors.is_empty() {
+        return String::new();
+    }
+    let row = |entry: &Entry| {
+        format!(
+            "{} ({}): {}\n",
+            entry.process_type, entry.launch.form, entry.command
+        )
+    };
+    reading.entries.iter().map(row).collect()
 }
 
 fn json(reading: &Reading) -> String {
@@ -168,7 +195,8 @@ fn json(reading: &Reading) -> String {
             .chain(nothing)
             .collect(),
     };
-    serde_json::to_string(&report).expect("a report has only text and numbers")
+    let text = serde_json::to_string(&report).expect("a report has only text and numbers");
+    format!("{text}\n")
 }
 
 impl Default for Check {
@@ -184,6 +212,7 @@ impl Default for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::assert_report;
 
     fn json_of(text: &str) -> String {
         let value: serde_json::Value =
@@ -207,5 +236,23 @@ mod tests {
             "web: puma\nworker sidekiq\nweb: puma -p 80\n  bäd: x\n"
         ));
         insta::assert_snapshot!("the_json_of_nothing", json_of("# nothing\n"));
+    }
+
+    #[test]
+    fn what_keeps_a_check_from_an_answer_is_shown() {
+        let check = |path: &str| Check {
+            path: path.into(),
+            ..Check::default()
+        };
+        assert_report!("no_procfile", check("/nowhere/Procfile").run().unwrap_err());
+        assert_report!(
+            "no_standard_input",
+            CheckError::Unreadable {
+                name: check("-").name(),
+                source: io::Error::from(io::ErrorKind::IsADirectory),
+            }
+        );
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_report!("nowhere_to_write", CheckError::Unwritable(full));
     }
 }

@@ -78,7 +78,7 @@ pub enum ExecError {
     #[diagnostic(transparent)]
     Start(#[from] StartError),
     /// The kernel denies what every kernel grants.
-    #[error("signals cannot be received: {0}")]
+    #[error("signals cannot be received")]
     #[diagnostic(help(
         "Ask whoever runs this container: a limit on open files, or a seccomp policy, keeps signalfd, poll or wait from working."
     ))]
@@ -296,6 +296,7 @@ fn exit_status(status: WaitStatus) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::assert_report;
 
     #[test]
     fn a_grace_is_a_number_of_seconds() {
@@ -307,5 +308,11 @@ mod tests {
             assert_eq!(grace(wrong), None, "{wrong}");
         }
         assert_eq!(Grace::default().to_string(), "8");
+    }
+
+    #[test]
+    fn a_kernel_that_gives_no_signals_is_shown() {
+        let too_many_files = io::Error::from(rustix::io::Errno::MFILE);
+        assert_report!(ExecError::from(too_many_files));
     }
 }

@@ -76,8 +76,18 @@ pub enum StartError {
     NoInterpreter {
         /// As it was asked for.
         program: String,
-        /// From the script's first line, or of the system.
+        /// From the script's first line.
         interpreter: String,
+    },
+    /// A compiled program for another C library.
+    #[error("`{program}` cannot run: the loader that it was compiled for is not in the image")]
+    #[diagnostic(help(
+        "The loader is part of the C library: programs compiled on Alpine want musl, most others glibc. Compile it for the run image, or \
+         choose a run image that it was compiled for."
+    ))]
+    NoLoader {
+        /// As it was asked for.
+        program: String,
     },
     /// A file without the permission.
     #[error("`{program}` is not executable")]
@@ -109,10 +119,10 @@ pub enum StartError {
         program: String,
     },
     /// Whatever else the system has against it.
-    #[error("`{program}` cannot be started: {source}")]
+    #[error("`{program}` cannot be started")]
     #[diagnostic(help(
-        "Ask whoever runs this container: the system refuses, for a limit on memory, processes or files, or for a mount or a policy that \
-         forbids to execute it."
+        "Ask whoever runs this container: the system refuses, for a limit on memory, processes, files, or the length of arguments and \
+         variables, or for a mount or a policy that forbids to execute it."
     ))]
     Refused {
         /// As it was asked for.
@@ -126,7 +136,7 @@ fn interpreter_help(interpreter: &str) -> &'static str {
     if interpreter.ends_with(CARRIAGE_RETURN) {
         "The line ends in a carriage return, as Windows editors write it. Save the file with Unix line endings."
     } else {
-        "Check the script's first line, or choose a run image that has it. For a compiled program it is the loader of another C library."
+        "Check the script's first line, or choose a run image that has it."
     }
 }
 
@@ -138,7 +148,8 @@ impl StartError {
             Self::NoBash
             | Self::NotOnPath { .. }
             | Self::NoSuchFile { .. }
-            | Self::NoInterpreter { .. } => 127,
+            | Self::NoInterpreter { .. }
+            | Self::NoLoader { .. } => 127,
             Self::NotExecutable { .. }
             | Self::Folder { .. }
             | Self::OtherPlatform { .. }
@@ -269,10 +280,12 @@ impl Program {
     fn explain(&self, source: io::Error) -> StartError {
         let program = self.shown();
         match (source.kind(), self.found()) {
-            (io::ErrorKind::NotFound, Some(file)) => StartError::NoInterpreter {
-                program,
-                interpreter: interpreter_of(&file)
-                    .unwrap_or_else(|| "the loader of compiled programs".into()),
+            (io::ErrorKind::NotFound, Some(file)) => match interpreter_of(&file) {
+                Some(interpreter) => StartError::NoInterpreter {
+                    program,
+                    interpreter,
+                },
+                None => StartError::NoLoader { program },
             },
             (io::ErrorKind::NotFound, None) if self.is_path() => StartError::NoSuchFile {
                 program,
@@ -334,4 +347,18 @@ fn interpreter_of(file: &Path) -> Option<String> {
     let first_word = named.split(|byte| b" \t".contains(byte)).next()?;
     let interpreter = OsStr::from_bytes(first_word).display().to_string();
     Some(interpreter.replace('\r', CARRIAGE_RETURN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::assert_report;
+
+    #[test]
+    fn what_the_system_refuses_is_shown() {
+        // No kernel takes 8 MiB, whatever its page size and the limit on the stack.
+        let words = ["/bin/sh".into(), "x".repeat(8 << 20).into()];
+        let program = Program::new(words).unwrap();
+        assert_report!(program.start().unwrap_err());
+    }
 }

@@ -259,6 +259,8 @@ fn mistakes_are_shown() {
             "if [ -f x ] then bundle exec puma; fi",
         ),
         ("brackets", "puts (1)"),
+        ("an_open_substitution", "bundle exec puma -p $(cat port"),
+        ("a_nul_byte", "bundle exec\0puma"),
     ] {
         assert_report!(name, decide(command, &|_| false).unwrap_err());
     }

@@ -56,9 +56,10 @@ impl Proxies {
 }
 
 fn http_proxy(value: &str) -> Option<Proxy> {
-    let with_scheme = match value.contains("://") {
-        true => value.to_string(),
-        false => format!("http://{value}"),
+    let with_scheme = if value.contains("://") {
+        value.to_string()
+    } else {
+        format!("http://{value}")
     };
     let proxy = Proxy::new(&with_scheme).ok()?;
     matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https).then_some(proxy)

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::process_type::{NotAProcessType, ProcessType};
-use super::{Entry, Reading};
+use super::{BYTE_ORDER_MARK, Entry, Reading};
 use std::path::Path;
 
 /// Types that a person would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
@@ -32,7 +32,7 @@ fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     text.split_inclusive('\n').map(move |raw| {
         let start = offset;
         offset += raw.len();
-        let unmarked = raw.trim_start_matches('\u{feff}');
+        let unmarked = raw.trim_start_matches(BYTE_ORDER_MARK);
         let text = unmarked.trim_start();
         SourceLine {
             offset: start + raw.len() - text.len(),

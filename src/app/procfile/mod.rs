@@ -18,6 +18,9 @@ use thiserror::Error;
 /// The name that the platforms know: case matters, there is no extension.
 pub const FILE_NAME: &str = "Procfile";
 
+/// What some editors put before a text. Nothing of it is the text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Where process types were read from, as the log names it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum ProcfileSource {
@@ -113,15 +116,32 @@ impl Reading {
         self.entries.is_empty() && self.errors.is_empty()
     }
 
-    /// Line and column of a place, both from 1, the column in characters.
+    /// Line and column of a place, both from 1, the column in characters. A byte-order mark, which no editor shows, is none.
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..offset.min(self.text.len())];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (
             before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
+            (before[line_start..].trim_start_matches(BYTE_ORDER_MARK))
+                .chars()
+                .count()
+                + 1,
         )
+    }
+
+    /// A report of what is wrong, where something is; `name` is what the user knows the file by.
+    #[must_use]
+    pub fn report_errors(&self, name: &str) -> Option<ProcfileError> {
+        let problems = Some(&self.errors).filter(|errors| !errors.is_empty())?;
+        Some(ProcfileError::new(problems.clone(), name, &self.text))
+    }
+
+    /// A report of what may not be meant, likewise.
+    #[must_use]
+    pub fn report_warnings(&self, name: &str) -> Option<ProcfileWarnings> {
+        let problems = Some(&self.warnings).filter(|warnings| !warnings.is_empty())?;
+        Some(ProcfileWarnings::new(problems.clone(), name, &self.text))
     }
 
     /// The Procfile, where it can be used.
@@ -129,15 +149,15 @@ impl Reading {
     /// # Errors
     /// Something in it is neither an entry, blank, nor a comment: all of it.
     pub fn into_procfile(self, source: ProcfileSource) -> Result<Procfile, ProcfileError> {
-        if !self.errors.is_empty() {
-            return Err(ProcfileError::new(self.errors, &self.text));
+        let name = source.to_string();
+        match self.report_errors(&name) {
+            Some(error) => Err(error),
+            None => Ok(Procfile {
+                warnings: self.report_warnings(&name),
+                entries: self.entries,
+                source,
+            }),
         }
-        Ok(Procfile {
-            entries: self.entries,
-            warnings: (!self.warnings.is_empty())
-                .then(|| ProcfileWarnings::new(self.warnings, &self.text)),
-            source,
-        })
     }
 }
 

@@ -57,21 +57,21 @@ pub struct ProcfileWarnings {
 }
 
 impl ProcfileError {
-    pub(super) fn new(problems: Vec<Problem>, text: &str) -> Self {
+    pub(super) fn new(problems: Vec<Problem>, name: &str, text: &str) -> Self {
         Self {
             labels: problems.iter().map(Problem::label).collect(),
             problems,
-            source_code: NamedSource::new(super::FILE_NAME, text.to_string()),
+            source_code: NamedSource::new(name, text.to_string()),
         }
     }
 }
 
 impl ProcfileWarnings {
-    pub(super) fn new(problems: Vec<Problem>, text: &str) -> Self {
+    pub(super) fn new(problems: Vec<Problem>, name: &str, text: &str) -> Self {
         Self {
             labels: problems.iter().map(Problem::label).collect(),
             problems,
-            source_code: NamedSource::new(super::FILE_NAME, text.to_string()),
+            source_code: NamedSource::new(name, text.to_string()),
         }
     }
 }

@@ -127,6 +127,8 @@ fn positions_count_characters_from_1() {
     assert_eq!(reading.position(reading.errors[0].offset), (2, 1));
     assert_eq!(reading.position(9), (2, 3));
     assert_eq!(reading.position(1000), (3, 1));
+    let marked = Reading::of("\u{feff}web puma\n".as_bytes(), &|_| false);
+    assert_eq!(marked.position(marked.errors[0].offset), (1, 1));
 }
 
 #[test]
@@ -164,6 +166,11 @@ fn types_that_shadow_programs_are_shown() {
             .warnings
             .unwrap()
     );
+}
+
+#[test]
+fn a_procfile_without_entries_is_shown() {
+    assert_report!(NoEntries);
 }
 
 #[test]
