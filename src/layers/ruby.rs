@@ -173,7 +173,11 @@ fn start(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-fn fill(layer: &Path, ruby: &Ruby, supply: &Supply) -> Result<(), RubyLayerError> {
+/// Fetches, verifies and unpacks a Ruby into a layer's folder, without what is not needed.
+///
+/// # Errors
+/// The archive cannot be had, or the layer cannot be written.
+pub fn fill(layer: &Path, ruby: &Ruby, supply: &Supply) -> Result<(), RubyLayerError> {
     let place = supply.place_of(&ruby.archive);
     let what = match place.instead {
         Some(whose) => format!("Installing it from {} ({whose})", Shown(&place.url)),
