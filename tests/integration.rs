@@ -2,6 +2,7 @@
 
 mod app_mistakes;
 mod graceful_end;
+mod killed;
 mod native_gem;
 mod process_shapes;
 mod rebuild;

@@ -40,6 +40,11 @@ static BUILDPACK: LazyLock<String> = LazyLock::new(|| {
         .to_string()
 });
 
+/// The packaged buildpack's folder, relative to the project's.
+pub(crate) fn buildpack() -> &'static str {
+    &BUILDPACK
+}
+
 /// A build of a fixture, against the rig's servers, with the hostile environment.
 pub(crate) fn build_config(fixture: &str) -> BuildConfig {
     let mut config = BuildConfig::new(variable("FORMATION_BUILDER"), format!("fixtures/{fixture}"));
