@@ -1,14 +1,16 @@
 //! Running `bundle install`: Bundler is the installer and the judge.
 
+use crate::app::download_settings::CaCertificates;
 use crate::app::{App, Bundle};
 use crate::layers::ruby::RubyLayer;
+use crate::layers::vendored_gems;
 use crate::report;
 use fs_err as fs;
 use libcnb::Env;
 use libherokubuildpack::command::CommandExt;
 use miette::Diagnostic;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::thread::available_parallelism;
 use thiserror::Error;
@@ -57,6 +59,8 @@ pub fn run(
     let state = tempfile::tempdir().map_err(BundleInstallError::Settings)?;
     let config = state.path().join("app-config");
     write_config(&config, bundle).map_err(BundleInstallError::Settings)?;
+    let certificates = write_certificates(state.path(), &app.downloads.certificates)
+        .map_err(BundleInstallError::Settings)?;
     let jobs = available_parallelism().map_or(1, usize::from).to_string();
     let program = ruby.path.join("bin/bundle");
     let mut command = Command::new(&program);
@@ -79,13 +83,26 @@ pub fn run(
             command.env(name, value);
         }
     }
-    let output = report::streamed("Running bundle install", |out, err| {
-        command.output_and_write_streams(out, err)
-    })
-    .map_err(|source| BundleInstallError::Start {
-        program: program.display().to_string(),
-        source,
-    })?;
+    if let Some(path) = certificates {
+        // Bundler's own downloads, and those of git.
+        command
+            .env("SSL_CERT_FILE", &path)
+            .env("GIT_SSL_CAINFO", &path);
+    }
+    let mut what = "Running bundle install".to_string();
+    if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
+        what = format!("{what} from {} alone", app.name_of(&cache));
+        command.arg("--local");
+        // The lockfile's own Bundler would be downloaded.
+        if !app.env.sets("BUNDLE_VERSION") {
+            command.env("BUNDLE_VERSION", "system");
+        }
+    }
+    let output = report::streamed(what, |out, err| command.output_and_write_streams(out, err))
+        .map_err(|source| BundleInstallError::Start {
+            program: program.display().to_string(),
+            source,
+        })?;
     if output.status.success() {
         return Ok(());
     }
@@ -98,6 +115,22 @@ pub fn run(
 fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("config"), bundle.config.for_build())
+}
+
+/// A file with the issuers that the build image trusts and those that the platform adds; none where it adds none.
+fn write_certificates(folder: &Path, added: &CaCertificates) -> io::Result<Option<PathBuf>> {
+    if added.is_empty() {
+        return Ok(None);
+    }
+    let mut pem = match openssl_probe::probe().cert_file {
+        Some(path) => fs::read(path)?,
+        None => Vec::new(),
+    };
+    pem.push(b'\n');
+    pem.extend(added.pem());
+    let path = folder.join("certificates.pem");
+    fs::write(&path, pem)?;
+    Ok(Some(path))
 }
 
 /// The remedy, where Bundler's output names a cause that is well known.

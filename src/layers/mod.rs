@@ -6,6 +6,7 @@ pub mod formation;
 pub mod gems;
 mod left_overs;
 pub mod ruby;
+mod vendored_gems;
 
 use libcnb::Target;
 use serde::{Deserialize, Serialize};
