@@ -24,8 +24,9 @@ fn each_in_its_own_order() {
     });
 }
 
-/// Whether Puma ends before it is killed; the request is answered in any case. Puma 6.6.0 does not always end: idle, and with Docker's own
-/// init in front of it, 3 of 22 containers stayed until they were killed; with `formation exec` 4 of 22.
+/// Whether Puma ends before it is killed; the request is answered in any case. Puma 6.6.0 does not always end by itself, whoever starts
+/// it: idle in cluster mode, 3 of 22 containers stayed with Docker's own init in front of it and 4 of 22 with `formation exec`; in single
+/// mode 3 of 30 with Docker's init, 1 of 30 as PID 1 itself, and 3 of 30 with `formation exec`.
 fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
     let web = Container::start(
         image,

@@ -16,7 +16,7 @@ fn the_sample_app_builds_and_runs() {
             "Set by Formation itself, so yours are not used: BUNDLE_PATH, GEM_HOME, GEM_PATH, LD_PRELOAD, PATH, RUBYLIB, RUBYOPT"
         );
         assert_contains!(context.pack_stdout, "Version `3.3.8` (from Gemfile.lock: 3.3.8)");
-        assert_contains!(context.pack_stdout, "Verified: SHA-256 ");
+        assert_contains!(context.pack_stdout, " bytes with SHA-256 ");
         assert_contains!(context.pack_stdout, "12 gems are installed");
         assert_contains!(context.pack_stdout, "Run `web` with docker run IMAGE");
         assert_contains!(context.pack_stdout, "Run `worker` with docker run --entrypoint worker IMAGE");
@@ -92,5 +92,26 @@ fn programs_of_gems_run_without_bundle_exec() {
     });
     TestRunner::default().build(config, |context| {
         assert_eq!(output_of(&context, "version"), "Rack 3.1.20\n");
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn an_app_with_a_worker_and_a_release_starts_the_worker() {
+    let mut config = build_config("ruby-sample-app");
+    config.app_dir_preprocessor(|app| {
+        std::fs::write(
+            app.join("Procfile"),
+            "release: echo released\nworker: ruby worker.rb\n",
+        )
+        .expect("the Procfile should be writable");
+    });
+    TestRunner::default().build(config, |context| {
+        assert_contains!(context.pack_stdout, "Run `worker` with docker run IMAGE");
+        let image = image_of(&context);
+        let worker = Container::start(&image, &[], &[]);
+        assert_eq!(worker.status(), 0);
+        assert_eq!(worker.logs(), "Running a worker task...\n".repeat(6));
+        assert_eq!(output_of(&context, "release"), "released\n");
     });
 }
