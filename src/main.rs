@@ -137,9 +137,6 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
     {
         report::warning(&warning);
     }
-    if let Some(warning) = &app.ruby.computed {
-        report::warning(warning);
-    }
     for warning in &app.ruby.passed_over {
         report::warning(warning);
     }

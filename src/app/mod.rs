@@ -7,10 +7,14 @@ pub mod detect;
 pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
+pub mod mise;
 pub mod procfile;
 pub mod ruby_requirement;
 pub mod ruby_version;
+pub mod ruby_version_file;
+pub mod tool_versions;
 pub mod user_env;
+pub mod written;
 
 use bundle_config::BundleConfig;
 use command::{CommandSyntaxError, is_shell_script};
@@ -278,9 +282,16 @@ impl AppFiles<'_> {
     ) -> Result<RubyRequests, Vec<AppError>> {
         let gemfile_name = paths.map(|paths| self.name_of(&paths.gemfile));
         let lockfile_name = paths.map(|paths| self.name_of(&paths.lockfile));
-        let ruby_version_file = self
-            .read_text(&self.dir.join(".ruby-version"))
-            .map_err(|error| vec![error])?;
+        let read = |name: &str| self.read_text(&self.dir.join(name));
+        let mut errors = Vec::new();
+        let ruby_version_file = collect(read(ruby_version_file::FILE_NAME), &mut errors).flatten();
+        let tool_versions = collect(read(tool_versions::FILE_NAME), &mut errors).flatten();
+        let mise = mise::FILE_NAMES
+            .iter()
+            .find_map(|name| Some((*name, collect(read(name), &mut errors)??)));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let inputs = RubyInputs {
             variable: ["BP_RUBY_VERSION", "BP_MRI_VERSION"]
                 .iter()
@@ -290,6 +301,8 @@ impl AppFiles<'_> {
                 .zip(bundle.map(|bundle| &bundle.lockfile)),
             gemfile: gemfile_name.as_deref().zip(gemfile),
             ruby_version_file: ruby_version_file.as_deref(),
+            tool_versions: tool_versions.as_deref(),
+            mise: mise.as_ref().map(|(name, text)| (*name, text.as_str())),
         };
         let beside_gemfile = |name: &str| {
             let path = paths?.gemfile.with_file_name(name);

@@ -20,6 +20,42 @@ pub fn ruby_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
     conditions.join(", ").parse()
 }
 
+/// Reads what version managers and build variables hold: all of [`ruby_requirement`]; a version of one or two numbers, which stands
+/// for its newest release; `latest` and `*`, the newest of all; `latest:3.3` of asdf and `prefix:3.3` of mise; RVM's gemset behind `@`.
+///
+/// # Errors
+/// It is none.
+pub fn managers_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
+    if matches!(text, "latest" | "*") {
+        return Ok(GemRequirement::any());
+    }
+    let series = ["latest:", "prefix:"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let version = series.unwrap_or(text);
+    let version = version.split('@').next().unwrap_or_default();
+    ruby_requirement(version).map(widened)
+}
+
+/// A version of one or two numbers stands for its newest release: no Ruby is called 3.3.
+fn widened(requirement: GemRequirement) -> GemRequirement {
+    match requirement.exact_version() {
+        Some(version) if version.series(3) == version.series(2) && !version.is_prerelease() => {
+            GemRequirement::series(version)
+        }
+        _ => requirement,
+    }
+}
+
+/// Whether a version manager's value names no release: the machine's own Ruby, a commit, a folder.
+#[must_use]
+pub fn names_no_release(text: &str) -> bool {
+    text == "system"
+        || ["ref:", "path:", "tag:", "branch:"]
+            .iter()
+            .any(|kind| text.starts_with(kind))
+}
+
 /// `3.3.8p144` is 3.3.8: every Ruby since 2.1 has one patch level for each version.
 #[must_use]
 pub fn without_patch_level(version: &str) -> &str {
@@ -38,6 +74,11 @@ pub fn without_patch_level(version: &str) -> &str {
 /// What to write instead of a text that is no requirement.
 #[must_use]
 pub fn how_to_write(text: &str) -> String {
+    if names_no_release(text) {
+        return format!(
+            "`{text}` is a Ruby of one machine, and an image has none of its own. Write a version such as 3.3.8."
+        );
+    }
     let series: Vec<_> = text.split('.').take_while(|part| !is_x(part)).collect();
     if has_placeholder(text) && !series.is_empty() {
         format!("Write `{}.*` for the newest of a series.", series.join("."))
@@ -72,6 +113,34 @@ mod tests {
         }
         for text in ["3.x", "3.3.X", "~> 3.x", "x", "", "latest"] {
             assert!(ruby_requirement(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn version_managers_say_more() {
+        for (text, expected) in [
+            ("3.3.8", "3.3.8"),
+            ("3.3", "~> 3.3.0"),
+            ("3", "~> 3.0"),
+            ("~> 3.3", "~> 3.3"),
+            ("latest", ">= 0"),
+            ("*", ">= 0"),
+            ("latest:3.3", "~> 3.3.0"),
+            ("prefix:3", "~> 3.0"),
+            ("3.3.8@gemset", "3.3.8"),
+            ("4.0.0-preview2", "4.0.0.preview2"),
+        ] {
+            assert_eq!(managers_requirement(text).unwrap().to_string(), expected);
+        }
+        for text in [
+            "system",
+            "ref:main",
+            "path:/opt",
+            "sub-1:latest",
+            "@",
+            "head",
+        ] {
+            assert!(managers_requirement(text).is_err(), "{text}");
         }
     }
 
