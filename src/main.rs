@@ -9,7 +9,8 @@ use formation::layers::formation::{self as formation_layer, FormationLayerError}
 use formation::layers::gems::{self, GemsLayerError};
 use formation::layers::ruby::{self, RubyLayerError};
 use formation::report;
-use formation::supply::inventory::{self, Inventory, InventoryError, UnknownRuby};
+use formation::supply::choose::{Choice, ChoiceError, choose, kept_default};
+use formation::supply::inventory::{self, Date, Inventory, InventoryError};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
@@ -18,6 +19,7 @@ use libcnb::{Buildpack, Env, Platform, additional_buildpack_binary_path, buildpa
 use miette::Diagnostic;
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use thiserror::Error;
 
 struct Formation;
@@ -52,7 +54,7 @@ impl Buildpack for Formation {
         let chosen = choose_ruby(&context, &app)?;
 
         // 3 ruby
-        let ruby = ruby::install(&context, &chosen, &Env::from_current())?;
+        let ruby = ruby::install(&context, &chosen.ruby, &Env::from_current())?;
 
         // 4 gems
         report::step("Gems");
@@ -77,7 +79,10 @@ impl Buildpack for Formation {
             .map_err(FormationError::Launch)?;
 
         report::done(started);
-        BuildResultBuilder::new().launch(launch).build()
+        BuildResultBuilder::new()
+            .launch(launch)
+            .store(chosen.store())
+            .build()
     }
 
     fn on_error(&self, error: libcnb::Error<FormationError>) {
@@ -158,32 +163,19 @@ fn warn_of_missing_bash(processes: &Processes, context: &BuildContext<Formation>
     }
 }
 
-fn choose_ruby(
-    context: &BuildContext<Formation>,
-    app: &App,
-) -> Result<inventory::Ruby, FormationError> {
-    let mut inventories = Vec::new();
-    if let Some(address) = app.env.get(inventory::VARIABLE) {
-        inventories.push(Inventory::at(address)?);
-    }
-    inventories.push(Inventory::embedded()?);
-    let (ruby, request) =
-        inventory::resolve(&inventories, app.ruby.requests.first(), &context.target)?;
-    report::detail(format!(
-        "Version {} (from {}: {})",
-        report::value(ruby.version.to_string()),
-        request.source,
-        request.requirement
-    ));
-    for other in app.ruby.requests.iter().skip(1) {
-        if !other.requirement.matches(&ruby.version) {
-            report::detail(format!(
-                "{} asks for {}, but {} comes first",
-                other.source, other.requirement, request.source
-            ));
-        }
-    }
-    Ok(ruby)
+fn choose_ruby(context: &BuildContext<Formation>, app: &App) -> Result<Choice, FormationError> {
+    let inventories = Inventory::all(app.env.get(inventory::VARIABLE))?;
+    let kept = kept_default(context.store.as_ref());
+    let today = Date::of(SystemTime::now());
+    let choice = choose(
+        &inventories,
+        &app.ruby,
+        kept.as_ref(),
+        &context.target,
+        today,
+    )?;
+    choice.show();
+    Ok(choice)
 }
 
 /// Why a build, or detection, ends.
@@ -202,7 +194,7 @@ enum FormationError {
     Inventory(#[from] InventoryError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    UnknownRuby(#[from] UnknownRuby),
+    Choice(#[from] ChoiceError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Ruby(#[from] RubyLayerError),

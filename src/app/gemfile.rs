@@ -48,6 +48,13 @@ fn lockfile_of(gemfile: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether a file's name is that of a lockfile.
+#[must_use]
+pub fn is_lockfile(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension == "lock" || extension == "locked")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -242,7 +242,7 @@ impl RubyRequests {
                 self.requests.push(request);
                 self.gemfile = Some(gemfile);
             }
-            Ok(None) => self.computed = Some(directive.into_computed()),
+            Ok(None) => self.computed = Some(directive.into_computed(self.requests.is_empty())),
             Err(error) => errors.push(error),
         }
         named_file

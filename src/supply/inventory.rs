@@ -1,7 +1,11 @@
-//! Which Rubies there are, and which of them the app gets.
+//! Which Rubies there are: the inventory that is compiled in, and the user's own.
 
-use crate::app::gem_version::GemVersion;
-use crate::app::ruby_version::{RubyRequest, default_request};
+mod glibc;
+mod support;
+
+pub use support::{Date, Support};
+
+use crate::app::gem_version::{GemRequirement, GemVersion};
 use crate::supply::archive::Archive;
 use crate::supply::download::{DownloadError, Sha256Hex, check_scheme, text_of};
 use crate::supply::masked;
@@ -10,8 +14,11 @@ use libherokubuildpack::inventory::artifact::{Arch, Artifact, Os};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, PathBuf};
+use support::Series;
 use thiserror::Error;
 use url::Url;
 
@@ -29,6 +36,9 @@ const LISTED: usize = 12;
 pub struct Inventory {
     /// The series that an app gets that asks for none.
     default: Option<GemVersion>,
+    /// How long each series is supported.
+    #[serde(default)]
+    series: Vec<Series>,
     #[serde(default)]
     artifacts: Vec<Row>,
     /// What a relative `url` in a row is relative to: the inventory's own address.
@@ -119,16 +129,19 @@ pub enum InventoryError {
 
 /// No inventory has a Ruby that the app could use.
 #[derive(Clone, Debug, Diagnostic, Error, Eq, PartialEq)]
-#[error("there is no Ruby {asked} (asked for by {source_name}) for {target}")]
+#[error("there is no Ruby {asked} (asked for by {asked_by}) for {target}")]
 #[diagnostic(help(
     "{available}\n\
-     To bring a Ruby of your own, build it with `script/build-ruby` and name its inventory in {VARIABLE}."
+     There are two ways to bring a Ruby of your own:\n\
+     1. `script/build-ruby` of Formation builds it for this distribution, and writes its inventory.\n\
+     2. Write an inventory with the URL and the SHA-256 of an archive that you have.\n\
+     Name the inventory in {VARIABLE}: a URL, or a path in the build container."
 ))]
 pub struct UnknownRuby {
     /// The requirement.
     asked: String,
     /// Who asks.
-    source_name: String,
+    asked_by: String,
     /// Distribution and architecture.
     target: String,
     /// What there is.
@@ -142,6 +155,15 @@ impl Inventory {
     /// None in a build that passes its tests.
     pub fn embedded() -> Result<Self, InventoryError> {
         Self::parse("inventory.toml", EMBEDDED, None)
+    }
+
+    /// All of them, in the order in which they are asked: the user's, if there is one, and the one that is compiled in.
+    ///
+    /// # Errors
+    /// The user's cannot be had, or is not in the format.
+    pub fn all(address: Option<&str>) -> Result<Vec<Self>, InventoryError> {
+        let own = address.map(Self::at).transpose()?;
+        Ok(own.into_iter().chain([Self::embedded()?]).collect())
     }
 
     /// The inventory at a URL (`https`, `http`, `file`) or an absolute path.
@@ -197,27 +219,20 @@ impl Inventory {
         url.ok().filter(|url| check_scheme(url).is_ok())
     }
 
+    /// Whether it is the one that is compiled in.
+    fn is_embedded(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// The newest Ruby that meets a requirement on a target; of archives of one version that of the very distribution.
-    fn newest(&self, request: &RubyRequest, target: &Target) -> Option<&Row> {
-        self.for_target(target)
-            .filter(|row| request.requirement.matches(&row.version))
+    fn newest(&self, requirement: &GemRequirement, target: &Target) -> Option<&Row> {
+        self.artifacts
+            .iter()
+            .filter(|row| is_for(row, target) && requirement.matches(&row.version))
             .max_by(|left, right| {
                 (&left.version, left.metadata.distro_name.is_some())
                     .cmp(&(&right.version, right.metadata.distro_name.is_some()))
             })
-    }
-
-    fn for_target(&self, target: &Target) -> impl Iterator<Item = &Row> {
-        self.artifacts.iter().filter(|row| {
-            matches!(row.os, Os::Linux)
-                && target.os == "linux"
-                && target.arch
-                    == match row.arch {
-                        Arch::Amd64 => "amd64",
-                        Arch::Arm64 => "arm64",
-                    }
-                && row.metadata.suits(target)
-        })
     }
 
     fn ruby(&self, row: &Row) -> Option<Ruby> {
@@ -248,74 +263,117 @@ fn row_at(text: &str, place: usize) -> usize {
         .count()
 }
 
+fn is_for(row: &Row, target: &Target) -> bool {
+    matches!(row.os, Os::Linux)
+        && target.os == "linux"
+        && target.arch == arch_name(row)
+        && row.metadata.suits(target)
+}
+
+fn arch_name(row: &Row) -> &'static str {
+    match row.arch {
+        Arch::Amd64 => "amd64",
+        Arch::Arm64 => "arm64",
+    }
+}
+
 impl RowMetadata {
     fn suits(&self, target: &Target) -> bool {
-        let target_has_musl = target.distro_name == "alpine";
-        match (&self.distro_name, &self.distro_version) {
-            (Some(name), Some(version)) => {
-                *name == target.distro_name && *version == target.distro_version
+        let is_release = |release: &String| *release == target.distro_version;
+        match &self.distro_name {
+            Some(name) => {
+                *name == target.distro_name && self.distro_version.as_ref().is_none_or(is_release)
             }
-            (Some(name), None) => *name == target.distro_name,
-            _ => self.libc.starts_with("musl") == target_has_musl,
+            None => glibc::suits(&self.libc, target),
+        }
+    }
+
+    /// What it was built for, in words.
+    fn place(&self) -> String {
+        match (&self.distro_name, &self.distro_version) {
+            (Some(name), Some(version)) => format!("{name} {version}"),
+            (Some(name), None) => name.clone(),
+            (None, _) => format!("any Linux with {}", self.libc),
         }
     }
 }
 
-/// The Ruby for a request: the first inventory that has one gives its newest. Without a request, the default
-/// series of the first that names one.
-///
-/// # Errors
-/// No inventory has one; the error lists what there is.
-pub fn resolve(
+/// The newest Ruby that meets a requirement on a target, from the first inventory that has one.
+#[must_use]
+pub fn find(
     inventories: &[Inventory],
-    request: Option<&RubyRequest>,
+    requirement: &GemRequirement,
     target: &Target,
-) -> Result<(Ruby, RubyRequest), UnknownRuby> {
-    let default = inventories
-        .iter()
-        .find_map(|inventory| inventory.default.as_ref());
-    let request = request
-        .cloned()
-        .or_else(|| default.map(default_request))
-        .ok_or_else(|| unknown(inventories, None, target))?;
+) -> Option<Ruby> {
     inventories
         .iter()
-        .find_map(|inventory| inventory.ruby(inventory.newest(&request, target)?))
-        .map(|ruby| (ruby, request.clone()))
-        .ok_or_else(|| unknown(inventories, Some(&request), target))
+        .find_map(|inventory| inventory.ruby(inventory.newest(requirement, target)?))
 }
 
-fn unknown(
+/// The series that an app gets that asks for none, from the first inventory that names one; and whether it is the user's own.
+#[must_use]
+pub fn default_series(inventories: &[Inventory]) -> Option<(&GemVersion, bool)> {
+    inventories
+        .iter()
+        .find_map(|inventory| Some((inventory.default.as_ref()?, !inventory.is_embedded())))
+}
+
+/// What a version gets on a day; none for a series that no inventory knows.
+#[must_use]
+pub fn support(inventories: &[Inventory], version: &GemVersion, today: Date) -> Option<Support> {
+    let name = version.series(2);
+    inventories
+        .iter()
+        .flat_map(|inventory| &inventory.series)
+        .find(|series| series.name.series(2) == name)
+        .map(|series| series.support(today))
+}
+
+/// Why there is no Ruby: what there is instead, for this target and for others.
+#[must_use]
+pub fn unknown(
     inventories: &[Inventory],
-    request: Option<&RubyRequest>,
+    requirement: &GemRequirement,
+    asked_by: String,
     target: &Target,
 ) -> UnknownRuby {
-    let mut versions: Vec<_> = inventories
-        .iter()
-        .flat_map(|inventory| inventory.for_target(target))
-        .map(|row| row.version.clone())
+    let rows = || {
+        inventories
+            .iter()
+            .flat_map(|inventory| &inventory.artifacts)
+    };
+    let versions: BTreeSet<_> = rows()
+        .filter(|row| is_for(row, target))
+        .map(|row| &row.version)
         .collect();
-    versions.sort();
-    versions.dedup();
-    versions.reverse();
-    if let Some(request) = request {
-        // Stable: within each series the newest stays first.
-        versions.sort_by_key(|version| distance(version, request.requirement.anchor()));
-    }
-    let listed = versions
-        .iter()
-        .take(LISTED)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let available = match versions.len() {
+    let nearest = nearest_first(versions, requirement.anchor());
+    let listed = list(nearest.iter().take(LISTED));
+    let mut available = match nearest.len() {
         0 => "There is no Ruby at all for this target.".to_string(),
         count if count <= LISTED => format!("There is: {listed}."),
         count => format!("Nearest: {listed} (of {count} versions)."),
     };
+    let elsewhere = rows()
+        .filter(|row| requirement.matches(&row.version))
+        .max_by(|left, right| left.version.cmp(&right.version));
+    if let Some(newest) = elsewhere {
+        let mut places: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for row in rows().filter(|row| row.version == newest.version) {
+            let arches = places.entry(row.metadata.place()).or_default();
+            arches.insert(arch_name(row));
+        }
+        let places = places
+            .iter()
+            .map(|(place, arches)| format!("{place} ({})", list(arches.iter())));
+        available = format!(
+            "{available}\nRuby {} is there for other targets: {}.",
+            newest.version,
+            list(places)
+        );
+    }
     UnknownRuby {
-        asked: request.map_or_else(String::new, |request| request.requirement.to_string()),
-        source_name: request.map_or_else(String::new, |request| request.source.to_string()),
+        asked: requirement.to_string(),
+        asked_by,
         target: format!(
             "{} {} on {}",
             target.distro_name, target.distro_version, target.arch
@@ -324,19 +382,52 @@ fn unknown(
     }
 }
 
-/// How many minor versions lie between a version and the one that was wanted.
-fn distance(version: &GemVersion, wanted: &GemVersion) -> u64 {
-    let series = |version: &GemVersion| {
-        let majors = version.number(0).saturating_mul(100);
-        majors.saturating_add(version.number(1))
+fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<_> = items.map(|item| item.to_string()).collect();
+    items.join(", ")
+}
+
+/// First the patch releases of the wanted series, the closest first; then the neighbouring series, the newest release of each first.
+fn nearest_first<'a>(
+    versions: BTreeSet<&'a GemVersion>,
+    wanted: &'a GemVersion,
+) -> Vec<&'a GemVersion> {
+    let series = |version: &GemVersion| (version.number(0), version.number(1));
+    let all_series: BTreeSet<_> = versions
+        .iter()
+        .copied()
+        .chain([wanted])
+        .map(series)
+        .collect();
+    let rank = |version| {
+        all_series
+            .iter()
+            .take_while(|other| **other < series(version))
+            .count()
     };
-    series(version).abs_diff(series(wanted))
+    let mut sorted: Vec<_> = versions.into_iter().collect();
+    sorted.sort_by_key(|version| {
+        let distance = rank(version).abs_diff(rank(wanted));
+        let patches = if distance == 0 {
+            version.number(2).abs_diff(wanted.number(2))
+        } else {
+            0
+        };
+        let is_preview = version.is_prerelease() && !wanted.is_prerelease();
+        (
+            distance,
+            Reverse(series(version)),
+            is_preview,
+            patches,
+            Reverse(*version),
+        )
+    });
+    sorted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::ruby_version::RubySource;
     use crate::report::tests::assert_report;
     use indoc::indoc;
 
@@ -347,13 +438,6 @@ mod tests {
             arch_variant: None,
             distro_name: distro_name.into(),
             distro_version: distro_version.into(),
-        }
-    }
-
-    fn request(requirement: &str) -> RubyRequest {
-        RubyRequest {
-            requirement: requirement.parse().unwrap(),
-            source: RubySource::File("Gemfile.lock".into()),
         }
     }
 
@@ -371,6 +455,10 @@ mod tests {
         }
     }
 
+    fn newest(inventories: &[Inventory], requirement: &str, target: &Target) -> Option<Ruby> {
+        find(inventories, &requirement.parse().unwrap(), target)
+    }
+
     #[test]
     fn the_newest_that_matches() {
         for (requirement, expected) in [
@@ -378,40 +466,112 @@ mod tests {
             ("~> 3.3.0", "3.3.12"),
             ("~> 3.3", "3.4.10"),
             (">= 3.2, < 3.4", "3.3.12"),
-            (">= 4.0", "4.0.6"),
+            (">= 4.0", "4.0.7"),
+            ("4.0.0.preview2", "4.0.0.preview2"),
         ] {
-            let (ruby, _) = resolve(
-                &embedded(),
-                Some(&request(requirement)),
-                &target("amd64", "debian", "13"),
-            )
-            .unwrap();
+            let debian = target("amd64", "debian", "13");
+            let ruby = newest(&embedded(), requirement, &debian).unwrap();
             assert_eq!(ruby.version.to_string(), expected, "{requirement}");
         }
     }
 
     #[test]
-    fn the_default_series_is_for_those_who_do_not_ask() {
-        for arch in ["amd64", "arm64"] {
-            let (ruby, request) =
-                resolve(&embedded(), None, &target(arch, "ubuntu", "24.04")).unwrap();
-            assert_eq!(ruby.version.to_string(), "3.4.10");
-            assert_eq!(request.source, RubySource::Default);
+    fn every_series_is_there_for_every_target() {
+        for series in ["3.2", "3.3", "3.4", "4.0"] {
+            for (distro_name, distro_version) in [
+                ("ubuntu", "22.04"),
+                ("ubuntu", "24.04"),
+                ("ubuntu", "26.04"),
+                ("debian", "12"),
+                ("debian", "13"),
+                ("rhel", "9.4"),
+            ] {
+                for arch in ["amd64", "arm64"] {
+                    let target = target(arch, distro_name, distro_version);
+                    let requirement = format!("~> {series}.0");
+                    assert!(
+                        newest(&embedded(), &requirement, &target).is_some(),
+                        "{series} for {distro_name} {distro_version} on {arch}"
+                    );
+                }
+            }
         }
+    }
+
+    #[test]
+    fn every_series_has_its_dates() {
+        let inventories = embedded();
+        let today = "d = 2026-11-21".parse::<toml::Table>().unwrap()["d"]
+            .clone()
+            .try_into()
+            .unwrap();
+        for row in &inventories[0].artifacts {
+            let known = support(&inventories, &row.version, today).is_some();
+            assert!(known || row.version.is_prerelease(), "{}", row.version);
+        }
+        let (default, _) = default_series(&inventories).unwrap();
+        assert_eq!(support(&inventories, default, today), Some(Support::Normal));
     }
 
     #[test]
     fn the_very_distribution_comes_before_any() {
         let url = |distro_name, distro_version| {
             let target = target("amd64", distro_name, distro_version);
-            resolve(&embedded(), Some(&request("3.4.10")), &target)
-                .unwrap()
-                .0
-                .archive
-                .url
+            newest(&embedded(), "3.4.10", &target).unwrap().archive.url
         };
         assert!(url("ubuntu", "24.04").as_str().contains("noble"));
         assert!(url("debian", "13").as_str().contains("x86_64_linux"));
+    }
+
+    #[test]
+    fn a_c_library_that_is_too_old() {
+        let text = ROW.replace("\"glibc\"", "\"glibc>=2.35\"");
+        let inventories = [parse(&text).unwrap()];
+        let jammy = target("amd64", "ubuntu", "22.04");
+        assert!(newest(&inventories, "3.3.8", &jammy).is_some());
+        let focal = target("amd64", "ubuntu", "20.04");
+        assert!(newest(&inventories, "3.3.8", &focal).is_none());
+        assert_report!(unknown(
+            &inventories,
+            &"3.3.8".parse().unwrap(),
+            "Gemfile".into(),
+            &focal
+        ));
+    }
+
+    #[test]
+    fn the_nearest_come_first() {
+        let versions: Vec<GemVersion> = [
+            "3.2.9",
+            "3.3.1",
+            "3.3.4",
+            "3.3.6",
+            "3.4.0",
+            "3.4.2",
+            "4.0.0-preview2",
+            "4.0.1",
+        ]
+        .iter()
+        .map(|version| version.parse().unwrap())
+        .collect();
+        for (wanted, expected) in [
+            (
+                "3.3.5",
+                "3.3.6, 3.3.4, 3.3.1, 3.4.2, 3.4.0, 3.2.9, 4.0.1, 4.0.0.preview2",
+            ),
+            (
+                "4.0.9",
+                "4.0.1, 4.0.0.preview2, 3.4.2, 3.4.0, 3.3.6, 3.3.4, 3.3.1, 3.2.9",
+            ),
+            (
+                "2.7.8",
+                "3.2.9, 3.3.6, 3.3.4, 3.3.1, 3.4.2, 3.4.0, 4.0.1, 4.0.0.preview2",
+            ),
+        ] {
+            let wanted = wanted.parse().unwrap();
+            let sorted = nearest_first(versions.iter().collect(), &wanted);
+            assert_eq!(list(sorted.iter()), expected, "{wanted}");
+        }
     }
 
     #[test]
@@ -435,36 +595,36 @@ mod tests {
             .unwrap();
         let [embedded] = embedded();
         let inventories = [Inventory::parse("x", text, Some(base)).unwrap(), embedded];
-        let resolve = |requirement: &str, distro_version| {
+        let on_debian = |requirement: &str, distro_version| {
             let target = target("amd64", "debian", distro_version);
-            resolve(&inventories, Some(&request(requirement)), &target)
-                .unwrap()
-                .0
+            newest(&inventories, requirement, &target).unwrap()
         };
-        let own = resolve("~> 3.3.0", "13");
+        let own = on_debian("~> 3.3.0", "13");
         assert_eq!(own.version.to_string(), "3.3.8");
         assert_eq!(
             own.archive.url.as_str(),
             "http://mirror.example.com/rubies/ruby-3.3.8.tar.gz"
         );
-        assert_eq!(resolve("~> 3.3.0", "12").version.to_string(), "3.3.12");
-        assert_eq!(resolve("~> 3.4.0", "13").version.to_string(), "3.4.10");
+        assert_eq!(on_debian("~> 3.3.0", "12").version.to_string(), "3.3.12");
+        assert_eq!(on_debian("~> 3.4.0", "13").version.to_string(), "3.4.10");
     }
 
     #[test]
     fn an_unknown_version_is_shown_with_what_there_is() {
-        let debian = target("amd64", "debian", "13");
-        assert_report!(
-            "of_a_known_series",
-            resolve(&embedded(), Some(&request("3.3.99")), &debian).unwrap_err()
-        );
-        assert_report!(
-            "of_an_old_series",
-            resolve(&embedded(), Some(&request("~> 2.7.0")), &debian).unwrap_err()
-        );
+        let shown = |requirement: &str, target| {
+            let requirement = requirement.parse().unwrap();
+            unknown(&embedded(), &requirement, "Gemfile.lock".into(), &target)
+        };
+        let debian = || target("amd64", "debian", "13");
+        assert_report!("of_a_known_series", shown("3.3.99", debian()));
+        assert_report!("of_an_old_series", shown("~> 2.7.0", debian()));
         assert_report!(
             "for_an_unknown_target",
-            resolve(&embedded(), None, &target("amd64", "alpine", "3.23")).unwrap_err()
+            shown("~> 3.4.0", target("amd64", "alpine", "3.23"))
+        );
+        assert_report!(
+            "for_another_architecture",
+            shown("3.4.10", target("riscv64", "debian", "13"))
         );
     }
 
@@ -524,17 +684,12 @@ mod tests {
 
     #[test]
     fn the_users_default_comes_first() {
-        let [embedded] = embedded();
         let text = format!("default = \"3.3\"\n{ROW}");
+        let [embedded] = embedded();
         let inventories = [parse(&text).unwrap(), embedded];
-        let (ruby, _) = resolve(&inventories, None, &target("amd64", "debian", "13")).unwrap();
-        assert_eq!(ruby.version.to_string(), "3.3.8");
-    }
-
-    #[test]
-    fn distances_do_not_overflow() {
-        let version = |text: &str| text.parse::<GemVersion>().unwrap();
-        let far = version(&format!("{0}.{0}", u64::MAX));
-        assert!(distance(&version("3.3.8"), &far) > distance(&far, &far));
+        let (series, is_own) = default_series(&inventories).unwrap();
+        assert_eq!((series.to_string().as_str(), is_own), ("3.3", true));
+        let (series, is_own) = default_series(&inventories[1..]).unwrap();
+        assert_eq!((series.to_string().as_str(), is_own), ("3.4", false));
     }
 }

@@ -1,6 +1,7 @@
 //! Getting bytes: which archive, from where, and proof that it is the one that was published.
 
 pub mod archive;
+pub mod choose;
 pub mod download;
 pub mod inventory;
 

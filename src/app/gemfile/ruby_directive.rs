@@ -143,9 +143,8 @@ fn statement(tokens: &[Placed]) -> &[Placed] {
     for (index, placed) in tokens.iter().enumerate() {
         match &placed.token {
             Token::Sign('(' | '[' | '{') => depth += 1,
-            Token::Sign(')' | ']' | '}') if depth == 0 => return &tokens[..index],
+            Token::Sign(')' | ']' | '}' | ';') if depth == 0 => return &tokens[..index],
             Token::Sign(')' | ']' | '}') => depth -= 1,
-            Token::Sign(';') if depth == 0 => return &tokens[..index],
             Token::Word(word) if depth == 0 && word == "end" => return &tokens[..index],
             Token::Newline if depth == 0 => {
                 let goes_on = index
@@ -351,29 +350,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn requirement(text: &str) -> Option<RubyDirective> {
-        Some(RubyDirective::Requirement(text.parse().unwrap()))
+    fn requirement(text: &str) -> RubyDirective {
+        RubyDirective::Requirement(text.parse().unwrap())
     }
 
-    fn file(name: &str) -> Option<RubyDirective> {
-        Some(RubyDirective::File(name.into()))
+    fn file(name: &str) -> RubyDirective {
+        RubyDirective::File(name.into())
     }
 
-    fn content(name: &str) -> Option<RubyDirective> {
-        Some(RubyDirective::Content(name.into()))
+    fn content(name: &str) -> RubyDirective {
+        RubyDirective::Content(name.into())
     }
 
-    fn assert_directives(cases: &[(&str, Option<RubyDirective>)]) {
+    fn directive(lines: &str) -> Option<RubyDirective> {
+        let gemfile = format!("source \"https://rubygems.org\"\n{lines}\ngem \"rack\"\n");
+        let found = ruby_directive(&gemfile).map(|(directive, _)| directive);
+        let windows = ruby_directive(&gemfile.replace('\n', "\r\n"));
+        assert_eq!(
+            windows.map(|(directive, _)| directive),
+            found,
+            "CRLF: {lines}"
+        );
+        found
+    }
+
+    fn assert_directives(cases: &[(&str, RubyDirective)]) {
         for (lines, expected) in cases {
-            let gemfile = format!("source \"https://rubygems.org\"\n{lines}\ngem \"rack\"\n");
-            let found = ruby_directive(&gemfile).map(|(directive, _)| directive);
-            assert_eq!(found, *expected, "{lines}");
-            let windows = ruby_directive(&gemfile.replace('\n', "\r\n"));
-            assert_eq!(
-                windows.map(|(directive, _)| directive),
-                *expected,
-                "CRLF: {lines}"
-            );
+            assert_eq!(directive(lines).as_ref(), Some(expected), "{lines}");
         }
     }
 
@@ -403,17 +406,14 @@ mod tests {
                 "ruby \"3.3.8\",\n  engine: \"ruby\",\n  engine_version: \"3.3.8\"",
                 requirement("3.3.8"),
             ),
-            (
-                "ruby 'latest'",
-                Some(RubyDirective::Invalid("latest".into())),
-            ),
-            ("ruby '3.x'", Some(RubyDirective::Invalid("3.x".into()))),
+            ("ruby 'latest'", RubyDirective::Invalid("latest".into())),
+            ("ruby '3.x'", RubyDirective::Invalid("3.x".into())),
         ]);
     }
 
     #[test]
     fn files_and_engines() {
-        let jruby = Some(RubyDirective::Engine("jruby".into()));
+        let jruby = RubyDirective::Engine("jruby".into());
         assert_directives(&[
             ("ruby file: \".ruby-version\"", file(".ruby-version")),
             ("ruby(file: \".ruby-version\")", file(".ruby-version")),
@@ -474,7 +474,7 @@ mod tests {
             "begin\n  a\nrescue LoadError\n  ruby '3.3.8'\nend",
             "def version\n  ruby '3.3.8'\nend",
         ] {
-            assert_directives(&[(lines, Some(RubyDirective::Computed))]);
+            assert_directives(&[(lines, RubyDirective::Computed)]);
         }
     }
 
@@ -497,7 +497,7 @@ mod tests {
             "ruby if x",
             "",
         ] {
-            assert_directives(&[(lines, None)]);
+            assert_eq!(directive(lines), None, "{lines}");
         }
     }
 

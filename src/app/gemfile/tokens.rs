@@ -101,10 +101,9 @@ impl<'a> Lexer<'a> {
                 Before::Value
             }
             Token::Word(_) | Token::Method(_) => Before::Name,
-            Token::Label(_) | Token::Newline => Before::Nothing,
             Token::Sign(')' | ']' | '}') => Before::Value,
             Token::Sign('.') => Before::Dot,
-            Token::Sign(_) => Before::Nothing,
+            Token::Sign(_) | Token::Label(_) | Token::Newline => Before::Nothing,
             _ => Before::Value,
         };
         let end = self.at;
@@ -284,7 +283,7 @@ impl<'a> Lexer<'a> {
     fn percent_literal(&mut self, start: usize) {
         let kind = self.peek_after(1).filter(char::is_ascii_alphabetic);
         let open = self.peek_after(if kind.is_some() { 2 } else { 1 });
-        let Some(open) = open.filter(|c| c.is_ascii_punctuation()) else {
+        let Some(open) = open.filter(char::is_ascii_punctuation) else {
             self.at += 1;
             self.push(Token::Sign('%'), start);
             return;

@@ -2,6 +2,7 @@
 
 use super::{Asked, RubyRequest, RubySource, RubyVersionError, request};
 use crate::app::gem_version::GemVersion;
+use crate::app::gemfile::is_lockfile;
 use crate::app::gemfile::ruby_directive::{RubyDirective, ruby_directive};
 use crate::app::ruby_requirement::{how_to_write, ruby_requirement};
 use crate::app::ruby_version_file::{version_by_bundler, whole_text};
@@ -11,7 +12,7 @@ use thiserror::Error;
 
 /// The `ruby` statement of a Gemfile.
 pub(super) struct Directive {
-    directive: RubyDirective,
+    says: RubyDirective,
     name: String,
     source_code: NamedSource<String>,
     span: SourceSpan,
@@ -22,7 +23,7 @@ impl Directive {
     pub(super) fn of(name: &str, text: &str) -> Option<Self> {
         let (directive, place) = ruby_directive(text)?;
         Some(Self {
-            directive,
+            says: directive,
             name: name.to_string(),
             source_code: NamedSource::new(name, text.to_string()),
             span: place.into(),
@@ -31,7 +32,7 @@ impl Directive {
 
     /// The file that the version is taken from.
     pub(super) fn named_file(&self) -> Option<String> {
-        match &self.directive {
+        match &self.says {
             RubyDirective::File(file) | RubyDirective::Content(file) => Some(file.clone()),
             _ => None,
         }
@@ -50,7 +51,7 @@ impl Directive {
             let source = RubySource::File(file.to_string());
             request(source, &text, &version(&text), &ruby_requirement).map(Some)
         };
-        match &self.directive {
+        match &self.says {
             RubyDirective::Requirement(requirement) => Ok(Some(RubyRequest {
                 requirement: requirement.clone(),
                 source: RubySource::File(self.name.clone()),
@@ -82,8 +83,9 @@ impl Directive {
     }
 
     /// What cannot be known.
-    pub(super) fn into_computed(self) -> ComputedRubyVersion {
+    pub(super) fn into_computed(self, is_missed: bool) -> ComputedRubyVersion {
         ComputedRubyVersion {
+            is_missed,
             name: self.name,
             source_code: self.source_code,
             span: self.span,
@@ -115,7 +117,7 @@ impl GemfileRuby {
             RubySource::Variable(name) => {
                 format!("Set {name} to a version that {gemfile} allows, or unset it.")
             }
-            RubySource::File(name) if name.ends_with("lock") || name.ends_with("locked") => {
+            RubySource::File(name) if is_lockfile(name) => {
                 format!(
                     "Run `bundle update --ruby` with a Ruby that {gemfile} allows, and commit {name}."
                 )
@@ -153,6 +155,8 @@ pub struct RefusedByBundler {
 /// The Gemfile's version is out of reach without running Ruby.
 #[derive(Clone, Debug)]
 pub struct ComputedRubyVersion {
+    /// Whether nobody has answered who comes before the Gemfile.
+    pub is_missed: bool,
     /// The Gemfile.
     pub name: String,
     /// Its text.
