@@ -79,10 +79,11 @@ impl Buildpack for Formation {
             .map_err(FormationError::Launch)?;
 
         report::done(started);
-        BuildResultBuilder::new()
-            .launch(launch)
-            .store(chosen.store())
-            .build()
+        let mut result = BuildResultBuilder::new().launch(launch);
+        if let Some(store) = chosen.store(context.store.as_ref()) {
+            result = result.store(store);
+        }
+        result.build()
     }
 
     fn on_error(&self, error: libcnb::Error<FormationError>) {

@@ -292,10 +292,12 @@ impl AppFiles<'_> {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let variables: Vec<_> = ruby_version::VARIABLES
+            .iter()
+            .filter_map(|name| Some((*name, env.get(name)?)))
+            .collect();
         let inputs = RubyInputs {
-            variable: ["BP_RUBY_VERSION", "BP_MRI_VERSION"]
-                .iter()
-                .find_map(|name| Some((*name, env.get(name)?))),
+            variables: &variables,
             lockfile: lockfile_name
                 .as_deref()
                 .zip(bundle.map(|bundle| &bundle.lockfile)),

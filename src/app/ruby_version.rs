@@ -45,11 +45,14 @@ impl Display for RubySource {
     }
 }
 
+/// The build variables that may name a version: Formation's own, and that of Paketo's buildpack.
+pub const VARIABLES: [&str; 2] = ["BP_RUBY_VERSION", "BP_MRI_VERSION"];
+
 /// The texts that may name a version, each with the name that messages give it.
 #[derive(Clone, Copy, Default)]
 pub struct RubyInputs<'a> {
-    /// `BP_RUBY_VERSION` or `BP_MRI_VERSION`.
-    pub variable: Option<(&'static str, &'a str)>,
+    /// Those of [`VARIABLES`] that are set, in their order.
+    pub variables: &'a [(&'static str, &'a str)],
     /// The lockfile.
     pub lockfile: Option<(&'a str, &'a GemfileLock)>,
     /// The Gemfile.
@@ -172,7 +175,7 @@ impl RubyRequests {
     ) -> Result<Self, Vec<RubyVersionError>> {
         let mut found = Self::default();
         let mut errors = Vec::new();
-        if let Some((name, text)) = inputs.variable {
+        for (name, text) in inputs.variables {
             found.take(from_line(RubySource::Variable(name), text), &mut errors);
         }
         if let Some((name, lockfile)) = inputs.lockfile {

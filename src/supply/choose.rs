@@ -252,17 +252,21 @@ impl Choice {
         }
     }
 
-    /// What the next build has to know: the default, where it is one. Nothing of the day: the image stays the same.
+    /// What the next build has to know, where that is not what it would know anyway: the default, or that there is none any more.
+    /// Nothing of the day, so that the image stays the same.
     #[must_use]
-    pub fn store(&self) -> Store {
+    pub fn store(&self, before: Option<&Store>) -> Option<Store> {
+        let version = if self.request.source == RubySource::Default {
+            self.ruby.version.to_string()
+        } else {
+            // An empty table may not outlive the way into the image and back; an empty text does.
+            kept_default(before).map(|_| String::new())?
+        };
         let mut store = Store::default();
-        if self.request.source == RubySource::Default {
-            let version = self.ruby.version.to_string();
-            store
-                .metadata
-                .insert(DEFAULT_IN_STORE.into(), version.into());
-        }
         store
+            .metadata
+            .insert(DEFAULT_IN_STORE.into(), version.into());
+        Some(store)
     }
 
     fn say(&mut self, line: String) {

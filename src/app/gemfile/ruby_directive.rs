@@ -134,7 +134,7 @@ fn is_operator(token: &Token) -> bool {
         token,
         Token::Sign('=' | '(' | ',' | '[' | '|' | '&' | '!' | '?' | ':' | '>' | '+')
     ) || matches!(token, Token::Label(_))
-        || matches!(token, Token::Word(word) if matches!(word.as_str(), "and" | "or" | "not" | "return"))
+        || matches!(token, Token::Word(word) if matches!(word.as_str(), "and" | "or" | "not"))
 }
 
 /// The tokens up to the end of the statement, without the ends of lines in it.
@@ -515,6 +515,7 @@ mod tests {
             ("while a do\n  b\nend\nruby '3.3.8'", requirement("3.3.8")),
             ("x.each { |a| gem a }; ruby '3.3.8'", requirement("3.3.8")),
             ("gem 'a', if: b\nruby '3.3.8'", requirement("3.3.8")),
+            ("return if b\nruby '3.3.8'", requirement("3.3.8")),
             ("ruby '3.2.9'\nruby '3.3.8'", requirement("3.3.8")),
             (
                 "=begin\nruby '3.3.8'\n=end\nruby '3.4.1'",

@@ -123,6 +123,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Whether a regular expression that starts here ends on its line: else the slash divides.
+    fn closes_on_this_line(&self) -> bool {
+        let line = self.rest().lines().next().unwrap_or_default();
+        line[1..].contains('/')
+    }
+
     /// Reads one token, or what lies between two. False at the end.
     fn step(&mut self) -> bool {
         let start = self.at;
@@ -156,7 +162,7 @@ impl<'a> Lexer<'a> {
             }
             '%' if self.literal_may_start(1) => self.percent_literal(start),
             '<' if self.rest().starts_with("<<") && self.heredoc(start) => {}
-            '/' if self.literal_may_start(1) => {
+            '/' if self.literal_may_start(1) && self.closes_on_this_line() => {
                 self.at += 1;
                 self.string('/', '/', true);
                 self.push(Token::Value, start);
@@ -438,6 +444,7 @@ mod tests {
             ("a % b", vec!["a", "b"]),
             ("a =~ /ruby \\/ ruby/\nb", vec!["a", "b"]),
             ("a / b / c", vec!["a", "b", "c"]),
+            ("a /2\nb", vec!["a", "b"]),
             ("x.if :if, if: 1", vec!["x"]),
             ("=begin\nruby\n=end\na", vec!["a"]),
             ("a\n__END__\nruby", vec!["a"]),

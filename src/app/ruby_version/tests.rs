@@ -104,6 +104,9 @@ fn variables() {
         verdict(&[("BP_MRI_VERSION", "3.3.*")]),
         "~> 3.3.0 from BP_MRI_VERSION"
     );
+    let both = [("BP_MRI_VERSION", "3.3.*"), ("BP_RUBY_VERSION", "3.4.*")];
+    assert_eq!(verdict(&both), "~> 3.4.0 from BP_RUBY_VERSION");
+    assert_eq!(app(&both).unwrap().ruby.requests.len(), 2);
 }
 
 #[test]

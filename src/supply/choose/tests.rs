@@ -145,14 +145,16 @@ fn a_default_is_kept() {
     let first = chosen(&nothing, None).unwrap();
     insta::assert_snapshot!("default_of_the_first_build", log(&first));
     assert_eq!(
-        kept_default(Some(&first.store())).unwrap().to_string(),
+        kept_default(first.store(None).as_ref())
+            .unwrap()
+            .to_string(),
         "3.4.10"
     );
 
     let kept = chosen(&nothing, Some("3.4.8")).unwrap();
     insta::assert_snapshot!("default_that_is_kept", log(&kept));
     assert_eq!(
-        kept_default(Some(&kept.store())).unwrap().to_string(),
+        kept_default(kept.store(None).as_ref()).unwrap().to_string(),
         "3.4.8"
     );
 
@@ -164,12 +166,40 @@ fn a_default_is_kept() {
 }
 
 #[test]
+fn a_default_of_the_users_own_inventory_is_the_users_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inventory.toml");
+    fs_err::write(&path, "default = \"3.3\"\n").unwrap();
+    let inventories = Inventory::all(path.to_str()).unwrap();
+    let choose = |kept: &str| {
+        let kept = kept.parse().unwrap();
+        let asked = RubyRequests::default();
+        choose(
+            &inventories,
+            &asked,
+            Some(&kept),
+            &target("debian", "13"),
+            today(),
+        )
+        .unwrap()
+    };
+    assert_eq!(choose("3.4.10").ruby.version.to_string(), "3.3.12");
+    assert_eq!(choose("3.3.8").ruby.version.to_string(), "3.3.8");
+}
+
+#[test]
 fn a_default_is_forgotten_once_somebody_asks() {
     let choice = chosen(&[(".ruby-version", "3.3.12")], Some("3.4.8")).unwrap();
     assert_eq!(choice.ruby.version.to_string(), "3.3.12");
-    assert!(kept_default(Some(&choice.store())).is_none());
-    assert!(kept_default(None).is_none());
     let mut store = Store::default();
+    assert!(choice.store(Some(&store)).is_none());
+    store
+        .metadata
+        .insert(DEFAULT_IN_STORE.into(), "3.4.8".into());
+    let forgotten = choice.store(Some(&store)).unwrap();
+    assert!(kept_default(Some(&forgotten)).is_none());
+    assert!(choice.store(Some(&forgotten)).is_none());
+    // The lifecycle turns what is no string into something else.
     store.metadata.insert(DEFAULT_IN_STORE.into(), 3.4.into());
     assert!(kept_default(Some(&store)).is_none());
 }
