@@ -56,10 +56,11 @@ pub fn names_no_release(text: &str) -> bool {
             .any(|kind| text.starts_with(kind))
 }
 
-/// `3.3.8p144` is 3.3.8: every Ruby since 2.1 has one patch level for each version.
+/// `3.3.8p144` and `3.3.8-p144` are 3.3.8: every Ruby since 2.1 has one patch level for each version.
 #[must_use]
 pub fn without_patch_level(version: &str) -> &str {
-    match version.rsplit_once('p') {
+    let parts = version.rsplit_once('p');
+    match parts.map(|(number, level)| (number.strip_suffix('-').unwrap_or(number), level)) {
         Some((number, level))
             if number.ends_with(|c: char| c.is_ascii_digit())
                 && !level.is_empty()
@@ -82,6 +83,13 @@ pub fn how_to_write(text: &str) -> String {
     let series: Vec<_> = text.split('.').take_while(|part| !is_x(part)).collect();
     if has_placeholder(text) && !series.is_empty() {
         format!("Write `{}.*` for the newest of a series.", series.join("."))
+    } else if let Some(version) = text
+        .strip_prefix(['^', '~'])
+        .filter(|rest| !rest.starts_with('>'))
+    {
+        format!("Write `~> {}`, as RubyGems does.", version.trim())
+    } else if text.matches(['<', '>']).count() > 1 && !text.contains(',') {
+        "Write a comma between requirements, as in `>= 3.2, < 4`.".to_string()
     } else {
         "Write a version such as 3.3.8, or a requirement such as `~> 3.3.0`.".to_string()
     }
@@ -104,6 +112,7 @@ mod tests {
         for (text, expected) in [
             ("3.3.8", "3.3.8"),
             ("3.3.8p144", "3.3.8"),
+            ("3.3.8-p144", "3.3.8"),
             ("~> 3.3.8p1", "~> 3.3.8"),
             (">= 3.2, < 4", ">= 3.2, < 4"),
             ("4.0.0-preview2", "4.0.0.preview2"),
@@ -149,6 +158,10 @@ mod tests {
         assert!(how_to_write("3.x").contains("`3.*`"));
         assert!(how_to_write("3.3.x").contains("`3.3.*`"));
         assert!(how_to_write("newest").contains("3.3.8"));
+        assert!(how_to_write("^3.3").contains("`~> 3.3`"));
+        assert!(how_to_write("~3.3.1").contains("`~> 3.3.1`"));
+        assert!(how_to_write(">=3.2 <4").contains("comma"));
+        assert!(how_to_write("~> newest").contains("3.3.8"));
         assert!(how_to_write("x").contains("3.3.8"));
     }
 }

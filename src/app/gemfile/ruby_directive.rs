@@ -14,14 +14,25 @@ pub enum RubyDirective {
     Requirement(GemRequirement),
     /// `ruby file: ".ruby-version"`: the file's name.
     File(String),
-    /// `ruby File.read(".ruby-version").strip`: the name of the file whose whole text is the version.
-    Content(String),
+    /// `ruby File.read(".ruby-version").strip`: the file whose whole text is the version.
+    Content(FileContent),
     /// `ruby "3.1.4", engine: "jruby", …`: the engine.
     Engine(String),
     /// A version that only Ruby could compute.
     Computed,
     /// A literal that is no version requirement.
     Invalid(String),
+}
+
+/// A version that is a file's whole text, without the space around it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FileContent {
+    /// The file's name.
+    pub file: String,
+    /// What stands before the text, such as `~> `.
+    pub operator: String,
+    /// Whether a leading `ruby-` is taken away.
+    pub drops_prefix: bool,
 }
 
 /// The `ruby` directive of a Gemfile, with its place in bytes. Of several the last counts, as for Bundler. One that is not always run
@@ -291,39 +302,120 @@ fn literals(argument: &[Token]) -> Option<Vec<String>> {
     }
 }
 
-/// `File.read(".ruby-version")`, with `.strip` or the like behind it: the file's name.
-fn file_content(argument: &[Token]) -> Option<String> {
+/// `File.read(".ruby-version")`, with `.strip` or the like behind it, alone or as the version of `"~> #{…}"`.
+fn file_content(argument: &[Token]) -> Option<FileContent> {
+    if let [Token::Interpolated(text)] = argument {
+        let (operator, rest) = text.split_once("#{")?;
+        let is_operator = matches!(operator.trim(), "" | "=" | "~>" | ">=" | "<=" | ">" | "<");
+        let inner: Vec<_> = tokens(rest.strip_suffix('}')?)
+            .into_iter()
+            .map(|placed| placed.token)
+            .collect();
+        let content = file_content(&inner).filter(|_| is_operator)?;
+        return Some(FileContent {
+            operator: operator.to_string(),
+            ..content
+        });
+    }
+    let mut content = FileContent::default();
+    let mut rest = argument;
+    while let Some((before, drops_prefix)) = without_last_call(rest) {
+        content.drops_prefix |= drops_prefix;
+        rest = before;
+    }
+    content.file = read_file(rest)?;
+    Some(content)
+}
+
+/// Takes a call away that leaves a version what it is; and whether that call takes `ruby-` away.
+fn without_last_call(expression: &[Token]) -> Option<(&[Token], bool)> {
+    match expression {
+        [before @ .., Token::Sign('.'), Token::Method(method)]
+            if matches!(
+                method.as_str(),
+                "strip" | "chomp" | "to_s" | "rstrip" | "lstrip"
+            ) =>
+        {
+            Some((before, false))
+        }
+        [
+            before @ ..,
+            Token::Sign('.'),
+            Token::Method(method),
+            Token::Sign('('),
+            Token::Literal(prefix),
+            Token::Sign(')'),
+        ] if method == "delete_prefix" && prefix == "ruby-" => Some((before, true)),
+        [
+            before @ ..,
+            Token::Sign('.'),
+            Token::Method(method),
+            Token::Sign('('),
+            Token::Literal(prefix),
+            Token::Sign(','),
+            Token::Literal(nothing),
+            Token::Sign(')'),
+        ] if matches!(method.as_str(), "sub" | "gsub")
+            && prefix == "ruby-"
+            && nothing.is_empty() =>
+        {
+            Some((before, true))
+        }
+        _ => None,
+    }
+}
+
+/// `File.read(PATH)`, or `File.open(PATH) { |f| f.read.chomp }`: the file's name.
+fn read_file(expression: &[Token]) -> Option<String> {
     let [
         Token::Word(class),
         Token::Sign('.'),
-        Token::Method(read),
+        Token::Method(method),
         Token::Sign('('),
         rest @ ..,
-    ] = argument
+    ] = expression
     else {
         return None;
     };
-    if !matches!(class.as_str(), "File" | "IO") || read != "read" {
-        return None;
-    }
-    let mut rest = rest;
-    while let [before @ .., Token::Sign('.'), Token::Method(method)] = rest {
-        if !matches!(
-            method.as_str(),
-            "strip" | "chomp" | "to_s" | "rstrip" | "lstrip"
-        ) {
-            return None;
+    match (class.as_str(), method.as_str()) {
+        ("File" | "IO", "read") => path(rest.strip_suffix(&[Token::Sign(')')])?),
+        ("File", "open") => {
+            let close = rest.iter().rposition(|token| *token == Token::Sign(')'))?;
+            let (arguments, block) = (&rest[..close], &rest[close + 1..]);
+            let block = block
+                .strip_prefix(&[Token::Sign('{'), Token::Sign('|')])?
+                .strip_suffix(&[Token::Sign('}')])?;
+            let [
+                Token::Word(file),
+                Token::Sign('|'),
+                Token::Word(read),
+                calls @ ..,
+            ] = block
+            else {
+                return None;
+            };
+            let mut calls = calls;
+            while let Some((before, false)) = without_last_call(calls) {
+                calls = before;
+            }
+            let reads = [Token::Sign('.'), Token::Method("read".into())];
+            let arguments = split_at_commas(arguments);
+            (file == read && *calls == reads)
+                .then(|| path(arguments.first()?))
+                .flatten()
         }
-        rest = before;
+        _ => None,
     }
-    path(rest.strip_suffix(&[Token::Sign(')')])?)
 }
 
-/// A file's name: `"name"`, `File.join(__dir__, "name")` or `File.expand_path("name", __dir__)`.
+/// A file's name: `"name"`, or the same made absolute with `__dir__` or `__FILE__`.
 fn path(value: &[Token]) -> Option<String> {
-    let here = Token::Word("__dir__".into());
-    match value {
-        [Token::Literal(name)] => Some(name.clone()),
+    let name = match value {
+        [Token::Literal(name)] => name.as_str(),
+        [Token::Interpolated(text)] => ["#{__dir__}/", "#{Dir.pwd}/"]
+            .iter()
+            .find_map(|here| text.strip_prefix(here))
+            .filter(|name| !name.contains(['#', '\\']))?,
         [
             Token::Word(class),
             Token::Sign('.'),
@@ -331,17 +423,40 @@ fn path(value: &[Token]) -> Option<String> {
             Token::Sign('('),
             arguments @ ..,
             Token::Sign(')'),
-        ] if class == "File" => match (method.as_str(), arguments) {
-            ("join", [first, Token::Sign(','), Token::Literal(name)])
-            | ("expand_path", [Token::Literal(name), Token::Sign(','), first])
-                if *first == here =>
+        ] if class == "File" => match (method.as_str(), split_at_commas(arguments).as_slice()) {
+            ("join", [base, [Token::Literal(name)]])
+            | ("expand_path", [[Token::Literal(name)], base])
+                if is_here(base) =>
             {
-                Some(name.clone())
+                name
             }
-            ("expand_path", [Token::Literal(name)]) => Some(name.clone()),
-            _ => None,
+            // The file itself counts as a step of the path.
+            ("expand_path", [[Token::Literal(name)], [Token::Word(base)]])
+                if base == "__FILE__" =>
+            {
+                name.strip_prefix("../")?
+            }
+            ("expand_path", [[Token::Literal(name)]]) => name,
+            _ => return None,
         },
-        _ => None,
+        _ => return None,
+    };
+    Some(name.strip_prefix("./").unwrap_or(name).to_string())
+}
+
+/// `__dir__` or `File.dirname(__FILE__)`.
+fn is_here(base: &[Token]) -> bool {
+    match base {
+        [Token::Word(word)] => word == "__dir__",
+        [
+            Token::Word(class),
+            Token::Sign('.'),
+            Token::Method(method),
+            Token::Sign('('),
+            Token::Word(file),
+            Token::Sign(')'),
+        ] => class == "File" && method == "dirname" && file == "__FILE__",
+        _ => false,
     }
 }
 
@@ -359,7 +474,10 @@ mod tests {
     }
 
     fn content(name: &str) -> RubyDirective {
-        RubyDirective::Content(name.into())
+        RubyDirective::Content(FileContent {
+            file: name.into(),
+            ..FileContent::default()
+        })
     }
 
     fn directive(lines: &str) -> Option<RubyDirective> {
@@ -436,16 +554,60 @@ mod tests {
                 content(".ruby-version"),
             ),
             (
-                "ruby File.read(File.expand_path('.ruby-version', __dir__)).strip",
-                content(".ruby-version"),
-            ),
-            (
                 "ruby '3.1.4', engine: 'jruby', engine_version: '9.4.3.0'",
                 jruby.clone(),
             ),
             (
                 "ruby '3.1.4',\n  :engine => :jruby,\n  :engine_version => '9.4'",
                 jruby,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_files_content_in_its_spellings() {
+        for path in [
+            "'.ruby-version'",
+            "\"./.ruby-version\"",
+            "\"#{__dir__}/.ruby-version\"",
+            "\"#{Dir.pwd}/.ruby-version\"",
+            "File.expand_path('.ruby-version')",
+            "File.expand_path('.ruby-version', __dir__)",
+            "File.expand_path(\"../.ruby-version\", __FILE__)",
+            "File.expand_path('.ruby-version', File.dirname(__FILE__))",
+            "File.join(__dir__, '.ruby-version')",
+            "File.join(File.dirname(__FILE__), \".ruby-version\")",
+        ] {
+            for read in [
+                format!("File.read({path})"),
+                format!("IO.read({path}).strip"),
+                format!("(File.read({path}).chomp)"),
+                format!("\"#{{File.read({path}).strip}}\""),
+                format!("File.open({path}) {{ |f| f.read.chomp }}"),
+                format!("File.open({path}, 'rb') {{ |file| file.read }}.strip"),
+            ] {
+                assert_directives(&[(&format!("ruby {read}"), content(".ruby-version"))]);
+            }
+        }
+        let changed = |operator: &str, drops_prefix| {
+            RubyDirective::Content(FileContent {
+                file: ".ruby-version".into(),
+                operator: operator.into(),
+                drops_prefix,
+            })
+        };
+        assert_directives(&[
+            (
+                "ruby \"~> #{File.read('.ruby-version').strip}\"",
+                changed("~> ", false),
+            ),
+            (
+                "ruby File.read('.ruby-version').chomp.sub('ruby-', '')",
+                changed("", true),
+            ),
+            (
+                "ruby File.read('.ruby-version').delete_prefix('ruby-').strip",
+                changed("", true),
             ),
         ]);
     }
@@ -462,7 +624,13 @@ mod tests {
             "ruby ['3.3.8'",
             "ruby ['3.3.8'].first",
             "ruby []",
-            "ruby \"~> #{File.read('.ruby-version').strip}\"",
+            "ruby \"~> #{`cat .ruby-version`.strip}\"",
+            "ruby \"~> #{File.read('.ruby-version').strip}.0\"",
+            "ruby File.read(\"#{__dir__}/.ruby-version\")[5..]",
+            "ruby File.read('.ruby-version').sub('a', '')",
+            "ruby File.read(File.join(File.expand_path('~'), '.ruby-version'))",
+            "ruby File.open('.ruby-version') { |f| other.read }",
+            "ruby File.open('.ruby-version')",
             "ruby File.read('.ruby-version').lines.first",
             "ruby File.read(name).strip",
             "ruby '3.3.8', engine: ENV['ENGINE']",

@@ -12,13 +12,15 @@ pub(super) enum Token {
     Method(String),
     /// A string that is what it looks like: no interpolation, no escape.
     Literal(String),
+    /// A string in double quotes with an interpolation or an escape: what stands between the quotes.
+    Interpolated(String),
     /// `%w[a b]`.
     Words(Vec<String>),
     /// `:name`.
     Symbol(String),
     /// `name:` before an option's value.
     Label(String),
-    /// A value that is not known from its text: an interpolated string, a number, a regular expression, a heredoc.
+    /// A value that is not looked at: a number, a regular expression, a heredoc.
     Value,
     /// An operator, a bracket, a comma.
     Sign(char),
@@ -157,6 +159,11 @@ impl<'a> Lexer<'a> {
                         self.push(Token::Label(name), start);
                     }
                     Some(literal) if c != '`' => self.push(Token::Literal(literal), start),
+                    None if c == '"' => {
+                        let inner = &self.text[start + 1..self.at];
+                        let inner = inner.strip_suffix('"').unwrap_or(inner).to_string();
+                        self.push(Token::Interpolated(inner), start);
+                    }
                     _ => self.push(Token::Value, start),
                 }
             }

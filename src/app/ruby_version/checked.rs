@@ -8,6 +8,7 @@ use crate::app::ruby_requirement::{how_to_write, ruby_requirement};
 use crate::app::ruby_version_file::{version_by_bundler, whole_text};
 use crate::app::written::Written;
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
 /// The `ruby` statement of a Gemfile.
@@ -33,9 +34,25 @@ impl Directive {
     /// The file that the version is taken from.
     pub(super) fn named_file(&self) -> Option<String> {
         match &self.says {
-            RubyDirective::File(file) | RubyDirective::Content(file) => Some(file.clone()),
+            RubyDirective::File(file) => Some(self.beside(file)),
+            RubyDirective::Content(content) => Some(self.beside(&content.file)),
             _ => None,
         }
+    }
+
+    /// The name in the app of a file that is named from the Gemfile's folder.
+    fn beside(&self, file: &str) -> String {
+        let mut path = PathBuf::new();
+        for component in Path::new(&self.name).with_file_name(file).components() {
+            match component {
+                Component::ParentDir if path.file_name().is_some() => {
+                    path.pop();
+                }
+                Component::CurDir => {}
+                component => path.push(component),
+            }
+        }
+        path.display().to_string()
     }
 
     /// What it asks for, as far as its text tells. A version that it takes from a file is Bundler's, to the letter: `3.3` is 3.3.0
@@ -48,7 +65,7 @@ impl Directive {
                 source_code: self.source_code.clone(),
                 span: self.span,
             })?;
-            let source = RubySource::File(file.to_string());
+            let source = RubySource::File(self.beside(file));
             request(source, &text, &version(&text), &ruby_requirement).map(Some)
         };
         match &self.says {
@@ -57,7 +74,16 @@ impl Directive {
                 source: RubySource::File(self.name.clone()),
             })),
             RubyDirective::File(file) => from_file(file, &version_by_bundler),
-            RubyDirective::Content(file) => from_file(file, &whole_text),
+            RubyDirective::Content(content) => from_file(&content.file, &|text| {
+                let mut version = whole_text(text);
+                if let Some(rest) = version.value.strip_prefix("ruby-")
+                    && content.drops_prefix
+                {
+                    version.value = rest.to_string();
+                }
+                version.value.insert_str(0, &content.operator);
+                version
+            }),
             RubyDirective::Engine(engine) => Err(RubyVersionError::Engine {
                 name: self.name.clone(),
                 engine: engine.clone(),

@@ -1,3 +1,4 @@
+use super::{RubyInputs, RubyRequests};
 use crate::app::user_env::UserEnv;
 use crate::app::{App, AppErrors};
 use crate::report::tests::assert_report;
@@ -157,6 +158,8 @@ fn the_gemfile() {
 #[test]
 fn files_that_the_gemfile_names() {
     const FILE: &str = "ruby file: '.ruby-version'";
+    const PESSIMISTIC: &str = "ruby \"~> #{File.read('.ruby-version').strip}\"";
+    const CUT: &str = "ruby File.read('.ruby-version').chomp.sub('ruby-', '')";
     const READ: &str = "ruby File.read('.ruby-version').strip";
     for (gemfile, text, expected) in [
         (FILE, "3.3.8\n", "3.3.8 from .ruby-version"),
@@ -176,6 +179,8 @@ fn files_that_the_gemfile_names() {
             ".ruby-version asks for a Ruby version that cannot be read",
         ),
         (READ, "3.3.8\n", "3.3.8 from .ruby-version"),
+        (PESSIMISTIC, "3.3.8\n", "~> 3.3.8 from .ruby-version"),
+        (CUT, "ruby-3.3.8\n", "3.3.8 from .ruby-version"),
         (
             READ,
             "ruby-3.3.8\n",
@@ -197,6 +202,44 @@ fn files_that_the_gemfile_names() {
 }
 
 #[test]
+fn a_gemfile_in_a_folder_names_files_from_there() {
+    for (gemfile, expected) in [
+        (
+            "ruby file: '.ruby-version'",
+            vec![
+                "3.3.1 from gemfiles/.ruby-version",
+                "3.3.8 from .ruby-version",
+            ],
+        ),
+        (
+            "ruby file: '../.ruby-version'",
+            vec!["3.3.8 from .ruby-version"],
+        ),
+    ] {
+        let inputs = RubyInputs {
+            gemfile: Some(("gemfiles/next.gemfile", gemfile)),
+            ruby_version_file: Some("3.3.8\n"),
+            ..RubyInputs::default()
+        };
+        let read_file = |name: &str| {
+            let version = if name.starts_with("..") {
+                "3.3.8"
+            } else {
+                "3.3.1"
+            };
+            Some(version.to_string())
+        };
+        let found = RubyRequests::read(inputs, &read_file).unwrap();
+        let requests: Vec<_> = found
+            .requests
+            .iter()
+            .map(|request| format!("{} from {}", request.requirement, request.source))
+            .collect();
+        assert_eq!(requests, expected, "{gemfile}");
+    }
+}
+
+#[test]
 fn ruby_version() {
     for (text, expected) in [
         ("3.3.8\n", "3.3.8 from .ruby-version"),
@@ -205,6 +248,7 @@ fn ruby_version() {
         ("3.3.8 # note\n", "3.3.8 from .ruby-version"),
         ("ruby 3.3.8\n", "3.3.8 from .ruby-version"),
         ("ruby-3.3.8p144", "3.3.8 from .ruby-version"),
+        ("ruby-3.3.8-p144", "3.3.8 from .ruby-version"),
         ("ruby-3.3.8@gemset\n", "3.3.8 from .ruby-version"),
         ("4.0.0-preview2", "4.0.0.preview2 from .ruby-version"),
         ("\u{feff}3.3.8", "3.3.8 from .ruby-version"),
