@@ -1,5 +1,6 @@
 //! The Gemfile (`gems.rb`): which file it is, and which Ruby it asks for. It is read as text: no Ruby runs to read it.
 
+mod file_content;
 pub mod ruby_directive;
 mod tokens;
 

@@ -389,6 +389,21 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// The arguments of a call.
+pub(super) fn split_at_commas(tokens: &[Token]) -> Vec<&[Token]> {
+    let mut depth = 0_usize;
+    tokens
+        .split(|token| {
+            match token {
+                Token::Sign('(' | '[' | '{') => depth += 1,
+                Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && *token == Token::Sign(',')
+        })
+        .collect()
+}
+
 /// Keywords and operators after which a value follows.
 fn is_operator_word(word: &str) -> bool {
     matches!(
