@@ -10,7 +10,8 @@ use formation::layers::gems::{self, GemsLayerError};
 use formation::layers::ruby::{self, RubyLayerError};
 use formation::report;
 use formation::supply::Supply;
-use formation::supply::inventory::{self, Inventory, InventoryError, UnknownRuby};
+use formation::supply::choose::{Choice, ChoiceError, choose, kept_default};
+use formation::supply::inventory::{self, Date, Inventory, InventoryError};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
@@ -19,6 +20,7 @@ use libcnb::{Buildpack, Env, Platform, additional_buildpack_binary_path, buildpa
 use miette::Diagnostic;
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use thiserror::Error;
 
 struct Formation;
@@ -54,7 +56,7 @@ impl Buildpack for Formation {
         let chosen = choose_ruby(&context, &app, &supply)?;
 
         // 3 ruby
-        let ruby = ruby::install(&context, &chosen, &supply, &Env::from_current())?;
+        let ruby = ruby::install(&context, &chosen.ruby, &supply, &Env::from_current())?;
 
         // 4 gems
         report::step("Gems");
@@ -79,7 +81,11 @@ impl Buildpack for Formation {
             .map_err(FormationError::Launch)?;
 
         report::done(started);
-        BuildResultBuilder::new().launch(launch).build()
+        let mut result = BuildResultBuilder::new().launch(launch);
+        if let Some(store) = chosen.store(context.store.as_ref()) {
+            result = result.store(store);
+        }
+        result.build()
     }
 
     fn on_error(&self, error: libcnb::Error<FormationError>) {
@@ -139,9 +145,6 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
     {
         report::warning(&warning);
     }
-    if let Some(warning) = &app.ruby.computed {
-        report::warning(warning);
-    }
     for warning in &app.ruby.passed_over {
         report::warning(warning);
     }
@@ -167,33 +170,19 @@ fn choose_ruby(
     context: &BuildContext<Formation>,
     app: &App,
     supply: &Supply,
-) -> Result<inventory::Ruby, FormationError> {
-    let mut inventories = Vec::new();
-    if let Some(address) = app.env.get(inventory::VARIABLE) {
-        inventories.push(Inventory::at(address, &supply.downloader)?);
-    }
-    if let Some(path) = supply.vendored_inventory() {
-        let address = path.to_string_lossy();
-        inventories.push(Inventory::at(&address, &supply.downloader)?);
-    }
-    inventories.push(Inventory::embedded()?);
-    let (ruby, request) =
-        inventory::resolve(&inventories, app.ruby.requests.first(), &context.target)?;
-    report::detail(format!(
-        "Version {} (from {}: {})",
-        report::value(ruby.version.to_string()),
-        request.source,
-        request.requirement
-    ));
-    for other in app.ruby.requests.iter().skip(1) {
-        if !other.requirement.matches(&ruby.version) {
-            report::detail(format!(
-                "{} asks for {}, but {} comes first",
-                other.source, other.requirement, request.source
-            ));
-        }
-    }
-    Ok(ruby)
+) -> Result<Choice, FormationError> {
+    let inventories = Inventory::all(app.env.get(inventory::VARIABLE), supply)?;
+    let kept = kept_default(context.store.as_ref());
+    let today = Date::of(SystemTime::now());
+    let choice = choose(
+        &inventories,
+        &app.ruby,
+        kept.as_ref(),
+        &context.target,
+        today,
+    )?;
+    choice.show();
+    Ok(choice)
 }
 
 /// Why a build, or detection, ends.
@@ -213,7 +202,7 @@ enum FormationError {
     Inventory(#[from] InventoryError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    UnknownRuby(#[from] UnknownRuby),
+    Choice(#[from] ChoiceError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Ruby(#[from] RubyLayerError),

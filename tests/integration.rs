@@ -8,3 +8,4 @@ mod process_shapes;
 mod rebuild;
 mod rig;
 mod sample_app;
+mod which_ruby;

@@ -228,6 +228,15 @@ impl GemRequirement {
         }])
     }
 
+    /// Every version there is; pre-releases are none that count.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(vec![Condition {
+            operator: Operator::GreaterOrEqual,
+            version: GemVersion::from_numbers(&[0]),
+        }])
+    }
+
     /// All conditions of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -242,8 +251,13 @@ impl GemRequirement {
             .0
             .iter()
             .any(|condition| condition.version.is_prerelease());
-        (names_prerelease || !version.is_prerelease())
-            && self.0.iter().all(|condition| condition.matches(version))
+        (names_prerelease || !version.is_prerelease()) && self.allows(version)
+    }
+
+    /// Whether the version meets every condition, be it a pre-release or not: `Gem::Requirement#satisfied_by?`.
+    #[must_use]
+    pub fn allows(&self, version: &GemVersion) -> bool {
+        self.0.iter().all(|condition| condition.matches(version))
     }
 
     /// The version, where the requirement names exactly one.

@@ -8,10 +8,14 @@ pub mod download_settings;
 pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
+pub mod mise;
 pub mod procfile;
 pub mod ruby_requirement;
 pub mod ruby_version;
+pub mod ruby_version_file;
+pub mod tool_versions;
 pub mod user_env;
+pub mod written;
 
 use bindings::Binding;
 use bundle_config::BundleConfig;
@@ -311,18 +315,29 @@ impl AppFiles<'_> {
     ) -> Result<RubyRequests, Vec<AppError>> {
         let gemfile_name = paths.map(|paths| self.name_of(&paths.gemfile));
         let lockfile_name = paths.map(|paths| self.name_of(&paths.lockfile));
-        let ruby_version_file = self
-            .read_text(&self.dir.join(".ruby-version"))
-            .map_err(|error| vec![error])?;
+        let read = |name: &str| self.read_text(&self.dir.join(name));
+        let mut errors = Vec::new();
+        let ruby_version_file = collect(read(ruby_version_file::FILE_NAME), &mut errors).flatten();
+        let tool_versions = collect(read(tool_versions::FILE_NAME), &mut errors).flatten();
+        let mise = mise::FILE_NAMES
+            .iter()
+            .find_map(|name| Some((*name, collect(read(name), &mut errors)??)));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let variables: Vec<_> = ruby_version::VARIABLES
+            .iter()
+            .filter_map(|name| Some((*name, env.get(name)?)))
+            .collect();
         let inputs = RubyInputs {
-            variable: ["BP_RUBY_VERSION", "BP_MRI_VERSION"]
-                .iter()
-                .find_map(|name| Some((*name, env.get(name)?))),
+            variables: &variables,
             lockfile: lockfile_name
                 .as_deref()
                 .zip(bundle.map(|bundle| &bundle.lockfile)),
             gemfile: gemfile_name.as_deref().zip(gemfile),
             ruby_version_file: ruby_version_file.as_deref(),
+            tool_versions: tool_versions.as_deref(),
+            mise: mise.as_ref().map(|(name, text)| (*name, text.as_str())),
         };
         let beside_gemfile = |name: &str| {
             let path = paths?.gemfile.with_file_name(name);

@@ -1,9 +1,16 @@
 //! Which Ruby the app asks for, and where it says so.
 
-use crate::app::gem_version::{GemRequirement, GemVersion};
-use crate::app::gemfile::{RubyDirective, ruby_directive};
+mod checked;
+
+pub use checked::{ComputedRubyVersion, GemfileRuby, RefusedByBundler};
+
+use crate::app::gem_version::{GemRequirement, GemVersion, NotAVersion};
 use crate::app::gemfile_lock::GemfileLock;
-use crate::app::ruby_requirement::{how_to_write, ruby_requirement};
+use crate::app::ruby_requirement::{how_to_write, managers_requirement, names_no_release};
+use crate::app::ruby_version_file;
+use crate::app::written::Written;
+use crate::app::{mise, tool_versions};
+use checked::Directive;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
@@ -38,17 +45,24 @@ impl Display for RubySource {
     }
 }
 
+/// The build variables that may name a version: Formation's own, and that of Paketo's buildpack.
+pub const VARIABLES: [&str; 2] = ["BP_RUBY_VERSION", "BP_MRI_VERSION"];
+
 /// The texts that may name a version, each with the name that messages give it.
 #[derive(Clone, Copy, Default)]
 pub struct RubyInputs<'a> {
-    /// `BP_RUBY_VERSION` or `BP_MRI_VERSION`.
-    pub variable: Option<(&'static str, &'a str)>,
+    /// Those of [`VARIABLES`] that are set, in their order.
+    pub variables: &'a [(&'static str, &'a str)],
     /// The lockfile.
     pub lockfile: Option<(&'a str, &'a GemfileLock)>,
     /// The Gemfile.
     pub gemfile: Option<(&'a str, &'a str)>,
     /// The text of `.ruby-version`.
     pub ruby_version_file: Option<&'a str>,
+    /// The text of `.tool-versions`.
+    pub tool_versions: Option<&'a str>,
+    /// The name and text of `mise.toml`.
+    pub mise: Option<(&'static str, &'a str)>,
 }
 
 /// An input names a Ruby that cannot be had.
@@ -97,24 +111,28 @@ pub enum RubyVersionError {
         #[label("named here")]
         span: SourceSpan,
     },
-}
-
-/// The Gemfile's version is out of reach without running Ruby.
-#[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{name} computes its Ruby version, so it is not used")]
-#[diagnostic(
-    severity(Warning),
-    help("Run `bundle lock` so that the lockfile holds the version, or set BP_RUBY_VERSION.")
-)]
-pub struct ComputedRubyVersion {
-    /// The Gemfile.
-    pub name: String,
-    /// Its text.
-    #[source_code]
-    pub source_code: NamedSource<String>,
-    /// The `ruby` line.
-    #[label("computed here")]
-    pub span: SourceSpan,
+    /// `mise.toml` is broken.
+    #[error("{name} cannot be read: {reason}")]
+    #[diagnostic(help(
+        "Correct it, or name the Ruby version in {}.",
+        ruby_version_file::FILE_NAME
+    ))]
+    NotMise {
+        /// The file.
+        name: String,
+        /// What the parser says.
+        reason: String,
+        /// Its text.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// Where.
+        #[label("here")]
+        span: SourceSpan,
+    },
+    /// A source that comes before the Gemfile names what the Gemfile does not allow.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] RefusedByBundler),
 }
 
 /// A source cannot be used, but one that comes before it has answered.
@@ -133,48 +151,60 @@ pub struct PassedOver {
 pub struct RubyRequests {
     /// In order of precedence.
     pub requests: Vec<RubyRequest>,
-    /// A Gemfile's version that is out of reach, where nobody who comes before it names one.
+    /// What Bundler will check, whoever comes first.
+    pub gemfile: Option<GemfileRuby>,
+    /// A Gemfile's version that is out of reach.
     pub computed: Option<ComputedRubyVersion>,
     /// What cannot be used but does not matter.
     pub passed_over: Vec<PassedOver>,
 }
 
+/// What one input asks for: nothing, a Ruby, or one that cannot be had.
+type Asked = Result<Option<RubyRequest>, RubyVersionError>;
+
 impl RubyRequests {
-    /// Reads every input, in order of precedence: variable, lockfile, Gemfile, `.ruby-version`.
+    /// Reads every input, in order of precedence: variable, lockfile, Gemfile, `.ruby-version`, `.tool-versions`, `mise.toml`.
     /// `read_file` gives the text of a file beside the Gemfile, for `ruby file: "…"`.
     ///
     /// # Errors
-    /// All inputs that name something that cannot be installed. A lockfile or `.ruby-version` that does is no more than passed over
-    /// where one that comes before it has answered; a Gemfile is not, for Bundler would refuse it.
+    /// All inputs that name something that cannot be installed. A file that does is no more than passed over where one that comes
+    /// before it has answered; a Gemfile is not, for Bundler would refuse it.
     pub fn read(
         inputs: RubyInputs<'_>,
         read_file: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<RubyVersionError>> {
         let mut found = Self::default();
         let mut errors = Vec::new();
-        if let Some((name, text)) = inputs.variable {
-            found.take(from_text(RubySource::Variable(name), text), &mut errors);
+        for (name, text) in inputs.variables {
+            found.take(from_line(RubySource::Variable(name), text), &mut errors);
         }
         if let Some((name, lockfile)) = inputs.lockfile {
             found.take(from_lockfile(name, lockfile), &mut errors);
         }
+        let mut named_file = None;
         if let Some((name, text)) = inputs.gemfile {
-            match from_gemfile(name, text, read_file) {
-                Ok(GemfileRuby::Computed(warning)) => {
-                    found.computed = found.requests.is_empty().then_some(warning);
-                }
-                Ok(GemfileRuby::Asked(request)) => found.requests.extend(request),
-                Err(error) => errors.push(error),
-            }
+            named_file = found.take_gemfile(name, text, read_file, &mut errors);
         }
-        if let Some(text) = inputs.ruby_version_file {
-            let mut request = from_text(RubySource::File(".ruby-version".into()), text);
-            if let Ok(Some(repeated)) = &request
-                && found.requests.contains(repeated)
-            {
-                request = Ok(None); // `ruby file: ".ruby-version"` has been here.
+        let file = |name: &str| RubySource::File(name.to_string());
+        let others = [
+            inputs.ruby_version_file.map(|text| {
+                let name = ruby_version_file::FILE_NAME;
+                (name, from_line(file(name), text))
+            }),
+            inputs.tool_versions.map(|text| {
+                let name = tool_versions::FILE_NAME;
+                let versions = tool_versions::ruby(text);
+                (name, from_list(file(name), text, &versions))
+            }),
+            inputs
+                .mise
+                .map(|(name, text)| (name, from_mise(name, text))),
+        ];
+        for (name, asked) in others.into_iter().flatten() {
+            // What the Gemfile has named has been read with it.
+            if named_file.as_deref() != Some(name) {
+                found.take(asked, &mut errors);
             }
-            found.take(request, &mut errors);
         }
         if errors.is_empty() {
             Ok(found)
@@ -183,12 +213,8 @@ impl RubyRequests {
         }
     }
 
-    fn take(
-        &mut self,
-        result: Result<Option<RubyRequest>, RubyVersionError>,
-        errors: &mut Vec<RubyVersionError>,
-    ) {
-        match (result, self.requests.first()) {
+    fn take(&mut self, asked: Asked, errors: &mut Vec<RubyVersionError>) {
+        match (asked, self.requests.first()) {
             (Ok(request), _) => self.requests.extend(request),
             (Err(reason), Some(first)) => self.passed_over.push(PassedOver {
                 reason,
@@ -197,12 +223,36 @@ impl RubyRequests {
             (Err(error), None) => errors.push(error),
         }
     }
+
+    /// Reads the Gemfile, and says which file it takes its version from.
+    fn take_gemfile(
+        &mut self,
+        name: &str,
+        text: &str,
+        read_file: &dyn Fn(&str) -> Option<String>,
+        errors: &mut Vec<RubyVersionError>,
+    ) -> Option<String> {
+        let directive = Directive::of(name, text)?;
+        let named_file = directive.named_file();
+        match directive.asked(read_file) {
+            Ok(Some(request)) => {
+                let gemfile = directive.into_checked(request.clone());
+                // One exact version can be judged now; of a requirement, a version will be chosen that suits both.
+                let refused = self.requests.first().and_then(|first| {
+                    gemfile.refuses(first.requirement.exact_version()?, &first.source)
+                });
+                errors.extend(refused.map(RubyVersionError::from));
+                self.requests.push(request);
+                self.gemfile = Some(gemfile);
+            }
+            Ok(None) => self.computed = Some(directive.into_computed(self.requests.is_empty())),
+            Err(error) => errors.push(error),
+        }
+        named_file
+    }
 }
 
-fn from_lockfile(
-    name: &str,
-    lockfile: &GemfileLock,
-) -> Result<Option<RubyRequest>, RubyVersionError> {
+fn from_lockfile(name: &str, lockfile: &GemfileLock) -> Asked {
     match &lockfile.ruby {
         None => Ok(None),
         Some(ruby) => match &ruby.engine {
@@ -218,135 +268,81 @@ fn from_lockfile(
     }
 }
 
-enum GemfileRuby {
-    Asked(Option<RubyRequest>),
-    Computed(ComputedRubyVersion),
-}
-
-fn from_gemfile(
-    name: &str,
-    text: &str,
-    read_file: &dyn Fn(&str) -> Option<String>,
-) -> Result<GemfileRuby, RubyVersionError> {
-    let Some((directive, place)) = ruby_directive(text) else {
-        return Ok(GemfileRuby::Asked(None));
+/// A variable, or `.ruby-version`.
+fn from_line(source: RubySource, text: &str) -> Asked {
+    let Some(version) = ruby_version_file::version(text) else {
+        return Ok(None);
     };
-    let source_code = || NamedSource::new(name, text.to_string());
-    match directive {
-        RubyDirective::Requirement(requirement) => Ok(GemfileRuby::Asked(Some(RubyRequest {
-            requirement,
-            source: RubySource::File(name.to_string()),
-        }))),
-        RubyDirective::File(file) => match read_file(&file) {
-            Some(content) => from_named_file(file, &content).map(GemfileRuby::Asked),
-            None => Err(RubyVersionError::FileMissing {
-                name: name.to_string(),
-                file,
-                source_code: source_code(),
-                span: place.into(),
-            }),
-        },
-        RubyDirective::Engine(engine) => Err(RubyVersionError::Engine {
-            name: name.to_string(),
-            engine,
-        }),
-        RubyDirective::Computed => Ok(GemfileRuby::Computed(ComputedRubyVersion {
-            name: name.to_string(),
-            source_code: source_code(),
-            span: place.into(),
-        })),
-        RubyDirective::Invalid(value) => Err(RubyVersionError::NotAVersion {
-            name: name.to_string(),
-            hint: how_to_write(&value),
-            source_code: source_code(),
-            span: place.into(),
-        }),
-    }
+    let short = match version.value.strip_prefix("ruby") {
+        Some(rest) if rest.starts_with(['-', ' ', '\t']) => rest[1..].trim_start().to_string(),
+        _ => version.value,
+    };
+    let version = Written {
+        value: short,
+        span: version.span,
+    };
+    request(source, text, &version, &managers_requirement).map(Some)
 }
 
-/// Reads the file that `ruby file: "…"` names, as Bundler does: a line that starts with `ruby` holds the version (`ruby 3.3.8` in
-/// `.tool-versions`, `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`), else the whole text is one.
-fn from_named_file(file: String, text: &str) -> Result<Option<RubyRequest>, RubyVersionError> {
-    match text.lines().find_map(version_of_ruby_line) {
-        Some(version) => from_value(RubySource::File(file), text, version),
-        None => from_text(RubySource::File(file), text),
-    }
+/// The first of several versions that is a release: a version manager goes on to the next where it has not the first.
+fn from_list(source: RubySource, text: &str, versions: &[Written]) -> Asked {
+    let release = versions
+        .iter()
+        .find(|version| !names_no_release(&version.value));
+    release
+        .or(versions.first())
+        .map(|version| request(source, text, version, &managers_requirement))
+        .transpose()
 }
 
-/// Of `ruby 3.3.8 3.2.9`, `ruby-3.3.8` and `ruby = "3.3.8"`: the (first) version.
-fn version_of_ruby_line(line: &str) -> Option<&str> {
-    let rest = line.strip_prefix("ruby")?;
-    let value = rest
-        .strip_prefix('-')
-        .unwrap_or(rest)
-        .trim_start()
-        .trim_start_matches('=');
-    if value.len() == rest.len() {
-        return None; // `rubygems …`
-    }
-    let value = value.trim_start();
-    match value.chars().next()? {
-        quote @ ('"' | '\'') => Some(value[1..].split_once(quote)?.0),
-        _ => value
-            .split(|c: char| c.is_whitespace() || c == '#')
-            .next()
-            .filter(|version| !version.is_empty()),
-    }
+fn from_mise(name: &str, text: &str) -> Asked {
+    let versions = mise::ruby(text).map_err(|error| RubyVersionError::NotMise {
+        name: name.to_string(),
+        reason: error.reason,
+        source_code: NamedSource::new(name, text.to_string()),
+        span: error.span.into(),
+    })?;
+    from_list(RubySource::File(name.into()), text, &versions)
 }
 
-/// Reads the first line that says something, as rbenv and chruby do: `3.3.8`, `ruby-3.3.8`, and `3.3` for the whole series.
-fn from_text(source: RubySource, text: &str) -> Result<Option<RubyRequest>, RubyVersionError> {
-    let line = text
-        .lines()
-        .map(|line| line.trim_start_matches('\u{feff}'))
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-        .find(|line| !line.is_empty());
-    match line {
-        Some(line) => from_value(source, text, line),
-        None => Ok(None),
-    }
-}
+/// Other implementations of Ruby, as version managers call them.
+const ENGINES: [&str; 9] = [
+    "jruby",
+    "truffleruby",
+    "mruby",
+    "picoruby",
+    "rbx",
+    "rubinius",
+    "artichoke",
+    "maglev",
+    "ree",
+];
 
-/// Reads a version that stands somewhere in a text.
-fn from_value(
+/// Reads a version that stands somewhere in a text, by the rule of who reads that text.
+fn request(
     source: RubySource,
     text: &str,
-    value: &str,
-) -> Result<Option<RubyRequest>, RubyVersionError> {
-    let version = match value.strip_prefix("ruby") {
-        Some(rest) if rest.starts_with(['-', ' ', '\t']) => rest[1..].trim_start(),
-        _ => value,
-    };
-    if let Some(engine) = ["jruby", "truffleruby", "mruby", "rbx", "rubinius"]
-        .iter()
-        .find(|engine| version.starts_with(**engine))
-    {
+    version: &Written,
+    requirement: &dyn Fn(&str) -> Result<GemRequirement, NotAVersion>,
+) -> Result<RubyRequest, RubyVersionError> {
+    let value = &version.value;
+    if let Some(engine) = ENGINES.iter().find(|engine| value.starts_with(**engine)) {
         return Err(RubyVersionError::Engine {
             name: source.to_string(),
             engine: (*engine).to_string(),
         });
     }
-    match ruby_requirement(version) {
-        Ok(requirement) => Ok(Some(RubyRequest {
-            requirement: widened(requirement),
+    match requirement(value) {
+        Ok(requirement) => Ok(RubyRequest {
+            requirement,
             source,
-        })),
+        }),
         Err(_) => Err(RubyVersionError::NotAVersion {
             name: source.to_string(),
-            hint: how_to_write(version),
+            hint: how_to_write(value),
             source_code: NamedSource::new(source.to_string(), text.to_string()),
-            span: (text.find(value).unwrap_or(0), value.len()).into(),
+            span: version.span,
         }),
-    }
-}
-
-/// A version of one or two numbers stands for its newest release: no Ruby is called 3.3.
-fn widened(requirement: GemRequirement) -> GemRequirement {
-    match requirement.exact_version() {
-        Some(version) if version.series(3) == version.series(2) && !version.is_prerelease() => {
-            GemRequirement::series(version)
-        }
-        _ => requirement,
     }
 }
 
@@ -360,171 +356,4 @@ pub fn default_request(series: &GemVersion) -> RubyRequest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::tests::assert_report;
-
-    fn requests(inputs: RubyInputs<'_>) -> Result<Vec<String>, Vec<RubyVersionError>> {
-        RubyRequests::read(inputs, &|name| {
-            (name == ".ruby-version").then(|| "3.2.9\n".to_string())
-        })
-        .map(|found| {
-            found
-                .requests
-                .iter()
-                .map(|request| format!("{} from {}", request.requirement, request.source))
-                .collect()
-        })
-    }
-
-    fn lockfile(ruby: &str) -> GemfileLock {
-        GemfileLock::parse("Gemfile.lock", &format!("RUBY VERSION\n   {ruby}\n")).unwrap()
-    }
-
-    #[test]
-    fn sources_in_order_of_precedence() {
-        let lockfile = lockfile("ruby 3.3.8p144");
-        let inputs = RubyInputs {
-            variable: Some(("BP_RUBY_VERSION", "3.4.*")),
-            lockfile: Some(("Gemfile.lock", &lockfile)),
-            gemfile: Some(("Gemfile", "ruby '~> 3.3.0'")),
-            ruby_version_file: Some("ruby-3.3.7\r\n"),
-        };
-        assert_eq!(
-            requests(inputs).unwrap(),
-            [
-                "~> 3.4.0 from BP_RUBY_VERSION",
-                "3.3.8 from Gemfile.lock",
-                "~> 3.3.0 from Gemfile",
-                "3.3.7 from .ruby-version"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_version_file_in_its_spellings() {
-        for (text, expected) in [
-            ("3.3.8\n", vec!["3.3.8 from .ruby-version"]),
-            ("\n  ruby-3.3.8  \r\n", vec!["3.3.8 from .ruby-version"]),
-            ("# the newest\n3.3\n", vec!["~> 3.3.0 from .ruby-version"]),
-            ("3", vec!["~> 3.0 from .ruby-version"]),
-            ("4.0.0-preview2", vec!["4.0.0.preview2 from .ruby-version"]),
-            ("3.3.8 # note\n", vec!["3.3.8 from .ruby-version"]),
-            ("ruby 3.3.8\n", vec!["3.3.8 from .ruby-version"]),
-            ("3.3.8p144\n", vec!["3.3.8 from .ruby-version"]),
-            ("ruby-3.3.8p144", vec!["3.3.8 from .ruby-version"]),
-            ("\u{feff}3.3.8", vec!["3.3.8 from .ruby-version"]),
-            ("", vec![]),
-        ] {
-            let inputs = RubyInputs {
-                ruby_version_file: Some(text),
-                ..RubyInputs::default()
-            };
-            assert_eq!(requests(inputs).unwrap(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_the_gemfile_names_counts_once() {
-        let inputs = RubyInputs {
-            gemfile: Some(("Gemfile", "ruby file: '.ruby-version'")),
-            ruby_version_file: Some("3.2.9\n"),
-            ..RubyInputs::default()
-        };
-        assert_eq!(requests(inputs).unwrap(), ["3.2.9 from .ruby-version"]);
-    }
-
-    #[test]
-    fn a_file_that_the_gemfile_names_in_its_spellings() {
-        for (text, expected) in [
-            ("3.3.8\n", "3.3.8"),
-            ("nodejs 22.1.0\nruby 3.3.8 3.2.9 # note\n", "3.3.8"),
-            ("ruby\t3.3.8\n", "3.3.8"),
-            ("ruby-3.3.8p144\n", "3.3.8"),
-            ("[tools]\nnode = \"22\"\nruby = \"3.3.8\"\n", "3.3.8"),
-            ("[tools]\nruby='3.3'\n", "~> 3.3.0"),
-            ("rubygems 3.6\nruby 3.3.8", "3.3.8"),
-        ] {
-            let inputs = RubyInputs {
-                gemfile: Some(("Gemfile", "ruby file: 'versions'")),
-                ..RubyInputs::default()
-            };
-            let found = RubyRequests::read(inputs, &|_| Some(text.to_string()));
-            let requests = found.map(|found| found.requests).unwrap_or_default();
-            let requirements: Vec<_> = requests
-                .iter()
-                .map(|request| request.requirement.to_string())
-                .collect();
-            assert_eq!(requirements, [expected], "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_placeholder_is_shown_with_what_was_meant() {
-        let errors = requests(RubyInputs {
-            variable: Some(("BP_RUBY_VERSION", "3.x")),
-            ..RubyInputs::default()
-        })
-        .unwrap_err();
-        assert_report!(errors[0]);
-    }
-
-    #[test]
-    fn what_cannot_be_used_does_not_matter_behind_an_answer() {
-        let lockfile = lockfile("ruby 3.3.8p144");
-        let inputs = RubyInputs {
-            lockfile: Some(("Gemfile.lock", &lockfile)),
-            gemfile: Some(("Gemfile", "ruby ENV.fetch('RUBY_VERSION')\n")),
-            ruby_version_file: Some("truffleruby-24\n"),
-            ..RubyInputs::default()
-        };
-        let found = RubyRequests::read(inputs, &|_| None).unwrap();
-        assert_eq!(found.requests.len(), 1);
-        assert!(found.computed.is_none());
-        assert_report!(found.passed_over[0]);
-    }
-
-    #[test]
-    fn what_the_gemfile_cannot_ask_for_always_matters() {
-        let inputs = RubyInputs {
-            variable: Some(("BP_RUBY_VERSION", "3.3.8")),
-            gemfile: Some(("Gemfile", "ruby '9.4', engine: 'jruby'\n")),
-            ..RubyInputs::default()
-        };
-        assert_eq!(requests(inputs).unwrap_err().len(), 1);
-    }
-
-    #[test]
-    fn nobody_asks() {
-        assert!(requests(RubyInputs::default()).unwrap().is_empty());
-    }
-
-    #[test]
-    fn all_errors_are_shown() {
-        let lockfile = lockfile("ruby 3.1.4p0 (jruby 9.4.3.0)");
-        let errors = requests(RubyInputs {
-            variable: Some(("BP_RUBY_VERSION", "newest")),
-            lockfile: Some(("Gemfile.lock", &lockfile)),
-            gemfile: Some((
-                "Gemfile",
-                "source \"https://rubygems.org\"\nruby file: \".ruby\"\n",
-            )),
-            ruby_version_file: Some("system\n"),
-        })
-        .unwrap_err();
-        for (index, error) in errors.into_iter().enumerate() {
-            assert_report!(format!("all_errors_are_shown_{}", index + 1), error);
-        }
-    }
-
-    #[test]
-    fn a_computed_version_is_passed_over_with_a_warning() {
-        let inputs = RubyInputs {
-            gemfile: Some(("Gemfile", "ruby ENV.fetch('RUBY_VERSION')\n")),
-            ..RubyInputs::default()
-        };
-        let found = RubyRequests::read(inputs, &|_| None).unwrap();
-        assert!(found.requests.is_empty());
-        assert_report!(found.computed.unwrap());
-    }
-}
+mod tests;

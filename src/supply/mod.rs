@@ -1,9 +1,11 @@
 //! Getting bytes: which archive, from where, and proof that it is the one that was published.
 
 pub mod archive;
+pub mod choose;
 pub mod download;
 pub mod inventory;
 mod unpack;
+pub mod vendor;
 
 use crate::app::download_settings::DownloadSettings;
 use archive::Archive;
@@ -16,13 +18,17 @@ use url::Url;
 /// inventory of them.
 const VENDORED: &str = "dependencies";
 
+/// The inventory's name in that folder.
+const VENDORED_INVENTORY: &str = "inventory.toml";
+
 /// Gets what a build needs, from where the platform wants it taken.
 #[derive(Debug, Default)]
 pub struct Supply {
     /// Gets single URLs.
     pub downloader: Downloader,
     settings: DownloadSettings,
-    vendored: PathBuf,
+    /// Where the buildpack keeps what it brings along.
+    vendored: Option<PathBuf>,
 }
 
 /// Where an archive is taken from.
@@ -41,7 +47,7 @@ impl Supply {
         Self {
             downloader: Downloader::new(settings),
             settings: settings.clone(),
-            vendored: buildpack_dir.join(VENDORED),
+            vendored: Some(buildpack_dir.join(VENDORED)),
         }
     }
 
@@ -50,11 +56,11 @@ impl Supply {
     #[must_use]
     pub fn place_of(&self, archive: &Archive) -> Place {
         let digest = &archive.sha256.0;
-        let vendored = self.vendored.join(digest);
+        let vendored = self.vendored_file(digest);
         let elsewhere = if let Some(url) = self.settings.mappings.of(digest) {
             Some((url.clone(), "a dependency mapping"))
-        } else if vendored.is_file() {
-            let url = Url::from_file_path(vendored).ok();
+        } else if let Some(path) = vendored {
+            let url = Url::from_file_path(path).ok();
             url.map(|url| (url, "the buildpack itself"))
         } else {
             let url = self.settings.mirrors.of(&archive.url);
@@ -75,7 +81,12 @@ impl Supply {
     /// The inventory of what the buildpack brings along, if it does.
     #[must_use]
     pub fn vendored_inventory(&self) -> Option<PathBuf> {
-        Some(self.vendored.join("inventory.toml")).filter(|path| path.is_file())
+        self.vendored_file(VENDORED_INVENTORY)
+    }
+
+    fn vendored_file(&self, name: &str) -> Option<PathBuf> {
+        let path = self.vendored.as_ref()?.join(name);
+        path.is_file().then_some(path)
     }
 }
 

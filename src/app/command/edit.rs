@@ -47,6 +47,8 @@ impl<'a> Edited<'a> {
         for (index, character) in self.command.chars().map(Some).chain([None]).enumerate() {
             while let Some((_, word)) = rest.next_if(|(place, _)| *place == index) {
                 match *word {
+                    // Behind `A=(1 2)` a word may stand at once, but not every word.
+                    EXEC if script.ends_with(')') => script.push_str(" exec "),
                     EXEC => script.push_str("exec "),
                     word => {
                         script.push(' ');

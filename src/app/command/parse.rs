@@ -210,8 +210,9 @@ fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError>
         }
         _ => return None,
     };
-    // `$$` is no start of `$'` or `${`, nor is an escaped one; a quote in `"${…}"` may be text.
+    // `$$` is no start of `$'` or `${`, nor is an escaped one; a quote in `"${…}"` may be text; `((…))` is read when it is run.
     let may_be_closed = command.contains("$$")
+        || command.contains("((")
         || command.contains("\\$")
         || (command.contains("${") && command.contains('\''))
         || (command.contains("$(") && command.contains("case"));

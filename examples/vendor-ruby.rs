@@ -1,0 +1,75 @@
+//! Puts Rubies into a packaged buildpack, for builds without a network. `script/package --ruby` runs it.
+
+use clap::Parser;
+use formation::app::download_settings::DownloadSettings;
+use formation::app::gem_version::GemRequirement;
+use formation::app::user_env::UserEnv;
+use formation::report;
+use formation::supply::Supply;
+use formation::supply::inventory::Inventory;
+use formation::supply::vendor::{Wanted, vendor};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "vendor-ruby",
+    about = "Puts Rubies into a packaged buildpack, for builds without a network"
+)]
+struct Arguments {
+    /// The packaged buildpack's folder
+    buildpack: PathBuf,
+    /// A version or requirement, such as 3.3.8 or 3.4.*; the first one is the default for apps that ask for none
+    #[arg(long = "ruby", value_name = "VERSION", required = true)]
+    rubies: Vec<GemRequirement>,
+    /// The architecture of the builders
+    #[arg(long, value_parser = ["amd64", "arm64"], default_value = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" })]
+    arch: String,
+    /// The distribution of the builders, such as ubuntu:24.04; without it, archives for all
+    #[arg(long, value_name = "NAME:VERSION", value_parser = distro)]
+    distro: Option<(String, String)>,
+    /// A further inventory, which is asked first: an https, http or file URL, or an absolute path
+    #[arg(long, value_name = "ADDRESS", env = "BP_RUBY_INVENTORY")]
+    inventory: Option<String>,
+}
+
+fn distro(text: &str) -> Result<(String, String), String> {
+    text.split_once(':')
+        .map(|(name, version)| (name.to_string(), version.to_string()))
+        .ok_or_else(|| "write it like ubuntu:24.04".to_string())
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> miette::Result<()> {
+    let env = std::env::vars_os().collect::<Vec<_>>();
+    let mut user = libcnb::Env::new();
+    for (name, value) in env {
+        user.insert(name, value);
+    }
+    let settings = DownloadSettings::read(&UserEnv::new(&user), &[], &|_| None)
+        .map_err(|mut errors| errors.remove(0))?;
+    let supply = Supply::new(&settings, &PathBuf::from("/nowhere"));
+    let inventories = Inventory::all(arguments.inventory.as_deref(), &supply)?;
+    let wanted = Wanted {
+        requirements: arguments.rubies.clone(),
+        arch: arguments.arch.clone(),
+        distro: arguments.distro.clone(),
+    };
+    let fetched = vendor(&wanted, &inventories, &supply, &arguments.buildpack)?;
+    for (url, length) in fetched {
+        println!(
+            "{length} bytes, verified: {}",
+            formation::supply::Shown(&url)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+#![no_main]
+
+use formation::app::gemfile::ruby_directive::ruby_directive;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Some((_, place)) = ruby_directive(text) {
+        assert!(text[place].starts_with("ruby"));
+    }
+});
