@@ -4,6 +4,7 @@ mod app_mistakes;
 mod graceful_end;
 mod killed;
 mod native_gem;
+mod offline;
 mod process_shapes;
 mod rebuild;
 mod rig;

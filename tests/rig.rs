@@ -5,6 +5,7 @@ use libcnb_test::{BuildConfig, BuildpackReference, ContainerConfig, TestContext}
 use std::borrow::Borrow;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::thread::sleep;
@@ -245,5 +246,55 @@ impl Drop for Container {
         let _ = Command::new("docker")
             .args(["rm", "--force", "--volumes", &self.id])
             .output();
+    }
+}
+
+/// A `pack build` that libcnb-test has no words for: with a network, volumes or a package of its own. What it leaves, the image and the
+/// caches, is removed at the end.
+pub(crate) struct PackBuild {
+    pub(crate) image: String,
+    pub(crate) succeeded: bool,
+    /// Standard output and standard error.
+    pub(crate) log: String,
+}
+
+impl PackBuild {
+    pub(crate) fn run(name: &str, app: &Path, buildpack: &Path, options: &[&str]) -> Self {
+        let image = format!("formation-test-{name}");
+        let output = Command::new("pack")
+            .args(["build", &image, "--env", "NO_COLOR=1", "--path"])
+            .arg(app)
+            .arg("--buildpack")
+            .arg(buildpack)
+            .args(["--builder", &variable("FORMATION_BUILDER")])
+            .args([
+                "--trust-builder",
+                "--trust-extra-buildpacks",
+                "--pull-policy",
+                "never",
+            ])
+            .args(options)
+            .output()
+            .expect("pack should start");
+        Self {
+            image,
+            succeeded: output.status.success(),
+            log: [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat(),
+        }
+    }
+}
+
+impl Drop for PackBuild {
+    fn drop(&mut self) {
+        let quietly = |arguments: &[&str]| {
+            let _ = Command::new("docker").args(arguments).output();
+        };
+        quietly(&["image", "rm", "--force", &self.image]);
+        let filter = format!("name=pack-cache-library_{}_", self.image);
+        for volume in docker(&["volume", "ls", "--quiet", "--filter", &filter]).lines() {
+            quietly(&["volume", "rm", "--force", volume]);
+        }
     }
 }
