@@ -180,6 +180,9 @@ fn reason_of(error: &ureq::Error, patience: &Patience) -> String {
                 patience.total.as_secs_f32()
             )
         }
+        ureq::Error::LargeResponseHeader(_, most) => {
+            format!("its headers are longer than {} KiB", most >> 10)
+        }
         error => error.to_string(),
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -60,12 +60,10 @@ impl Http {
         patience: &Patience,
         time_left: Duration,
     ) -> Result<Response, DownloadError> {
-        let deadline = SystemTime::now() + time_left;
+        let deadline = Instant::now() + time_left;
         let mut current = url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let left = deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default();
+            let left = deadline.saturating_duration_since(Instant::now());
             let response = self.send(&current, rest, patience, left)?;
             match redirect(&current, response.status(), response.headers())? {
                 Some(next) => current = next,
@@ -169,16 +167,17 @@ fn read_response(
     let headers = response.headers();
     let validator = validator(headers);
     let content_length = response.body().content_length();
-    let (start, length) = match (response.status().as_u16(), rest) {
+    let range = rest.and_then(|rest| {
+        let range = text(headers, "content-range").and_then(content_range);
+        range.filter(|(start, _)| *start == rest.from)
+    });
+    let (start, length) = match (response.status().as_u16(), range) {
         (200, _) => (0, content_length),
-        (206, Some(rest))
-            if text(headers, "content-range").is_some_and(|range| starts_at(range, rest.from)) =>
-        {
-            (
-                rest.from,
-                content_length.map(|length| rest.from.saturating_add(length)),
-            )
-        }
+        // The whole file may be longer than this part of it reaches.
+        (206, Some((start, whole))) => (
+            start,
+            whole.or(content_length.map(|length| start.saturating_add(length))),
+        ),
         (status, _) => {
             return Err(DownloadError::Status {
                 url: Shown(url).to_string(),
@@ -207,19 +206,22 @@ fn validator(headers: &HeaderMap) -> Option<String> {
         .map(String::from)
 }
 
-/// Whether `bytes 100-199/200` begins at a place.
-fn starts_at(content_range: &str, place: u64) -> bool {
-    let range = content_range.strip_prefix("bytes ");
-    range.and_then(|range| range.split('-').next()?.trim().parse().ok()) == Some(place)
+/// Where `bytes 100-199/200` begins, and how long the whole file is, where that is said.
+fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, whole) = value.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, whole.trim().parse().ok()))
 }
 
 /// `Retry-After` is a number of seconds or a point in time.
 fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
-    value.parse().map(Duration::from_secs).ok().or_else(|| {
-        let time = httpdate::parse_http_date(value).ok()?;
-        Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-    })
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // It fails only where there are too many digits.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let time = httpdate::parse_http_date(value).ok()?;
+    Some(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// The name and password of a URL, as HTTP wants them.
@@ -257,18 +259,27 @@ mod tests {
     fn the_time_that_a_server_wants() {
         assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
         assert_eq!(
+            retry_after("99999999999999999999"),
+            Some(Duration::from_secs(u64::MAX))
+        );
+        assert_eq!(
             retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
             Some(Duration::ZERO)
         );
         assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after(""), None);
     }
 
     #[test]
-    fn a_range_that_is_not_the_one_that_was_asked_for() {
-        assert!(starts_at("bytes 100-199/200", 100));
-        assert!(starts_at("bytes 100-199/*", 100));
-        for range in ["bytes 0-199/200", "bytes */200", "100-199/200", ""] {
-            assert!(!starts_at(range, 100), "{range}");
+    fn where_a_part_of_a_file_begins() {
+        for (header, expected) in [
+            ("bytes 100-199/200", Some((100, Some(200)))),
+            ("bytes 100-199/*", Some((100, None))),
+            ("bytes */200", None),
+            ("100-199/200", None),
+            ("", None),
+        ] {
+            assert_eq!(content_range(header), expected, "{header}");
         }
     }
 }
