@@ -1,6 +1,6 @@
 //! One HTTP request: redirects, proxies, credentials, certificates.
 
-use super::{DownloadError, Patience};
+use super::{DownloadError, Patience, forward_proxy};
 use crate::app::download_settings::{CaCertificates, DownloadSettings, Proxies};
 use crate::supply::Shown;
 use base64::Engine;
@@ -10,8 +10,10 @@ use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 use url::Url;
 
 const MOST_REDIRECTS: usize = 10;
@@ -87,7 +89,18 @@ impl Http {
         // Both refuse only URLs that cannot hold credentials.
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
-        let mut request = self.agent(url, patience, time_left).get(bare.as_str());
+        let proxy = self.proxies.of(url);
+        let config = self.config(url, patience, time_left);
+        let mut request = match proxy {
+            Some(proxy) if forward_proxy::is_for(url, proxy) => {
+                let request = forward_proxy::agent(config.build(), url, proxy).get(bare.as_str());
+                match forward_proxy::credentials(proxy) {
+                    Some(credentials) => request.header("Proxy-Authorization", credentials),
+                    None => request,
+                }
+            }
+            _ => Agent::from(config.proxy(proxy.cloned()).build()).get(bare.as_str()),
+        };
         if let Some(credentials) = basic_credentials(url) {
             request = request.header("Authorization", credentials);
         }
@@ -98,14 +111,19 @@ impl Http {
         }
         request
             .call()
-            .map_err(|error| DownloadError::of_request(url, &error, patience))
+            .map_err(|error| DownloadError::of_request(url, proxy, &error, patience))
     }
 
-    /// An agent for one request: what it may take depends on what is left of the download's time.
-    fn agent(&self, url: &Url, patience: &Patience, time_left: Duration) -> Agent {
+    /// Of an agent for one request: what it may take depends on what is left of the download's time.
+    fn config(
+        &self,
+        url: &Url,
+        patience: &Patience,
+        time_left: Duration,
+    ) -> ConfigBuilder<AgentScope> {
         let mut config = Agent::config_builder()
             .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
-            .proxy(self.proxies.of(url).cloned())
+            .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -121,7 +139,7 @@ impl Http {
                 .build();
             config = config.tls_config(tls);
         }
-        config.build().into()
+        config
     }
 
     /// Those that the build image trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), and the platform's.
@@ -153,10 +171,20 @@ fn redirect(
         return fails("redirects to nowhere".into());
     };
     match (url.scheme(), next.scheme()) {
-        (_, "https") | ("http", "http") => Ok(Some(next)),
+        (_, "https") | ("http", "http") => Ok(Some(with_credentials_of(url, next))),
         ("https", "http") => fails(format!("redirects from https to http, to {}", Shown(&next))),
         _ => fails(format!("redirects to {}", Shown(&next))),
     }
+}
+
+/// The next URL with the name and password of the one before, if it is on the same server and has none of its own.
+fn with_credentials_of(url: &Url, mut next: Url) -> Url {
+    if next.origin() == url.origin() && basic_credentials(&next).is_none() {
+        // Both refuse only URLs that cannot hold credentials.
+        let _ = next.set_username(url.username());
+        let _ = next.set_password(url.password());
+    }
+    next
 }
 
 fn read_response(
@@ -230,12 +258,13 @@ fn basic_credentials(url: &Url) -> Option<String> {
         return None;
     }
     let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let credentials = [
-        decoded(url.username()),
-        b":".to_vec(),
-        decoded(url.password().unwrap_or_default()),
-    ];
-    Some(format!("Basic {}", BASE64.encode(credentials.concat())))
+    let password = decoded(url.password().unwrap_or_default());
+    Some(basic(&decoded(url.username()), &password))
+}
+
+/// What is sent for a name and a password.
+pub(super) fn basic(name: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", BASE64.encode([name, b":", password].concat()))
 }
 
 #[cfg(test)]
