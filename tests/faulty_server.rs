@@ -2,7 +2,7 @@
 
 use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -61,8 +61,8 @@ pub(crate) enum Act {
     Stall,
     /// Ends the connection with a TCP reset.
     Reset,
-    /// Reads another request, as a proxy does after it has opened a tunnel.
-    NextRequest,
+    /// Passes everything on to another server and back, as a proxy does.
+    Tunnel(String),
 }
 
 /// What is done for a request.
@@ -128,6 +128,17 @@ impl FaultyServer {
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
+}
+
+/// An address where connections are neither accepted nor refused: its queue is full. It is so as long as what comes back lives.
+pub(crate) fn full_queue() -> (String, impl Drop) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| TcpStream::connect_timeout(&address, QUIET))
+        .collect();
+    (address.to_string(), vec![(listener, waiting)])
 }
 
 /// An address where nobody listens.
@@ -201,9 +212,13 @@ impl Connection {
                     set_socket_linger(&self.socket, Some(Duration::ZERO)).unwrap();
                     false
                 }
-                Act::NextRequest => {
-                    self.read_request();
-                    true
+                Act::Tunnel(authority) => {
+                    let _ = self.socket.set_read_timeout(Some(FOR_EVER));
+                    let server = TcpStream::connect(authority).unwrap();
+                    let (mut there, mut back) = (server.try_clone().unwrap(), server);
+                    let mut from_client = self.socket.try_clone().unwrap();
+                    thread::spawn(move || io::copy(&mut from_client, &mut there));
+                    io::copy(&mut back, &mut self.socket).is_ok()
                 }
             };
             if !is_open {
