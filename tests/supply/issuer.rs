@@ -7,35 +7,35 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use std::sync::Arc;
 
-pub(crate) struct CompanyIssuer(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct CompanyIssuer(CertifiedIssuer<'static, KeyPair>);
 
 impl CompanyIssuer {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// Its certificate, as a platform mounts it.
-    pub(crate) fn pem(&self) -> String {
+    pub(super) fn pem(&self) -> String {
         let base64 = BASE64.encode(self.0.der());
         format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
     }
 
     /// What a server of this name needs.
-    pub(crate) fn server(&self, name: &str) -> Arc<ServerConfig> {
-        self.issue(CertificateParams::new([name.to_string()]).unwrap())
+    pub(super) fn server(&self, name: &str) -> Arc<ServerConfig> {
+        self.issue(&CertificateParams::new([name.to_string()]).unwrap())
     }
 
     /// The same, of a certificate that nobody has renewed.
-    pub(crate) fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
+    pub(super) fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_string()]).unwrap();
         params.not_before = date_time_ymd(2019, 1, 1);
         params.not_after = date_time_ymd(2020, 1, 1);
-        self.issue(params)
+        self.issue(&params)
     }
 
-    fn issue(&self, params: CertificateParams) -> Arc<ServerConfig> {
+    fn issue(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());

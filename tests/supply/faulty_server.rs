@@ -16,9 +16,9 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// What was asked for. One that never came to a request, as where TLS failed, is empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Request {
+pub(super) struct Request {
     /// `GET /path HTTP/1.1`.
-    pub(crate) line: String,
+    pub(super) line: String,
     headers: Vec<(String, String)>,
 }
 
@@ -36,13 +36,13 @@ impl Request {
     }
 
     /// The value of a header, by its name in lower case.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(other, _)| other == name)?;
         Some(value)
     }
 
     /// From which byte on the file is wanted, where only the rest of it is.
-    pub(crate) fn range_start(&self) -> Option<usize> {
+    pub(super) fn range_start(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse().ok()
     }
@@ -50,7 +50,7 @@ impl Request {
 
 /// A step of an answer. After the last one the connection is closed in order.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub(super) enum Act {
     Send(Vec<u8>),
     /// Sends the bytes one piece at a time, and waits after each.
     Drip(Vec<Vec<u8>>, Duration),
@@ -66,26 +66,26 @@ pub(crate) enum Act {
 }
 
 /// What is done for a request.
-pub(crate) type Answer = Box<dyn Fn(&Request) -> Vec<Act> + Send + Sync>;
+pub(super) type Answer = Box<dyn Fn(&Request) -> Vec<Act> + Send + Sync>;
 
 /// A server that lives as long as the test process does.
-pub(crate) struct FaultyServer {
+pub(super) struct FaultyServer {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl FaultyServer {
     /// Answers the first request with the first answer, and so on; the last one stays.
-    pub(crate) fn start(answers: Vec<Answer>) -> Self {
+    pub(super) fn start(answers: Vec<Answer>) -> Self {
         Self::start_on([127, 0, 0, 1].into(), answers, None)
     }
 
     /// One that speaks TLS.
-    pub(crate) fn start_tls(answers: Vec<Answer>, tls: Arc<ServerConfig>) -> Self {
+    pub(super) fn start_tls(answers: Vec<Answer>, tls: Arc<ServerConfig>) -> Self {
         Self::start_on([127, 0, 0, 1].into(), answers, Some(tls))
     }
 
-    pub(crate) fn start_on(
+    pub(super) fn start_on(
         host: IpAddr,
         answers: Vec<Answer>,
         tls: Option<Arc<ServerConfig>>,
@@ -116,22 +116,22 @@ impl FaultyServer {
     }
 
     /// `127.0.0.1:12345`.
-    pub(crate) fn authority(&self) -> String {
+    pub(super) fn authority(&self) -> String {
         self.address.to_string()
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub(super) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// All requests so far: one for each connection.
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub(super) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
 
 /// An address where connections are neither accepted nor refused: its queue is full. It is so as long as what comes back lives.
-pub(crate) fn full_queue() -> (String, impl Drop) {
+pub(super) fn full_queue() -> (String, impl Drop) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let address = listener.local_addr().unwrap();
@@ -142,7 +142,7 @@ pub(crate) fn full_queue() -> (String, impl Drop) {
 }
 
 /// An address where nobody listens.
-pub(crate) fn refused_authority() -> String {
+pub(super) fn refused_authority() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
