@@ -124,6 +124,7 @@ fn another_file_is_refused_and_its_address_told() {
     assert_eq!(mirror.requests().len(), 1);
 }
 
+/// A path below a file: a folder that may not be written is none to whoever runs the tests as root.
 #[test]
 fn a_layer_that_cannot_be_written_is_told_before_anything_is_fetched() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
