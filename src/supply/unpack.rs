@@ -62,6 +62,9 @@ impl Unpacking<'_> {
                 return Err(at(&place, LEAVES));
             }
         }
+        // gzip's own checksum comes after the last entry.
+        io::copy(&mut archive.into_inner(), &mut io::sink())
+            .map_err(|error| at("at its end", &cause(&error)))?;
         Ok(())
     }
 
@@ -341,6 +344,22 @@ mod tests {
         assert_eq!(
             unpack_bytes(&bytes, 1 << 20).unwrap_err(),
             "at its entry `ruby/zeros`: the archive unpacks to more than 1 MiB"
+        );
+    }
+
+    #[test]
+    fn gzip_says_whether_the_bytes_are_right() {
+        // Bytes that cannot be compressed are stored as they are: nothing but the checksum tells that one of them has changed.
+        let noise = (0..10_000).map(|_| fastrand::u8(..)).collect();
+        let mut bytes = archive(&[Entry {
+            bytes: noise,
+            ..file("ruby/noise")
+        }]);
+        let half = bytes.len() / 2;
+        bytes[half] ^= 1;
+        assert_eq!(
+            unpack_bytes(&bytes, 1 << 30).unwrap_err(),
+            "at its end: corrupt gzip stream does not have a matching checksum"
         );
     }
 }

@@ -91,8 +91,10 @@ impl<'a, 'r> Body<'a, 'r> {
                     None => return Ok(()),
                     Some(error) => error,
                 },
-                // The file has become shorter than what is here already.
-                Err(DownloadError::Status { status: 416, .. }) => return Err(End::FromStart),
+                // Some other part comes, or the file has become shorter than what is here already.
+                Err(DownloadError::Status {
+                    status: 206 | 416, ..
+                }) => return Err(End::FromStart),
                 Err(error) => error,
             };
         }

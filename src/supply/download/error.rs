@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
-use ureq::Timeout;
+use ureq::{Proxy, Timeout};
 use url::Url;
 
 /// A URL could not be had.
@@ -131,9 +131,18 @@ impl DownloadError {
     }
 
     /// Of a request that came to no response.
-    pub(super) fn of_request(url: &Url, error: &ureq::Error, patience: &Patience) -> Self {
+    pub(super) fn of_request(
+        url: &Url,
+        proxy: Option<&Proxy>,
+        error: &ureq::Error,
+        patience: &Patience,
+    ) -> Self {
         let shown = Shown(url).to_string();
         let reason = masked(&reason_of(error, patience));
+        let by_proxy = proxy.map_or_else(String::new, |proxy| {
+            format!(" (by the proxy {}:{})", proxy.host(), proxy.port())
+        });
+        let reason = reason + &by_proxy;
         if is_about_trust(error) {
             return Self::Untrusted { url: shown, reason };
         }
@@ -174,12 +183,19 @@ fn reason_of(error: &ureq::Error, patience: &Patience) -> String {
         ureq::Error::Timeout(Timeout::PerRead | Timeout::RecvResponse) => {
             format!("nothing came for {} s", patience.stall.as_secs_f32())
         }
+        ureq::Error::Timeout(Timeout::Connect) => {
+            format!("no connection after {} s", patience.connect.as_secs_f32())
+        }
         ureq::Error::Timeout(Timeout::Global) => {
             format!(
                 "it was not through after {} s",
                 patience.total.as_secs_f32()
             )
         }
+        ureq::Error::LargeResponseHeader(_, most) => {
+            format!("its headers are longer than {} KiB", most >> 10)
+        }
+        ureq::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
 }
@@ -208,14 +224,14 @@ mod tests {
             io::ErrorKind::InvalidData,
             "invalid peer certificate: UnknownIssuer",
         );
-        let error = DownloadError::of_request(&url, &ureq::Error::Io(invalid), &patience);
+        let error = DownloadError::of_request(&url, None, &ureq::Error::Io(invalid), &patience);
         assert!(!error.is_transient());
         assert_report!(error);
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        let error = DownloadError::of_request(&url, &ureq::Error::Io(reset), &patience);
+        let error = DownloadError::of_request(&url, None, &ureq::Error::Io(reset), &patience);
         assert!(error.is_transient());
         assert_report!("a_broken_connection", error);
-        let error = DownloadError::of_request(&url, &ureq::Error::InvalidProxyUrl, &patience);
+        let error = DownloadError::of_request(&url, None, &ureq::Error::InvalidProxyUrl, &patience);
         assert!(!error.is_transient());
     }
 

@@ -1,6 +1,6 @@
 //! One HTTP request: redirects, proxies, credentials, certificates.
 
-use super::{DownloadError, Patience};
+use super::{DownloadError, Patience, forward_proxy};
 use crate::app::download_settings::{CaCertificates, DownloadSettings, Proxies};
 use crate::supply::Shown;
 use base64::Engine;
@@ -8,10 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 use url::Url;
 
 const MOST_REDIRECTS: usize = 10;
@@ -60,12 +62,10 @@ impl Http {
         patience: &Patience,
         time_left: Duration,
     ) -> Result<Response, DownloadError> {
-        let deadline = SystemTime::now() + time_left;
+        let deadline = Instant::now() + time_left;
         let mut current = url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let left = deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default();
+            let left = deadline.saturating_duration_since(Instant::now());
             let response = self.send(&current, rest, patience, left)?;
             match redirect(&current, response.status(), response.headers())? {
                 Some(next) => current = next,
@@ -89,7 +89,18 @@ impl Http {
         // Both refuse only URLs that cannot hold credentials.
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
-        let mut request = self.agent(url, patience, time_left).get(bare.as_str());
+        let proxy = self.proxies.of(url);
+        let config = self.config(url, patience, time_left);
+        let mut request = match proxy {
+            Some(proxy) if forward_proxy::is_for(url, proxy) => {
+                let request = forward_proxy::agent(config.build(), url, proxy).get(bare.as_str());
+                match forward_proxy::credentials(proxy) {
+                    Some(credentials) => request.header("Proxy-Authorization", credentials),
+                    None => request,
+                }
+            }
+            _ => Agent::from(config.proxy(proxy.cloned()).build()).get(bare.as_str()),
+        };
         if let Some(credentials) = basic_credentials(url) {
             request = request.header("Authorization", credentials);
         }
@@ -100,14 +111,19 @@ impl Http {
         }
         request
             .call()
-            .map_err(|error| DownloadError::of_request(url, &error, patience))
+            .map_err(|error| DownloadError::of_request(url, proxy, &error, patience))
     }
 
-    /// An agent for one request: what it may take depends on what is left of the download's time.
-    fn agent(&self, url: &Url, patience: &Patience, time_left: Duration) -> Agent {
+    /// Of an agent for one request: what it may take depends on what is left of the download's time.
+    fn config(
+        &self,
+        url: &Url,
+        patience: &Patience,
+        time_left: Duration,
+    ) -> ConfigBuilder<AgentScope> {
         let mut config = Agent::config_builder()
             .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
-            .proxy(self.proxies.of(url).cloned())
+            .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -123,7 +139,7 @@ impl Http {
                 .build();
             config = config.tls_config(tls);
         }
-        config.build().into()
+        config
     }
 
     /// Those that the build image trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), and the platform's.
@@ -155,10 +171,20 @@ fn redirect(
         return fails("redirects to nowhere".into());
     };
     match (url.scheme(), next.scheme()) {
-        (_, "https") | ("http", "http") => Ok(Some(next)),
+        (_, "https") | ("http", "http") => Ok(Some(with_credentials_of(url, next))),
         ("https", "http") => fails(format!("redirects from https to http, to {}", Shown(&next))),
         _ => fails(format!("redirects to {}", Shown(&next))),
     }
+}
+
+/// The next URL with the name and password of the one before, if it is on the same server and has none of its own.
+fn with_credentials_of(url: &Url, mut next: Url) -> Url {
+    if next.origin() == url.origin() && basic_credentials(&next).is_none() {
+        // Both refuse only URLs that cannot hold credentials.
+        let _ = next.set_username(url.username());
+        let _ = next.set_password(url.password());
+    }
+    next
 }
 
 fn read_response(
@@ -169,16 +195,17 @@ fn read_response(
     let headers = response.headers();
     let validator = validator(headers);
     let content_length = response.body().content_length();
-    let (start, length) = match (response.status().as_u16(), rest) {
+    let range = rest.and_then(|rest| {
+        let range = text(headers, "content-range").and_then(content_range);
+        range.filter(|(start, _)| *start == rest.from)
+    });
+    let (start, length) = match (response.status().as_u16(), range) {
         (200, _) => (0, content_length),
-        (206, Some(rest))
-            if text(headers, "content-range").is_some_and(|range| starts_at(range, rest.from)) =>
-        {
-            (
-                rest.from,
-                content_length.map(|length| rest.from.saturating_add(length)),
-            )
-        }
+        // The whole file may be longer than this part of it reaches.
+        (206, Some((start, whole))) => (
+            start,
+            whole.or(content_length.map(|length| start.saturating_add(length))),
+        ),
         (status, _) => {
             return Err(DownloadError::Status {
                 url: Shown(url).to_string(),
@@ -207,19 +234,22 @@ fn validator(headers: &HeaderMap) -> Option<String> {
         .map(String::from)
 }
 
-/// Whether `bytes 100-199/200` begins at a place.
-fn starts_at(content_range: &str, place: u64) -> bool {
-    let range = content_range.strip_prefix("bytes ");
-    range.and_then(|range| range.split('-').next()?.trim().parse().ok()) == Some(place)
+/// Where `bytes 100-199/200` begins, and how long the whole file is, where that is said.
+fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, whole) = value.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, whole.trim().parse().ok()))
 }
 
 /// `Retry-After` is a number of seconds or a point in time.
 fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
-    value.parse().map(Duration::from_secs).ok().or_else(|| {
-        let time = httpdate::parse_http_date(value).ok()?;
-        Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-    })
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // It fails only where there are too many digits.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let time = httpdate::parse_http_date(value).ok()?;
+    Some(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// The name and password of a URL, as HTTP wants them.
@@ -228,12 +258,13 @@ fn basic_credentials(url: &Url) -> Option<String> {
         return None;
     }
     let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let credentials = [
-        decoded(url.username()),
-        b":".to_vec(),
-        decoded(url.password().unwrap_or_default()),
-    ];
-    Some(format!("Basic {}", BASE64.encode(credentials.concat())))
+    let password = decoded(url.password().unwrap_or_default());
+    Some(basic(&decoded(url.username()), &password))
+}
+
+/// What is sent for a name and a password.
+pub(super) fn basic(name: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", BASE64.encode([name, b":", password].concat()))
 }
 
 #[cfg(test)]
@@ -257,18 +288,27 @@ mod tests {
     fn the_time_that_a_server_wants() {
         assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
         assert_eq!(
+            retry_after("99999999999999999999"),
+            Some(Duration::from_secs(u64::MAX))
+        );
+        assert_eq!(
             retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
             Some(Duration::ZERO)
         );
         assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after(""), None);
     }
 
     #[test]
-    fn a_range_that_is_not_the_one_that_was_asked_for() {
-        assert!(starts_at("bytes 100-199/200", 100));
-        assert!(starts_at("bytes 100-199/*", 100));
-        for range in ["bytes 0-199/200", "bytes */200", "100-199/200", ""] {
-            assert!(!starts_at(range, 100), "{range}");
+    fn where_a_part_of_a_file_begins() {
+        for (header, expected) in [
+            ("bytes 100-199/200", Some((100, Some(200)))),
+            ("bytes 100-199/*", Some((100, None))),
+            ("bytes */200", None),
+            ("100-199/200", None),
+            ("", None),
+        ] {
+            assert_eq!(content_range(header), expected, "{header}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod error;
+mod forward_proxy;
 mod http;
 mod retries;
 

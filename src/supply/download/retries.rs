@@ -58,10 +58,14 @@ impl<'a> Retries<'a> {
 
     /// Twice as long each time, and by up to a half more or less, so that builds that failed together do not come back together.
     fn backoff(&self) -> Duration {
-        let doubled = self.patience.first_pause * 2_u32.saturating_pow(self.tried - 1);
+        let doubled = 2_u32
+            .checked_pow(self.tried - 1)
+            .and_then(|times| self.patience.first_pause.checked_mul(times));
         doubled
+            .map_or(self.patience.longest_pause, |pause| {
+                pause.mul_f64(0.5 + fastrand::f64())
+            })
             .min(self.patience.longest_pause)
-            .mul_f64(0.5 + fastrand::f64())
     }
 }
 
@@ -83,6 +87,16 @@ mod tests {
                     .all(|pause| *pause >= mean / 2 && *pause <= mean * 3 / 2)
             );
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+        }
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_the_longest() {
+        let patience = Patience::default();
+        let mut retries = Retries::start(&patience);
+        for tried in [8, 20, 40, u32::MAX] {
+            retries.tried = tried;
+            assert!(retries.backoff() <= patience.longest_pause, "{tried}");
         }
     }
 }

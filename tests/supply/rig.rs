@@ -1,0 +1,222 @@
+//! One download of an archive into a layer: what is asked, what comes out, and what has to be so afterwards in any case.
+
+use crate::faulty_server::{Answer, FaultyServer};
+use crate::tarballs::{FILE, PROGRAM, PROGRAM_BYTES, sha256_of};
+use formation::app::bindings;
+use formation::app::download_settings::DownloadSettings;
+use formation::app::user_env::UserEnv;
+use formation::report;
+use formation::supply::Supply;
+use formation::supply::archive::Archive;
+use formation::supply::download::{Downloader, Patience, Sha256Hex};
+use libcnb::Env;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use url::Url;
+
+/// As a build's, but in milliseconds.
+pub(super) const PATIENCE: Patience = Patience {
+    connect: Duration::from_millis(600),
+    stall: Duration::from_millis(400),
+    total: Duration::from_secs(6),
+    tries: 3,
+    first_pause: Duration::from_millis(5),
+    longest_pause: Duration::from_millis(2500),
+};
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What is asked of the supply.
+pub(super) struct Download<'a> {
+    pub(super) url: &'a str,
+    /// Of the archive, as the inventory has it.
+    pub(super) sha256: String,
+    pub(super) variables: &'a [(&'a str, &'a str)],
+    /// Files below the folder of service bindings.
+    pub(super) bindings: &'a [(&'a str, &'a str)],
+    pub(super) patience: Patience,
+}
+
+impl<'a> Download<'a> {
+    /// Of the published archive.
+    pub(super) fn of(url: &'a str) -> Self {
+        Self {
+            url,
+            sha256: sha256_of(&FILE),
+            variables: &[],
+            bindings: &[],
+            patience: PATIENCE,
+        }
+    }
+
+    /// Installs it into a layer that holds an old file. What is wrong with the folder afterwards is a failed test; the error comes back
+    /// as its report's text, without the report's frame.
+    pub(super) fn run(&self) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let layers = folder.path().join("layers");
+        fs::create_dir_all(layers.join("ruby")).unwrap();
+        fs::write(layers.join("ruby/old"), "old").unwrap();
+        for (name, text) in self.bindings {
+            write(&folder.path().join("bindings").join(name), text);
+        }
+        let settings = self.settings(&folder.path().join("bindings"));
+        let supply = Supply::new(&settings, folder.path());
+        let archive = Archive {
+            url: self.url.parse().unwrap(),
+            sha256: Sha256Hex(self.sha256.clone()),
+            root: "ruby".into(),
+        };
+        let place: Url = supply.place_of(&archive).url;
+        let downloader = Downloader::new(&settings).with_patience(self.patience);
+        let result = archive.install(&downloader, &place, &layers.join("ruby"), &|_| true);
+        assert_eq!(names_in(&layers), ["ruby"], "something stays beside");
+        match result {
+            Ok(_) => {
+                assert_eq!(names_in(&layers.join("ruby")), ["bin"]);
+                let program = fs::read(layers.join("ruby").join(PROGRAM)).unwrap();
+                assert!(program == *PROGRAM_BYTES, "it has other bytes");
+                Ok(())
+            }
+            Err(error) => {
+                assert_eq!(names_in(&layers.join("ruby")), ["old"]);
+                assert_eq!(fs::read_to_string(layers.join("ruby/old")).unwrap(), "old");
+                assert!(
+                    !report::plain(&error).contains("secret"),
+                    "{}",
+                    report::plain(&error)
+                );
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn settings(&self, bindings_root: &Path) -> DownloadSettings {
+        let mut env = Env::new();
+        for (name, value) in self.variables {
+            env.insert(name, value);
+        }
+        let bindings = bindings::read(bindings_root).unwrap();
+        DownloadSettings::read(&UserEnv::new(&env), &bindings, &|_| None).unwrap()
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A download from one server: what the server does for each request, and what comes of it.
+pub(super) struct Case {
+    name: &'static str,
+    answers: Vec<Answer>,
+    requests: usize,
+    expected: Result<(), String>,
+    /// What the inventory says; the published archive's where nothing else is said.
+    sha256: String,
+    patience: Patience,
+    at_least: Duration,
+    at_most: Duration,
+}
+
+/// The last answer is given to all requests that follow. Without a word more, the archive is installed with as many requests.
+pub(super) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> Case {
+    Case {
+        name,
+        answers: answers.into(),
+        requests: N,
+        expected: Ok(()),
+        sha256: sha256_of(&FILE),
+        patience: PATIENCE,
+        at_least: Duration::ZERO,
+        at_most: Duration::from_secs(2),
+    }
+}
+
+impl Case {
+    /// It ends after so many requests, with an error. `http://server` in it is the server.
+    pub(super) fn fails(self, requests: usize, error: &str) -> Self {
+        Self {
+            requests,
+            expected: Err(error.to_string()),
+            ..self
+        }
+    }
+
+    /// The inventory lists this file.
+    pub(super) fn of(self, bytes: &[u8]) -> Self {
+        let sha256 = sha256_of(bytes);
+        Self { sha256, ..self }
+    }
+
+    pub(super) fn patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long it takes, in milliseconds.
+    pub(super) fn takes(self, at_least: u64, at_most: u64) -> Self {
+        Self {
+            at_least: Duration::from_millis(at_least),
+            at_most: Duration::from_millis(at_most),
+            ..self
+        }
+    }
+
+    fn check(self) {
+        let name = self.name;
+        let server = FaultyServer::start(self.answers);
+        let address = format!("http://{}", server.authority());
+        let start = Instant::now();
+        let result = Download {
+            sha256: self.sha256,
+            patience: self.patience,
+            ..Download::of(&format!("{address}/ruby.tgz"))
+        }
+        .run()
+        .map_err(|error| error.replace(&address, "http://server"));
+        let took = start.elapsed();
+        let requests = server.requests();
+        assert_eq!(result, self.expected, "{name}");
+        assert_eq!(requests.len(), self.requests, "{name}: {requests:#?}");
+        assert!(
+            (self.at_least..=self.at_most).contains(&took),
+            "{name} takes {took:?}"
+        );
+    }
+}
+
+/// Checks all of them, each with its own server, at the same time: most of them wait.
+pub(super) fn check<const N: usize>(cases: [Case; N]) {
+    let failed = thread::scope(|scope| {
+        let checks: Vec<_> = cases
+            .into_iter()
+            .map(|case| (case.name, scope.spawn(|| case.check())))
+            .collect();
+        checks
+            .into_iter()
+            .filter_map(|(name, check)| check.join().is_err().then_some(name))
+            .collect::<Vec<_>>()
+    });
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// The error of a file that is another one.
+pub(super) fn differs(url: &str, bytes: &[u8]) -> String {
+    format!(
+        "{url} is not the file that the inventory lists: its SHA-256 differs\n  expected {}\n  got      {}",
+        sha256_of(&FILE),
+        sha256_of(bytes)
+    )
+}
