@@ -1,6 +1,7 @@
 //! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
 
 mod app_mistakes;
+mod certificates;
 mod graceful_end;
 mod killed;
 mod native_gem;

@@ -169,6 +169,8 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         "401 Unauthorized",
     ]) {
         "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
+    } else if says(&["Could not verify the SSL certificate", "certificate verify failed"]) {
+        "A gem server's certificate is issued by somebody that the build image does not know: add the issuer by a service binding of type `ca-certificates`.".into()
     } else if says(&["Could not find", "can no longer be", "cannot find"]) {
         format!(
             "A gem of {lockfile} is not on its server (any more), or not for this platform. Check its source, or run `bundle update GEM` and commit {lockfile}."
@@ -252,6 +254,7 @@ mod tests {
             "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",
             "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
             "Could not reach host rubygems.org. Check your network connection and try again.",
+            "Could not verify the SSL certificate for https://gems.example.com/.",
             "something else",
         ]
         .into_iter()

@@ -1,0 +1,111 @@
+//! A server of the company's own, whose certificate only a service binding vouches for, serves Ruby and the gems.
+
+use crate::rig::{Container, PackBuild, buildpack, docker, variable};
+use libcnb_test::assert_contains;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use std::fs;
+use std::path::Path;
+
+/// What the rig's server serves, by TLS.
+const NGINX: &str = "
+daemon off;
+error_log /dev/stderr warn;
+events {}
+http {
+  server {
+    listen 443 ssl;
+    ssl_certificate /tls/server.pem;
+    ssl_certificate_key /tls/server.key;
+    root /srv/gems;
+    location /rubies/ { alias /srv/rubies/; }
+  }
+}
+";
+
+#[test]
+#[ignore = "integration test"]
+fn downloads_and_bundler_trust_the_platforms_certificates() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let host = gateway();
+    let authority = make_certificates(folder.path(), &host);
+    fs::write(folder.path().join("nginx.conf"), NGINX).expect("a file");
+    let server = serve(folder.path(), &host);
+    let address = format!("https://{}", server.address(443));
+
+    let bindings = folder.path().join("bindings");
+    let volume = format!("{}:/platform/bindings", bindings.display());
+    let variables = [
+        format!("BP_RUBY_INVENTORY={address}/rubies/inventory.toml"),
+        format!("BUNDLE_MIRROR__ALL={address}"),
+    ];
+    let options = [
+        "--volume",
+        &volume,
+        "--env",
+        &variables[0],
+        "--env",
+        &variables[1],
+    ];
+    let build = |name| {
+        let app = Path::new("fixtures/ruby-sample-app");
+        PackBuild::run(name, app, Path::new(buildpack()), &options)
+    };
+
+    let untrusted = build("untrusted");
+    assert!(!untrusted.succeeded);
+    assert_contains!(untrusted.log, "cannot be trusted");
+
+    fs::create_dir_all(bindings.join("company")).expect("a folder");
+    fs::write(bindings.join("company/type"), "ca-certificates").expect("a file");
+    fs::write(bindings.join("company/root.pem"), authority).expect("a file");
+    let trusted = build("trusted");
+    assert!(trusted.succeeded, "{}", trusted.log);
+    assert_contains!(trusted.log, "Fetching sinatra 4.1.1");
+}
+
+/// The engine's bridge gateway, where every build reaches this machine: the rig's server is there too.
+fn gateway() -> String {
+    let server = variable("FORMATION_GEM_SERVER");
+    let authority = server.trim_start_matches("http://");
+    authority.split(':').next().expect("a host").to_string()
+}
+
+/// Writes a server's key and certificate, and returns that of its issuer.
+fn make_certificates(folder: &Path, host: &str) -> String {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    // With the server's own name, OpenSSL would take the server's certificate for its own issuer's.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "The company");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("a certificate");
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().expect("a key");
+    let server = CertificateParams::new(vec![host.to_string()])
+        .and_then(|params| params.signed_by(&key, &issuer))
+        .expect("a certificate");
+    fs::write(folder.join("server.pem"), server.pem()).expect("a file");
+    fs::write(folder.join("server.key"), key.serialize_pem()).expect("a file");
+    authority.pem()
+}
+
+fn serve(folder: &Path, host: &str) -> Container {
+    let volumes_of = docker(&["ps", "--quiet", "--filter", "name=^formation-gem-server$"]);
+    let tls = format!("{}:/tls:ro", folder.display());
+    let port = format!("{host}::443");
+    Container::start(
+        &variable("FORMATION_SERVER_IMAGE"),
+        &[
+            "--user",
+            "0:0",
+            "--volumes-from",
+            volumes_of.trim(),
+            "--volume",
+            &tls,
+            "--publish",
+            &port,
+        ],
+        &["nginx", "-c", "/tls/nginx.conf"],
+    )
+}
