@@ -169,7 +169,10 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         "401 Unauthorized",
     ]) {
         "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
-    } else if says(&["Could not verify the SSL certificate", "certificate verify failed"]) {
+    } else if says(&[
+        "Could not verify the SSL certificate",
+        "certificate verify failed",
+    ]) {
         "A gem server's certificate is issued by somebody that the build image does not know: add the issuer by a service binding of type `ca-certificates`.".into()
     } else if says(&["Could not find", "can no longer be", "cannot find"]) {
         format!(
