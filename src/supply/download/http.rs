@@ -18,13 +18,17 @@ use url::Url;
 
 const MOST_REDIRECTS: usize = 10;
 
+/// Connections to a server that are kept.
+pub(super) const MOST_CONNECTIONS: usize = 16;
+
 /// What sends requests.
 #[derive(Debug, Default)]
 pub(super) struct Http {
     proxies: Proxies,
     certificates: CaCertificates,
-    /// Who is trusted. Reading the build image's own certificates takes a while, so it is done once, and only for https.
-    roots: OnceLock<Arc<Vec<Certificate<'static>>>>,
+    http: OnceLock<Agent>,
+    /// Made when it is needed: reading the build image's own certificates takes a while.
+    https: OnceLock<Agent>,
 }
 
 /// From where on a file is wanted, if it is still the same.
@@ -50,7 +54,8 @@ impl Http {
         Self {
             proxies: settings.proxies.clone(),
             certificates: settings.certificates.clone(),
-            roots: OnceLock::new(),
+            http: OnceLock::new(),
+            https: OnceLock::new(),
         }
     }
 
@@ -90,17 +95,23 @@ impl Http {
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         let proxy = self.proxies.of(url);
-        let config = self.config(url, patience, time_left);
-        let mut request = match proxy {
-            Some(proxy) if forward_proxy::is_for(url, proxy) => {
-                let request = forward_proxy::agent(config.build(), url, proxy).get(bare.as_str());
-                match forward_proxy::credentials(proxy) {
-                    Some(credentials) => request.header("Proxy-Authorization", credentials),
-                    None => request,
-                }
-            }
-            _ => Agent::from(config.proxy(proxy.cloned()).build()).get(bare.as_str()),
-        };
+        let through = proxy.filter(|proxy| forward_proxy::is_for(url, proxy));
+        let own_agent = through.map(|proxy| forward_proxy::agent(config().build(), url, proxy));
+        let agent = own_agent.as_ref().unwrap_or_else(|| self.agent(url));
+        let tunnel = proxy.filter(|_| through.is_none());
+        let mut request = agent
+            .get(bare.as_str())
+            .config()
+            .proxy(tunnel.cloned())
+            .timeout_connect(Some(patience.connect.min(time_left)))
+            // Of one read from the socket: it starts anew with all that comes, so that only a server that stalls runs into it.
+            .timeout_per_read(Some(patience.stall))
+            .timeout_recv_response(Some(patience.stall))
+            .timeout_global(Some(time_left))
+            .build();
+        if let Some(credentials) = through.and_then(forward_proxy::credentials) {
+            request = request.header("Proxy-Authorization", credentials);
+        }
         if let Some(credentials) = basic_credentials(url) {
             request = request.header("Authorization", credentials);
         }
@@ -114,32 +125,18 @@ impl Http {
             .map_err(|error| DownloadError::of_request(url, proxy, &error, patience))
     }
 
-    /// Of an agent for one request: what it may take depends on what is left of the download's time.
-    fn config(
-        &self,
-        url: &Url,
-        patience: &Patience,
-        time_left: Duration,
-    ) -> ConfigBuilder<AgentScope> {
-        let mut config = Agent::config_builder()
-            .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(patience.connect.min(time_left)))
-            // Of one read from the socket: it starts anew with all that comes, so that only a server that stalls runs into it.
-            .timeout_per_read(Some(patience.stall))
-            .timeout_recv_response(Some(patience.stall))
-            .timeout_global(Some(time_left));
+    /// The agent for a URL's scheme, whose connections are kept for the next request to the same server.
+    fn agent(&self, url: &Url) -> &Agent {
         if url.scheme() == "https" {
-            let roots = self.roots.get_or_init(|| Arc::new(self.read_roots()));
-            let tls = TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::clone(roots)))
-                .build();
-            config = config.tls_config(tls);
+            self.https.get_or_init(|| {
+                let tls = TlsConfig::builder()
+                    .root_certs(RootCerts::Specific(Arc::new(self.read_roots())))
+                    .build();
+                config().tls_config(tls).build().into()
+            })
+        } else {
+            self.http.get_or_init(|| config().build().into())
         }
-        config
     }
 
     /// Those that the build image trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), and the platform's.
@@ -152,6 +149,18 @@ impl Http {
             .chain(self.certificates.certificates())
             .collect()
     }
+}
+
+/// What is the same for all requests.
+fn config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
+        .proxy(None)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_idle_connections(MOST_CONNECTIONS)
+        .max_idle_connections_per_host(MOST_CONNECTIONS)
 }
 
 /// Where a response sends to; none for one that has something itself.
