@@ -111,6 +111,7 @@ impl Archive {
             root: &self.root,
             is_wanted,
             largest: LARGEST,
+            as_rubygems: false,
         };
         let unpacked = unpacking.run(&mut hashed);
         // The checksum is the first to be judged: a wrong file need not be a gzip file at all.

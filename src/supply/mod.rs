@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod choose;
 pub mod download;
+pub mod file;
+pub mod gem_archive;
 pub mod inventory;
 mod unpack;
 pub mod vendor;

@@ -25,6 +25,8 @@ pub(super) struct Unpacking<'a> {
     pub(super) is_wanted: &'a dyn Fn(&Path) -> bool,
     /// Bytes that it may unpack to.
     pub(super) largest: u64,
+    /// Whether files get the time and folders the mode that RubyGems gives them: those of now, and the usual one.
+    pub(super) as_rubygems: bool,
 }
 
 impl Unpacking<'_> {
@@ -41,6 +43,10 @@ impl Unpacking<'_> {
             largest: self.largest,
             compressed: &compressed,
         });
+        if self.as_rubygems {
+            archive.set_preserve_mtime(false);
+            archive.set_mask(NOT_FOR_OTHERS_TO_WRITE);
+        }
         let mut place = "at its start".to_string();
         for entry in archive.entries()? {
             let mut entry = entry.map_err(|error| at(&place, &cause(&error)))?;
@@ -55,6 +61,13 @@ impl Unpacking<'_> {
                 .strip_prefix(self.root_prefix())
                 .is_ok_and(|below| !(self.is_wanted)(below))
             {
+                continue;
+            }
+            if self.as_rubygems && entry.header().entry_type() == EntryType::Directory {
+                if self.stands_behind_a_link(&path.join("file")) {
+                    return Err(at(&place, LEAVES));
+                }
+                std::fs::create_dir_all(self.folder.join(&path))?;
                 continue;
             }
             let unpacked = entry.unpack_in(self.folder);
@@ -114,14 +127,18 @@ impl Unpacking<'_> {
             .take_while(|component| *component == Component::ParentDir)
             .count();
         let goes_on_down = target.components().skip(ups).all(is_name_or_dot);
-        goes_on_down
-            && ups <= parent.components().count()
-            && !path
-                .ancestors()
-                .skip(1)
-                .any(|folder| self.folder.join(folder).is_symlink())
+        goes_on_down && ups <= parent.components().count() && !self.stands_behind_a_link(path)
+    }
+
+    fn stands_behind_a_link(&self, path: &Path) -> bool {
+        path.ancestors()
+            .skip(1)
+            .any(|folder| self.folder.join(folder).is_symlink())
     }
 }
+
+/// The bits of a file's mode that a usual umask takes away.
+const NOT_FOR_OTHERS_TO_WRITE: u32 = 0o022;
 
 const LEAVES: &str = "it would leave the layer";
 
@@ -259,6 +276,7 @@ mod tests {
             root: Path::new("./ruby"),
             is_wanted: &|_| true,
             largest,
+            as_rubygems: false,
         };
         unpacking
             .run(&mut &bytes[..])

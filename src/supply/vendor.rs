@@ -1,9 +1,9 @@
 //! Putting Rubies into a buildpack's package, for builds without a network.
 
 use crate::app::gem_version::{GemRequirement, GemVersion};
-use crate::supply::download::{DownloadError, HashingReader, Sha256Hex, TakeError, Taken};
+use crate::supply::file::{self, FileError};
 use crate::supply::inventory::{Inventory, Row};
-use crate::supply::{Shown, Supply, VENDORED, VENDORED_INVENTORY};
+use crate::supply::{Supply, VENDORED, VENDORED_INVENTORY};
 use fs_err as fs;
 use miette::Diagnostic;
 use serde::Serialize;
@@ -37,19 +37,10 @@ pub enum VendorError {
         /// For which architecture.
         arch: String,
     },
-    /// An archive cannot be had.
+    /// An archive cannot be had, or is another one.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Download(#[from] DownloadError),
-    /// An archive is another one.
-    #[error("{url} is not the file that the inventory lists: its SHA-256 is {actual}")]
-    #[diagnostic(help("Nothing of it was kept. Try again, or ask whoever runs that server."))]
-    Checksum {
-        /// Without credentials.
-        url: String,
-        /// Of what came.
-        actual: String,
-    },
+    Archive(#[from] FileError),
     /// The package's folder cannot be written.
     #[error("the package's folder cannot be written")]
     #[diagnostic(help(
@@ -87,7 +78,9 @@ pub fn vendor(
             };
             let url = supply.place_of(&ruby.archive).url;
             let sha256 = &ruby.archive.sha256;
-            let length = fetch(supply, &url, sha256, &folder.join(&sha256.0))?;
+            let destination = folder.join(&sha256.0);
+            let expected = [sha256.clone()];
+            let length = file::fetch(&supply.downloader, &url, &expected, &destination)?;
             fetched.push((url, length));
             let mut row = row.clone();
             row.url.clone_from(&sha256.0); // Relative to the inventory.
@@ -126,42 +119,6 @@ fn newest<'a>(
         requirement: requirement.clone(),
         arch: wanted.arch.clone(),
     })
-}
-
-fn fetch(
-    supply: &Supply,
-    url: &Url,
-    expected: &Sha256Hex,
-    destination: &Path,
-) -> Result<u64, VendorError> {
-    let folder = destination.parent().unwrap_or(Path::new("."));
-    let taken = supply.downloader.with_bytes_of(url, |reader| {
-        let mut file = match tempfile::NamedTempFile::new_in(folder) {
-            Ok(file) => file,
-            Err(error) => return Taken::Refused(VendorError::Write(error)),
-        };
-        let mut hashed = HashingReader::new(reader);
-        let copied = io::copy(&mut hashed, &mut file);
-        match (copied, hashed.digest_to_end()) {
-            (Ok(_), Ok((actual, length))) if actual == *expected => Taken::Whole((file, length)),
-            (Ok(_), Ok((actual, _))) => Taken::Doubtful(VendorError::Checksum {
-                url: Shown(url).to_string(),
-                actual: actual.0,
-            }),
-            (Err(error), Ok(_)) => Taken::Refused(VendorError::Write(error)),
-            (_, Err(_)) => Taken::Broken,
-        }
-    });
-    let (file, length) = taken.map_err(|error| match error {
-        TakeError::Download(error) => VendorError::Download(error),
-        TakeError::Refused(error) => error,
-    })?;
-    let file = file.persist(destination);
-    let file = file.map_err(|error| VendorError::Write(error.error))?;
-    // A temporary file is its owner's alone; builds run as somebody else.
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.set_permissions(readable).map_err(VendorError::Write)?;
-    Ok(length)
 }
 
 #[cfg(test)]
@@ -230,15 +187,12 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("is not the file that the inventory lists")
+                .contains("is not the file that was published")
         );
         assert_eq!(
             fs::read_dir(package.path().join(VENDORED)).unwrap().count(),
             0
         );
-        let url = "https://example.com/ruby.tgz".into();
-        let actual = "ab".repeat(32);
-        assert_report!(VendorError::Checksum { url, actual });
     }
 
     #[test]

@@ -19,7 +19,7 @@ use url::Url;
 const MOST_REDIRECTS: usize = 10;
 
 /// Connections to a server that are kept.
-pub(super) const MOST_CONNECTIONS: usize = 16;
+pub(in crate::supply) const MOST_CONNECTIONS: usize = 16;
 
 /// What sends requests.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ mod http;
 mod retries;
 
 pub use error::DownloadError;
+pub(super) use http::MOST_CONNECTIONS;
 
 use crate::app::download_settings::DownloadSettings;
 use crate::supply::Shown;
