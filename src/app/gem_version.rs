@@ -113,7 +113,8 @@ impl FromStr for GemVersion {
             }
             for run in split_runs(part) {
                 segments.push(if run.starts_with(|c: char| c.is_ascii_digit()) {
-                    Segment::Number(run.parse().map_err(|_| error())?)
+                    // A number of twenty digits (a time stamp) is too large for the type, and larger than any other.
+                    Segment::Number(run.parse().unwrap_or(u64::MAX))
                 } else {
                     Segment::Letters(run.to_string())
                 });

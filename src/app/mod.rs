@@ -5,6 +5,7 @@ pub mod bundle_config;
 pub mod command;
 pub mod detect;
 pub mod download_settings;
+pub mod gem_platform;
 pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;
@@ -22,7 +23,7 @@ use bundle_config::BundleConfig;
 use command::{CommandSyntaxError, is_shell_script};
 use download_settings::{DownloadSettings, DownloadSettingsError};
 use gemfile::GemfilePaths;
-use gemfile_lock::{GemfileLock, GemfileLockError, SourceKind};
+use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
 use procfile::{Entry, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
@@ -288,12 +289,11 @@ impl AppFiles<'_> {
     fn missing_path_gems(&self, bundle: &Bundle) -> Vec<AppError> {
         let sources = bundle.lockfile.sources.iter();
         sources
-            .filter(|source| source.kind == SourceKind::Path)
-            .flat_map(|source| source.remotes.iter().map(move |folder| (source, folder)))
+            .filter_map(|source| Some((source, source.folder()?)))
             .filter(|(_, folder)| !bundle.paths.lockfile.with_file_name(folder).is_dir())
             .map(|(source, folder)| AppError::NoPathGem {
                 lockfile: self.name_of(&bundle.paths.lockfile),
-                folder: folder.clone(),
+                folder: folder.to_string(),
                 gems: match source.specs.as_slice() {
                     [] => "gems".to_string(),
                     specs => specs

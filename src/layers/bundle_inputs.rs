@@ -1,7 +1,7 @@
 //! Everything that decides what Bundler installs: where none of it has changed, Bundler need not run.
 
 use crate::app::bundle_config::BundleConfig;
-use crate::app::gemfile_lock::SourceKind;
+use crate::app::gemfile_lock::Source;
 use crate::app::{App, Bundle};
 use crate::layers::ruby::RubyLayer;
 use fs_err as fs;
@@ -33,16 +33,12 @@ impl BundleInputs {
         for (name, value) in app.env.bundler_settings() {
             inputs.insert(name.to_string(), digest_of(value));
         }
-        for source in &bundle.lockfile.sources {
-            if source.kind == SourceKind::Path {
-                for remote in &source.remotes {
-                    let folder = bundle.paths.lockfile.with_file_name(remote);
-                    inputs.insert(
-                        format!("path gem `{remote}`"),
-                        digest_of_gem(&folder, &app.dir)?,
-                    );
-                }
-            }
+        for name in bundle.lockfile.sources.iter().filter_map(Source::folder) {
+            let folder = bundle.paths.lockfile.with_file_name(name);
+            inputs.insert(
+                format!("path gem `{name}`"),
+                digest_of_gem(&folder, &app.dir)?,
+            );
         }
         Ok(Self(inputs))
     }

@@ -19,16 +19,18 @@ pub(super) fn complete_cache(app: &App, bundle: &Bundle) -> Option<PathBuf> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     let sources = &bundle.lockfile.sources;
-    let has_gems = sources.iter().any(|source| source.kind == SourceKind::Gem);
+    let has_gems = sources
+        .iter()
+        .any(|source| matches!(source.kind, SourceKind::Gem(_)));
     (has_gems && sources.iter().all(|source| holds(&names, source))).then_some(folder)
 }
 
 /// Whether the folder's files hold the gems of a source. A gem that is locked for several platforms may be there for one.
 fn holds(names: &[String], source: &Source) -> bool {
     match source.kind {
-        SourceKind::Path => true,
-        SourceKind::Git | SourceKind::Plugin => false, // Where Bundler keeps these depends on more than the lockfile.
-        SourceKind::Gem => source.specs.iter().all(|spec| {
+        SourceKind::Path(_) => true,
+        SourceKind::Git(_) | SourceKind::Plugin(_) => false, // Where Bundler keeps these depends on more than the lockfile.
+        SourceKind::Gem(_) => source.specs.iter().all(|spec| {
             let gem = format!("{}-{}", spec.name, spec.version);
             names.iter().any(|name| {
                 name.strip_prefix(gem.as_str())
