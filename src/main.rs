@@ -62,7 +62,7 @@ impl Buildpack for Formation {
         report::step("Gems");
         match &app.bundle {
             Some(bundle) => {
-                gems::install(&context, &app, bundle, &ruby)?;
+                gems::install(&context, &app, bundle, &ruby, &supply)?;
             }
             None => report::detail("No Gemfile: no gems"),
         }

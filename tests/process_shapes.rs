@@ -104,6 +104,9 @@ fn faults_with_signals(container: &Container) -> Vec<String> {
     if took > PATIENCE {
         faults.push(format!("stopping took {took:.1?}"));
     }
+    if !faults.is_empty() {
+        faults.push(format!("{:?}", container.logs()));
+    }
     faults
 }
 

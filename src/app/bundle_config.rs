@@ -78,6 +78,13 @@ impl BundleConfig {
         self.settings.iter().any(|setting| setting.name == name)
     }
 
+    /// What a setting is set to; none for a list, or nothing.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.name == name)?;
+        Some(setting.value.as_str()).filter(|value| !value.is_empty())
+    }
+
     /// The Gemfile that the settings name, as written.
     #[must_use]
     pub fn gemfile(&self) -> Option<&Path> {

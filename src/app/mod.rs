@@ -6,6 +6,7 @@ pub mod command;
 pub mod detect;
 pub mod download_settings;
 pub mod gem_platform;
+pub mod gem_servers;
 pub mod gem_version;
 pub mod gemfile;
 pub mod gemfile_lock;

@@ -45,7 +45,8 @@ pub enum BundleInstallError {
     },
 }
 
-/// Runs `bundle install` with the layer's environment. Bundler's own state and the app's settings are in a temporary folder: nothing
+/// Runs `bundle install` with the layer's environment: from the app's `vendor/cache`, if that is complete, else from the folder of
+/// `archives`, if it has one, else from the servers. Bundler's own state and the app's settings are in a temporary folder: nothing
 /// is written into the app's folder or the build image.
 ///
 /// # Errors
@@ -55,6 +56,32 @@ pub fn run(
     bundle: &Bundle,
     ruby: &RubyLayer,
     env: &Env,
+    archives: Option<&Path>,
+) -> Result<(), BundleInstallError> {
+    if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
+        let what = format!("Running bundle install from {} alone", app.name_of(&cache));
+        return bundle_install(app, bundle, ruby, env, &what, Some(&cache));
+    }
+    let what = "Running bundle install";
+    if archives.is_some() {
+        match bundle_install(app, bundle, ruby, env, what, archives) {
+            Err(BundleInstallError::Failed { .. }) => {
+                report::detail("Not everything is here: again, with the gem servers");
+            }
+            result => return result,
+        }
+    }
+    bundle_install(app, bundle, ruby, env, what, None)
+}
+
+/// With a folder of archives, no server is asked.
+fn bundle_install(
+    app: &App,
+    bundle: &Bundle,
+    ruby: &RubyLayer,
+    env: &Env,
+    what: &str,
+    archives: Option<&Path>,
 ) -> Result<(), BundleInstallError> {
     let state = tempfile::tempdir().map_err(BundleInstallError::Settings)?;
     let config = state.path().join("app-config");
@@ -89,12 +116,10 @@ pub fn run(
             .env("SSL_CERT_FILE", &path)
             .env("GIT_SSL_CAINFO", &path);
     }
-    let mut what = "Running bundle install".to_string();
-    if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
-        what = format!("{what} from {} alone", app.name_of(&cache));
-        command.arg("--local");
-        // The lockfile's own Bundler would be downloaded.
-        if !app.env.sets("BUNDLE_VERSION") {
+    if let Some(archives) = archives {
+        command.arg("--local").env("BUNDLE_CACHE_PATH", archives);
+        // The lockfile's own Bundler would be downloaded, if it is not here.
+        if !has_locked_bundler(bundle, env) && !app.env.sets("BUNDLE_VERSION") {
             command.env("BUNDLE_VERSION", "system");
         }
     }
@@ -109,6 +134,18 @@ pub fn run(
     Err(BundleInstallError::Failed {
         status: output.status,
         help: help_for(&output, app, bundle),
+    })
+}
+
+/// Whether the gems have the Bundler that the lockfile asks for.
+fn has_locked_bundler(bundle: &Bundle, env: &Env) -> bool {
+    let Some(version) = &bundle.lockfile.bundled_with else {
+        return true;
+    };
+    env.get("GEM_PATH").is_some_and(|gems| {
+        Path::new(gems)
+            .join(format!("specifications/bundler-{version}.gemspec"))
+            .is_file()
     })
 }
 

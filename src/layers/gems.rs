@@ -7,10 +7,14 @@ use crate::app::user_env::UserEnv;
 use crate::app::{App, Bundle, bundle_config::BundleConfig};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
+use crate::layers::gem_cache;
 use crate::layers::left_overs::remove_left_overs;
+use crate::layers::pure_gems::PureGems;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, changed};
 use crate::report;
+use crate::supply::Supply;
+use crate::supply::file::FileError;
 use fs_err as fs;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
@@ -39,6 +43,10 @@ pub enum GemsLayerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     BundleInstall(#[from] BundleInstallError),
+    /// A gem is not the one that the lockfile names.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] FileError),
     /// The files that decide whether it has to run cannot be read.
     #[error("the files that the gems depend on cannot be read")]
     #[diagnostic(help(
@@ -72,6 +80,7 @@ pub fn install<B>(
     app: &App,
     bundle: &Bundle,
     ruby: &RubyLayer,
+    supply: &Supply,
 ) -> libcnb::Result<Env, B::Error>
 where
     B: Buildpack,
@@ -85,6 +94,7 @@ where
         inputs: BundleInputs::of(app, bundle, ruby)
             .map_err(|error| buildpack_error(GemsLayerError::Inputs(error)))?,
     };
+    let cache = gem_cache::open(context)?;
     let layer = context.cached_layer(
         layer_name!("gems"),
         CachedLayerDefinition {
@@ -139,8 +149,26 @@ where
         })?;
         write_config(&layer.path(), &bundle.config)
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
-        bundle_install::run(app, bundle, ruby, &env)
-            .map_err(|error| buildpack_error(error.into()))?;
+        let prepared = PureGems {
+            app,
+            bundle,
+            ruby,
+            target: &context.target,
+            env: &env,
+            gem_home: &gem_home(&layer.path(), ruby),
+            cache: &cache,
+            downloader: &supply.downloader,
+        }
+        .install()
+        .map_err(|error| buildpack_error(error.into()))?;
+        bundle_install::run(
+            app,
+            bundle,
+            ruby,
+            &env,
+            prepared.archives.as_ref().map(tempfile::TempDir::path),
+        )
+        .map_err(|error| buildpack_error(error.into()))?;
         remove_left_overs(&layer.path())
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
         report::detail(format!(

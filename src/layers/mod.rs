@@ -3,8 +3,10 @@
 mod bundle_inputs;
 pub mod bundle_install;
 pub mod formation;
+pub mod gem_cache;
 pub mod gems;
 mod left_overs;
+mod pure_gems;
 pub mod ruby;
 mod vendored_gems;
 

@@ -1,0 +1,85 @@
+//! Layer `gem-cache` (cache): the verified `.gem` archives of the lockfile's gems. They are in no image.
+
+use crate::layers::UNKNOWN_METADATA;
+use fs_err as fs;
+use libcnb::Buildpack;
+use libcnb::build::BuildContext;
+use libcnb::data::layer_name;
+use libcnb::layer::{
+    CachedLayerDefinition, InvalidMetadataAction, LayerState, RestoredLayerAction,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    layout: String,
+}
+
+/// The folder of the archives, as the last build left it. An archive gets into it only when it is verified, so it is kept whatever
+/// happened to that build.
+///
+/// # Errors
+/// The layer cannot be made.
+pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<PathBuf, B::Error> {
+    let layer = context.cached_layer(
+        layer_name!("gem-cache"),
+        CachedLayerDefinition {
+            build: false,
+            launch: false,
+            invalid_metadata_action: &|_| {
+                (
+                    InvalidMetadataAction::DeleteLayer,
+                    UNKNOWN_METADATA.to_string(),
+                )
+            },
+            restored_layer_action: &|_: &Metadata, _| {
+                (RestoredLayerAction::KeepLayer, String::new())
+            },
+        },
+    )?;
+    if matches!(layer.state, LayerState::Empty { .. }) {
+        layer.write_metadata(Metadata {
+            layout: "1".to_string(),
+        })?;
+    }
+    Ok(layer.path())
+}
+
+/// Removes every archive but those of these gems, and what a killed build left.
+///
+/// # Errors
+/// The folder cannot be read or written.
+pub fn keep_only(folder: &Path, full_names: &BTreeSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let gem = name.to_str().and_then(|name| name.strip_suffix(".gem"));
+        if !gem.is_some_and(|gem| full_names.contains(gem)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_lockfile_no_longer_names_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["rack-3.1.20.gem", "rack-3.1.19.gem", ".tmpAbCdEf"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        keep_only(folder.path(), &BTreeSet::from(["rack-3.1.20".to_string()])).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["rack-3.1.20.gem"]);
+    }
+}

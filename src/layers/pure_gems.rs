@@ -1,0 +1,374 @@
+//! Installing gems that need no compiler, past Bundler: their archives are fetched and unpacked side by side, and one Ruby process has
+//! RubyGems write their specifications and programs. Bundler installs what is left, and has the last word.
+
+use crate::app::gem_platform::GemPlatform;
+use crate::app::gem_servers::GemServers;
+use crate::app::{App, Bundle};
+use crate::layers::gem_cache;
+use crate::layers::ruby::RubyLayer;
+use crate::report;
+use crate::supply::download::{Downloader, Sha256Hex};
+use crate::supply::file::FileError;
+use crate::supply::gem_archive::{GemArchive, GemFile, fetch_all};
+use fs_err as fs;
+use libcnb::{Env, Target};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+const DRIVER: &str = include_str!("pure_gems.rb");
+
+/// Settings of Bundler that change how gems are installed: it is left to Bundler then.
+const LEFT_TO_BUNDLER: [&str; 3] = [
+    "BUNDLE_TRUST___POLICY",
+    "BUNDLE_NO_INSTALL",
+    "BUNDLE_PLUGINS",
+];
+
+/// What Bundler finds.
+pub(super) struct Prepared {
+    /// The archives of the gems that it has to install, if all are here: with them it needs no server.
+    pub(super) archives: Option<tempfile::TempDir>,
+}
+
+/// Where everything is.
+pub(super) struct PureGems<'a> {
+    pub(super) app: &'a App,
+    pub(super) bundle: &'a Bundle,
+    pub(super) ruby: &'a RubyLayer,
+    pub(super) target: &'a Target,
+    /// Of Bundler's and RubyGems' processes.
+    pub(super) env: &'a Env,
+    /// Where RubyGems keeps the gems of one ABI.
+    pub(super) gem_home: &'a Path,
+    /// Where archives are kept.
+    pub(super) cache: &'a Path,
+    pub(super) downloader: &'a Downloader,
+}
+
+impl PureGems<'_> {
+    /// Installs what can be installed. Whatever keeps it from that, but for an archive that is not the published one, is Bundler's to
+    /// deal with, and told in the log.
+    ///
+    /// # Errors
+    /// An archive is not the one that the lockfile names.
+    pub(super) fn install(&self) -> Result<Prepared, FileError> {
+        let nothing = Prepared { archives: None };
+        let Some(archives) = self.archives() else {
+            return Ok(nothing);
+        };
+        match self.try_install(&archives) {
+            Ok(prepared) => Ok(prepared),
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::LeftToBundler(reason)) => {
+                report::detail(format!("Leaving the rest to Bundler: {reason}"));
+                Ok(nothing)
+            }
+        }
+    }
+
+    /// The archives of the lockfile's gems for this target; none where only Bundler can tell.
+    fn archives(&self) -> Option<Vec<GemArchive>> {
+        let config = &self.bundle.config;
+        let is_set = |name: &&str| config.sets(name) || self.app.env.sets(name);
+        if LEFT_TO_BUNDLER.iter().any(|name| is_set(&name)) {
+            return None;
+        }
+        const FORCE: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
+        let force = config.value(FORCE).or_else(|| self.app.env.get(FORCE));
+        let local = GemPlatform::linux(
+            architecture(&self.target.arch),
+            self.target.distro_name == "alpine",
+        );
+        let lockfile = &self.bundle.lockfile;
+        let choice = lockfile.gems_for(&local, force.is_some_and(|value| value != "false"));
+        if choice.servers_decide {
+            return None;
+        }
+        let servers = GemServers {
+            env: &self.app.env,
+            config,
+        };
+        let archives = choice.gems.iter().filter_map(|gem| {
+            let full_name = gem.spec.full_name();
+            let sources = gem.servers()?;
+            Some(GemArchive {
+                urls: sources
+                    .iter()
+                    .filter_map(|source| servers.archive(source, &full_name))
+                    .collect(),
+                checksums: gem
+                    .checksums
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|checksum| checksum.algorithm == "sha256")
+                    .map(|checksum| Sha256Hex(checksum.digest.clone()))
+                    .collect(),
+                full_name,
+            })
+        });
+        let bundler = self.bundler(&servers);
+        Some(archives.chain(bundler).collect())
+    }
+
+    /// The lockfile's own Bundler, where Ruby has another.
+    fn bundler(&self, servers: &GemServers<'_>) -> Option<GemArchive> {
+        if self.bundle.config.sets("BUNDLE_VERSION") || self.app.env.sets("BUNDLE_VERSION") {
+            return None;
+        }
+        let version = self.bundle.lockfile.bundled_with.as_ref()?;
+        let full_name = format!("bundler-{version}");
+        let default = format!(
+            "lib/ruby/gems/{}/specifications/default/{full_name}.gemspec",
+            self.ruby.abi
+        );
+        if self.ruby.path.join(default).is_file() {
+            return None;
+        }
+        let checksums = self.bundle.lockfile.checksums.as_ref();
+        let checksums = checksums.and_then(|checksums| checksums.of(&full_name));
+        Some(GemArchive {
+            urls: servers
+                .archive("https://rubygems.org/", &full_name)
+                .into_iter()
+                .collect(),
+            checksums: checksums
+                .unwrap_or_default()
+                .iter()
+                .filter(|checksum| checksum.algorithm == "sha256")
+                .map(|checksum| Sha256Hex(checksum.digest.clone()))
+                .collect(),
+            full_name,
+        })
+    }
+
+    fn try_install(&self, archives: &[GemArchive]) -> Result<Prepared, Stop> {
+        let started = Instant::now();
+        let all: BTreeSet<_> = archives
+            .iter()
+            .map(|archive| archive.full_name.clone())
+            .collect();
+        gem_cache::keep_only(self.cache, &all)?;
+        let state = tempfile::tempdir()?;
+        let (driver, names) = Driver::start(self, state.path())?;
+        let wanted: Vec<_> = archives
+            .iter()
+            .filter(|archive| {
+                names.is_needed(&archive.full_name) && !self.is_installed(&archive.full_name)
+            })
+            .cloned()
+            .collect();
+        let unpacked = Mutex::new(0);
+        let for_bundler = Mutex::new(Vec::new());
+        let failure = Mutex::new(None);
+        let fetched = fetch_all(&wanted, self.cache, self.downloader, &|archive, path| {
+            match self.unpack(archive, path, state.path()) {
+                Ok(Some(specification)) => {
+                    *lock(&unpacked) += 1;
+                    if let Err(error) = driver.write(&specification) {
+                        lock(&failure).get_or_insert(error.to_string());
+                    }
+                }
+                Ok(None) => lock(&for_bundler).push(path.to_path_buf()),
+                Err(error) => {
+                    // It is not trusted again.
+                    let _ = fs::remove_file(path);
+                    lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
+                }
+            }
+        })?;
+        driver.finish()?;
+        if fetched.count > 0 {
+            report::detail(format!(
+                "Fetched {} gem archives, {:.1} MB, all verified",
+                fetched.count,
+                megabytes(fetched.bytes)
+            ));
+        }
+        let unpacked = *lock(&unpacked);
+        if unpacked > 0 {
+            report::detail(format!(
+                "Installed {unpacked} gems that need no compiler ({:.1} s)",
+                started.elapsed().as_secs_f32()
+            ));
+        }
+        if let Some(reason) = fetched.failure.or(lock(&failure).take()) {
+            return Err(Stop::LeftToBundler(reason));
+        }
+        // One that RubyGems has refused is Bundler's too.
+        let refused = wanted
+            .iter()
+            .filter(|archive| !self.is_installed(&archive.full_name))
+            .map(|archive| archive.path(self.cache));
+        let mut for_bundler = lock(&for_bundler);
+        for_bundler.extend(refused);
+        self.for_bundler(&for_bundler)
+    }
+
+    /// Bundler's part of the archives, in a folder of their own.
+    fn for_bundler(&self, paths: &[PathBuf]) -> Result<Prepared, Stop> {
+        let folder = tempfile::tempdir()?;
+        let paths: BTreeSet<_> = paths.iter().collect();
+        for path in paths {
+            let name = path.file_name().unwrap_or_default();
+            std::os::unix::fs::symlink(path, folder.path().join(name))?;
+        }
+        Ok(Prepared {
+            archives: Some(folder),
+        })
+    }
+
+    fn is_installed(&self, full_name: &str) -> bool {
+        let specification = format!("specifications/{full_name}.gemspec");
+        self.gem_home.join(specification).is_file()
+            && self.gem_home.join("gems").join(full_name).is_dir()
+    }
+
+    /// Puts a gem's files into their place, and its specification into a file; none for a gem that has to be compiled.
+    fn unpack(
+        &self,
+        archive: &GemArchive,
+        path: &Path,
+        state: &Path,
+    ) -> io::Result<Option<PathBuf>> {
+        let gem = GemFile::read(path, !archive.checksums.is_empty())?;
+        if !gem.is_pure() {
+            return Ok(None);
+        }
+        let gems = self.gem_home.join("gems");
+        let partial = gems.join(format!(".{}.partial", archive.full_name));
+        let place = gems.join(&archive.full_name);
+        for folder in [&partial, &place] {
+            if folder.exists() {
+                fs::remove_dir_all(folder)?;
+            }
+        }
+        gem.unpack(&partial)?;
+        fs::rename(partial, place)?;
+        let specification = state.join(format!("{}.yaml", archive.full_name));
+        fs::write(&specification, &gem.specification)?;
+        Ok(Some(specification))
+    }
+}
+
+fn architecture(target: &str) -> &str {
+    match target {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // Nobody counts the bytes of a petabyte.
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Why nothing more is installed here.
+enum Stop {
+    Refused(FileError),
+    LeftToBundler(String),
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::LeftToBundler(error.to_string())
+    }
+}
+
+/// The Ruby process that writes specifications.
+struct Driver {
+    child: Child,
+    stdin: Mutex<ChildStdin>,
+    errors: PathBuf,
+}
+
+/// The names of the gems that the Gemfile needs.
+struct Names(BTreeSet<String>);
+
+impl Names {
+    /// Of a full name, `nokogiri-1.18.2-x86_64-linux`, the name is what stands before a version; it may hold dashes itself.
+    fn is_needed(&self, full_name: &str) -> bool {
+        full_name.starts_with("bundler-")
+            || full_name
+                .match_indices('-')
+                .any(|(dash, _)| self.0.contains(&full_name[..dash]))
+    }
+}
+
+impl Driver {
+    fn start(gems: &PureGems<'_>, state: &Path) -> Result<(Self, Names), Stop> {
+        let script = state.join("pure_gems.rb");
+        fs::write(&script, DRIVER)?;
+        let errors = state.join("errors");
+        let mut child = Command::new(gems.ruby.path.join("bin/ruby"))
+            .arg(script)
+            .current_dir(&gems.app.dir)
+            .env_clear()
+            .envs(gems.env)
+            .env("BUNDLE_USER_HOME", state)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&errors)?)
+            .spawn()?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Stop::LeftToBundler("Ruby has no input or output".into()));
+        };
+        let mut driver = Self {
+            child,
+            stdin: Mutex::new(stdin),
+            errors,
+        };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        match serde_json::from_str(&line) {
+            Ok(names) => Ok((driver, Names(names))),
+            Err(_) => {
+                let _ = driver.child.wait();
+                Err(driver.failed())
+            }
+        }
+    }
+
+    fn write(&self, specification: &Path) -> io::Result<()> {
+        writeln!(lock(&self.stdin), "{}", specification.display())
+    }
+
+    fn finish(self) -> Result<(), Stop> {
+        let Self {
+            mut child,
+            stdin,
+            errors,
+        } = self;
+        drop(stdin);
+        if child.wait()?.success() {
+            return Ok(());
+        }
+        Err(failed(&errors))
+    }
+
+    fn failed(&self) -> Stop {
+        failed(&self.errors)
+    }
+}
+
+fn failed(errors: &Path) -> Stop {
+    let text = fs::read_to_string(errors).unwrap_or_default();
+    let first = text.lines().next().unwrap_or("Ruby ended early");
+    Stop::LeftToBundler(first.to_string())
+}
