@@ -3,6 +3,7 @@
 mod app_mistakes;
 mod graceful_end;
 mod killed;
+mod lockfiles;
 mod native_gem;
 mod process_shapes;
 mod rebuild;
