@@ -2,7 +2,6 @@
 
 use crate::rig::variable;
 use formation::app::gem_platform::GemPlatform;
-use formation::app::gem_version::GemRequirement;
 use formation::app::gemfile_lock::{Dependency, GemfileLock, Source, SourceKind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -276,11 +275,7 @@ fn source(source: &Source) -> Value {
 
 /// `Gem::Requirement#as_list`, sorted.
 fn requirement(dependency: &Dependency) -> Vec<String> {
-    let text = if dependency.requirement == GemRequirement::any() {
-        ">= 0".to_string()
-    } else {
-        dependency.requirement.to_string()
-    };
+    let text = dependency.requirement.to_string();
     let conditions = text.split(", ").map(|condition| {
         match condition.starts_with(|c: char| c.is_ascii_digit()) {
             true => format!("= {condition}"),
