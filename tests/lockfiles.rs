@@ -277,9 +277,10 @@ fn source(source: &Source) -> Value {
 fn requirement(dependency: &Dependency) -> Vec<String> {
     let text = dependency.requirement.to_string();
     let conditions = text.split(", ").map(|condition| {
-        match condition.starts_with(|c: char| c.is_ascii_digit()) {
-            true => format!("= {condition}"),
-            false => condition.to_string(),
+        if condition.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("= {condition}")
+        } else {
+            condition.to_string()
         }
     });
     let mut conditions: Vec<_> = conditions.collect();
