@@ -1,9 +1,12 @@
 //! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
 
 mod app_mistakes;
+mod build_phase;
 mod certificates;
+mod gems;
 mod graceful_end;
 mod killed;
+mod lockfiles;
 mod native_gem;
 mod offline;
 mod process_shapes;

@@ -254,7 +254,7 @@ mod tests {
             env: Env::new(),
         };
         let bundle = app.bundle.as_ref().unwrap();
-        assert_report!(run(&app, bundle, &ruby, &ruby.env).unwrap_err());
+        assert_report!(run(&app, bundle, &ruby, &ruby.env, None).unwrap_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 # Writes what RubyGems writes for a gem whose files are in their place already: its specification and its programs.
 #
-# Prints the names of the gems that the Gemfile asks for, in the groups that are chosen, and of those that they need: JSON, one line.
+# Prints the names of the gems that the Gemfile asks for, in the groups that are chosen, and of those that they need, Bundler among them: JSON, one line.
 # Then reads a line for each gem, the path of its specification as YAML, until the input ends. A gem that this Ruby or this RubyGems does
 # not suit is passed over: it is for Bundler to say why.
 
@@ -17,7 +17,7 @@ while (name = wanted.shift)
   names[name] = true
   locked.fetch(name, []).each { |spec| wanted.concat(spec.dependencies.map(&:name)) }
 end
-puts JSON.generate(names.keys)
+puts JSON.generate([*names.keys, "bundler"])
 $stdout.flush
 
 home = Bundler.bundle_path.to_s

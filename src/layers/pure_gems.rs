@@ -3,9 +3,11 @@
 
 use crate::app::gem_platform::GemPlatform;
 use crate::app::gem_servers::GemServers;
+use crate::app::gemfile_lock::Checksum;
 use crate::app::{App, Bundle};
 use crate::layers::gem_cache;
 use crate::layers::ruby::RubyLayer;
+use crate::layers::vendored_gems;
 use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
@@ -18,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
+
+/// Bundler's setting that leaves precompiled gems alone.
+const FORCE_RUBY_PLATFORM: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
 
 const DRIVER: &str = include_str!("pure_gems.rb");
 
@@ -72,17 +77,18 @@ impl PureGems<'_> {
 
     /// The archives of the lockfile's gems for this target; none where only Bundler can tell.
     fn archives(&self) -> Option<Vec<GemArchive>> {
+        if vendored_gems::complete_cache(self.app, self.bundle).is_some() {
+            return None; // Bundler has all that it needs.
+        }
         let config = &self.bundle.config;
         let is_set = |name: &&str| config.sets(name) || self.app.env.sets(name);
-        if LEFT_TO_BUNDLER.iter().any(|name| is_set(&name)) {
+        if LEFT_TO_BUNDLER.iter().any(is_set) {
             return None;
         }
-        const FORCE: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
-        let force = config.value(FORCE).or_else(|| self.app.env.get(FORCE));
-        let local = GemPlatform::linux(
-            architecture(&self.target.arch),
-            self.target.distro_name == "alpine",
-        );
+        let force = config
+            .value(FORCE_RUBY_PLATFORM)
+            .or_else(|| self.app.env.get(FORCE_RUBY_PLATFORM));
+        let local = GemPlatform::linux(&self.target.arch, self.target.distro_name == "alpine");
         let lockfile = &self.bundle.lockfile;
         let choice = lockfile.gems_for(&local, force.is_some_and(|value| value != "false"));
         if choice.servers_decide {
@@ -96,17 +102,14 @@ impl PureGems<'_> {
             let full_name = gem.spec.full_name();
             let sources = gem.servers()?;
             Some(GemArchive {
+                name: gem.spec.name.clone(),
+                // As Bundler does, the last first.
                 urls: sources
                     .iter()
+                    .rev()
                     .filter_map(|source| servers.archive(source, &full_name))
                     .collect(),
-                checksums: gem
-                    .checksums
-                    .unwrap_or_default()
-                    .iter()
-                    .filter(|checksum| checksum.algorithm == "sha256")
-                    .map(|checksum| Sha256Hex(checksum.digest.clone()))
-                    .collect(),
+                checksums: sha256s(gem.checksums),
                 full_name,
             })
         });
@@ -131,16 +134,12 @@ impl PureGems<'_> {
         let checksums = self.bundle.lockfile.checksums.as_ref();
         let checksums = checksums.and_then(|checksums| checksums.of(&full_name));
         Some(GemArchive {
+            name: "bundler".to_string(),
             urls: servers
                 .archive("https://rubygems.org/", &full_name)
                 .into_iter()
                 .collect(),
-            checksums: checksums
-                .unwrap_or_default()
-                .iter()
-                .filter(|checksum| checksum.algorithm == "sha256")
-                .map(|checksum| Sha256Hex(checksum.digest.clone()))
-                .collect(),
+            checksums: sha256s(checksums),
             full_name,
         })
     }
@@ -157,7 +156,7 @@ impl PureGems<'_> {
         let wanted: Vec<_> = archives
             .iter()
             .filter(|archive| {
-                names.is_needed(&archive.full_name) && !self.is_installed(&archive.full_name)
+                names.contains(&archive.name) && !self.is_installed(&archive.full_name)
             })
             .cloned()
             .collect();
@@ -179,8 +178,10 @@ impl PureGems<'_> {
                     lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
                 }
             }
-        })?;
-        driver.finish()?;
+        });
+        let finished = driver.finish();
+        let fetched = fetched?;
+        finished?;
         if fetched.count > 0 {
             report::detail(format!(
                 "Fetched {} gem archives, {:.1} MB, all verified",
@@ -205,19 +206,8 @@ impl PureGems<'_> {
             .map(|archive| archive.path(self.cache));
         let mut for_bundler = lock(&for_bundler);
         for_bundler.extend(refused);
-        self.for_bundler(&for_bundler)
-    }
-
-    /// Bundler's part of the archives, in a folder of their own.
-    fn for_bundler(&self, paths: &[PathBuf]) -> Result<Prepared, Stop> {
-        let folder = tempfile::tempdir()?;
-        let paths: BTreeSet<_> = paths.iter().collect();
-        for path in paths {
-            let name = path.file_name().unwrap_or_default();
-            std::os::unix::fs::symlink(path, folder.path().join(name))?;
-        }
         Ok(Prepared {
-            archives: Some(folder),
+            archives: Some(folder_of(&for_bundler)?),
         })
     }
 
@@ -254,12 +244,23 @@ impl PureGems<'_> {
     }
 }
 
-fn architecture(target: &str) -> &str {
-    match target {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => other,
+/// A folder of these archives alone.
+fn folder_of(paths: &[PathBuf]) -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    for path in paths.iter().collect::<BTreeSet<_>>() {
+        let name = path.file_name().unwrap_or_default();
+        std::os::unix::fs::symlink(path, folder.path().join(name))?;
     }
+    Ok(folder)
+}
+
+/// Bundler knows no other digests.
+fn sha256s(checksums: Option<&[Checksum]>) -> Vec<Sha256Hex> {
+    let checksums = checksums.unwrap_or_default().iter();
+    checksums
+        .filter(|checksum| checksum.algorithm == "sha256")
+        .map(|checksum| Sha256Hex(checksum.digest.clone()))
+        .collect()
 }
 
 #[allow(clippy::cast_precision_loss)] // Nobody counts the bytes of a petabyte.
@@ -298,21 +299,9 @@ struct Driver {
     errors: PathBuf,
 }
 
-/// The names of the gems that the Gemfile needs.
-struct Names(BTreeSet<String>);
-
-impl Names {
-    /// Of a full name, `nokogiri-1.18.2-x86_64-linux`, the name is what stands before a version; it may hold dashes itself.
-    fn is_needed(&self, full_name: &str) -> bool {
-        full_name.starts_with("bundler-")
-            || full_name
-                .match_indices('-')
-                .any(|(dash, _)| self.0.contains(&full_name[..dash]))
-    }
-}
-
 impl Driver {
-    fn start(gems: &PureGems<'_>, state: &Path) -> Result<(Self, Names), Stop> {
+    /// Returns the names of the gems that the Gemfile needs, too.
+    fn start(gems: &PureGems<'_>, state: &Path) -> Result<(Self, BTreeSet<String>), Stop> {
         let script = state.join("pure_gems.rb");
         fs::write(&script, DRIVER)?;
         let errors = state.join("errors");
@@ -329,20 +318,18 @@ impl Driver {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Stop::LeftToBundler("Ruby has no input or output".into()));
         };
-        let mut driver = Self {
+        let driver = Self {
             child,
             stdin: Mutex::new(stdin),
             errors,
         };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        match serde_json::from_str(&line) {
-            Ok(names) => Ok((driver, Names(names))),
-            Err(_) => {
-                let _ = driver.child.wait();
-                Err(driver.failed())
-            }
+        if let Ok(names) = serde_json::from_str(&line) {
+            return Ok((driver, names));
         }
+        driver.finish()?;
+        Err(Stop::LeftToBundler("Ruby named no gems".into()))
     }
 
     fn write(&self, specification: &Path) -> io::Result<()> {
@@ -361,12 +348,9 @@ impl Driver {
         }
         Err(failed(&errors))
     }
-
-    fn failed(&self) -> Stop {
-        failed(&self.errors)
-    }
 }
 
+/// What Ruby said first before it ended.
 fn failed(errors: &Path) -> Stop {
     let text = fs::read_to_string(errors).unwrap_or_default();
     let first = text.lines().next().unwrap_or("Ruby ended early");

@@ -115,7 +115,12 @@ mod tests {
         let right = Sha256Hex(hex::encode(Sha256::digest("gem")));
         let wrong = Sha256Hex("0".repeat(64));
 
-        let refused = fetch(&downloader, &url, &[wrong.clone()], &destination);
+        let refused = fetch(
+            &downloader,
+            &url,
+            std::slice::from_ref(&wrong),
+            &destination,
+        );
         assert!(matches!(refused, Err(FileError::Checksum { .. })));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 

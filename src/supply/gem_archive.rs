@@ -15,6 +15,8 @@ use url::Url;
 /// A gem that is to be fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GemArchive {
+    /// Such as `nokogiri`.
+    pub name: String,
     /// Such as `nokogiri-1.18.2-x86_64-linux-gnu`.
     pub full_name: String,
     /// Where it may be, in the order in which they are asked.
@@ -206,4 +208,137 @@ fn has_checksum(checksums: &str, name: &str, bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn tarball(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, mode, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(*mode);
+            builder.append_data(&mut header, name, *bytes).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    /// An archive as `gem build` makes it.
+    fn gem(extensions: &str, damaged: bool) -> Vec<u8> {
+        let metadata = gzipped(
+            format!("--- !ruby/object:Gem::Specification\nname: x\n{extensions}").as_bytes(),
+        );
+        let data = gzipped(&tarball(&[
+            ("lib/x.rb", 0o664, b"X = 1"),
+            ("exe/x", 0o755, b"#!ruby"),
+        ]));
+        let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+        let checksums = format!(
+            "---\nSHA256:\n  metadata.gz: {}\n  data.tar.gz: '{}'\nSHA512:\n  metadata.gz: 0\n",
+            digest(&metadata),
+            digest(if damaged { b"other" } else { &data })
+        );
+        tarball(&[
+            ("metadata.gz", 0o444, &metadata),
+            ("data.tar.gz", 0o444, &data),
+            ("checksums.yaml.gz", 0o444, &gzipped(checksums.as_bytes())),
+        ])
+    }
+
+    fn archive(name: &str, folder: &Path, checksums: Vec<Sha256Hex>) -> GemArchive {
+        GemArchive {
+            name: name.into(),
+            full_name: format!("{name}-1.0"),
+            urls: vec![Url::from_file_path(folder.join(name)).unwrap()],
+            checksums,
+        }
+    }
+
+    #[test]
+    fn a_gem_is_unpacked_as_by_rubygems() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x-1.0.gem");
+        fs::write(&path, gem("extensions: []\n", false)).unwrap();
+        let gem = GemFile::read(&path, false).unwrap();
+        assert!(gem.is_pure());
+        let place = folder.path().join("x-1.0");
+        gem.unpack(&place).unwrap();
+        for (name, mode) in [("lib/x.rb", 0o644), ("exe/x", 0o755)] {
+            let metadata = fs::metadata(place.join(name)).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{name}");
+            assert!(metadata.modified().unwrap().elapsed().unwrap().as_secs() < 60);
+        }
+    }
+
+    #[test]
+    fn a_gem_that_has_to_be_compiled_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x-1.0.gem");
+        for extensions in ["extensions:\n- ext/x/extconf.rb\n", ""] {
+            fs::write(&path, gem(extensions, false)).unwrap();
+            assert!(
+                !GemFile::read(&path, false).unwrap().is_pure(),
+                "{extensions}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_locked_checksum_its_own_have_to_be_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x-1.0.gem");
+        fs::write(&path, gem("extensions: []\n", true)).unwrap();
+        assert!(GemFile::read(&path, true).is_ok());
+        let error = GemFile::read(&path, false).err().unwrap();
+        assert_eq!(error.to_string(), "data.tar.gz does not have its checksum");
+        fs::write(&path, "no archive").unwrap();
+        assert!(GemFile::read(&path, true).is_err());
+    }
+
+    #[test]
+    fn archives_are_fetched_once_and_a_wrong_one_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("cache");
+        fs::create_dir(&cache).unwrap();
+        fs::write(folder.path().join("a"), "a").unwrap();
+        fs::write(folder.path().join("b"), "b").unwrap();
+        let right = Sha256Hex(hex::encode(Sha256::digest("a")));
+        let archives = [
+            archive("a", folder.path(), vec![right.clone()]),
+            archive("b", folder.path(), Vec::new()),
+        ];
+        let taken = Mutex::new(Vec::new());
+        let fetch = |archives: &[GemArchive]| {
+            fetch_all(archives, &cache, &Downloader::default(), &|archive, _| {
+                taken.lock().unwrap().push(archive.full_name.clone());
+            })
+        };
+        assert_eq!(fetch(&archives).unwrap().count, 2);
+        let again = fetch(&archives).unwrap();
+        assert_eq!((again.count, again.bytes), (0, 0));
+        assert_eq!(taken.lock().unwrap().len(), 4);
+
+        fs::remove_file(cache.join("a-1.0.gem")).unwrap();
+        let wrong = [
+            archive("b", folder.path(), Vec::new()),
+            archive("a", folder.path(), vec![Sha256Hex("0".repeat(64))]),
+        ];
+        assert!(matches!(fetch(&wrong), Err(FileError::Checksum { .. })));
+        assert!(!cache.join("a-1.0.gem").exists());
+
+        let gone = [archive("gone", folder.path(), vec![right])];
+        assert!(fetch(&gone).unwrap().failure.is_some());
+    }
 }

@@ -26,9 +26,9 @@ pub(in crate::supply) const MOST_CONNECTIONS: usize = 16;
 pub(super) struct Http {
     proxies: Proxies,
     certificates: CaCertificates,
-    http: OnceLock<Agent>,
+    plain: OnceLock<Agent>,
     /// Made when it is needed: reading the build image's own certificates takes a while.
-    https: OnceLock<Agent>,
+    tls: OnceLock<Agent>,
 }
 
 /// From where on a file is wanted, if it is still the same.
@@ -54,8 +54,8 @@ impl Http {
         Self {
             proxies: settings.proxies.clone(),
             certificates: settings.certificates.clone(),
-            http: OnceLock::new(),
-            https: OnceLock::new(),
+            plain: OnceLock::new(),
+            tls: OnceLock::new(),
         }
     }
 
@@ -128,14 +128,14 @@ impl Http {
     /// The agent for a URL's scheme, whose connections are kept for the next request to the same server.
     fn agent(&self, url: &Url) -> &Agent {
         if url.scheme() == "https" {
-            self.https.get_or_init(|| {
+            self.tls.get_or_init(|| {
                 let tls = TlsConfig::builder()
                     .root_certs(RootCerts::Specific(Arc::new(self.read_roots())))
                     .build();
                 config().tls_config(tls).build().into()
             })
         } else {
-            self.http.get_or_init(|| config().build().into())
+            self.plain.get_or_init(|| config().build().into())
         }
     }
 
