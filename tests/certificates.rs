@@ -60,7 +60,17 @@ fn downloads_and_bundler_trust_the_platforms_certificates() {
     fs::write(bindings.join("company/root.pem"), authority).expect("a file");
     let trusted = build("trusted");
     assert!(trusted.succeeded, "{}", trusted.log);
-    assert_contains!(trusted.log, "Fetching sinatra 4.1.1");
+    assert_contains!(trusted.log, "Fetched 12 gems, ");
+
+    // Some settings leave everything to Bundler: it trusts the issuer too.
+    let by_bundler = PackBuild::run(
+        "trusted-by-bundler",
+        Path::new("fixtures/ruby-sample-app"),
+        Path::new(buildpack()),
+        &[&options[..], &["--env", "BUNDLE_PLUGINS=false"]].concat(),
+    );
+    assert!(by_bundler.succeeded, "{}", by_bundler.log);
+    assert_contains!(by_bundler.log, "Fetching sinatra 4.1.1");
 }
 
 /// The engine's bridge gateway, where every build reaches this machine: the rig's server is there too.

@@ -149,7 +149,7 @@ fn has_locked_bundler(bundle: &Bundle, env: &Env) -> bool {
     })
 }
 
-fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
+pub(super) fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("config"), bundle.config.for_build())
 }

@@ -9,8 +9,8 @@ use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
 use crate::layers::gem_cache;
 use crate::layers::left_overs::remove_left_overs;
-use crate::layers::pure_gems::PureGems;
 use crate::layers::ruby::RubyLayer;
+use crate::layers::unpacked_gems::UnpackedGems;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, changed};
 use crate::report;
 use crate::supply::Supply;
@@ -149,7 +149,7 @@ where
         })?;
         write_config(&layer.path(), &bundle.config)
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
-        let prepared = PureGems {
+        let prepared = UnpackedGems {
             app,
             bundle,
             ruby,
@@ -269,7 +269,8 @@ fn installed_gems(layer: &Path, ruby: &RubyLayer) -> usize {
         .unwrap_or_default()
 }
 
-fn counted(gems: usize) -> String {
+/// Of gems, in words.
+pub(super) fn counted(gems: usize) -> String {
     format!("{gems} gem{}", if gems == 1 { "" } else { "s" })
 }
 

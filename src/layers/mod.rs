@@ -6,8 +6,8 @@ pub mod formation;
 pub mod gem_cache;
 pub mod gems;
 mod left_overs;
-mod pure_gems;
 pub mod ruby;
+mod unpacked_gems;
 mod vendored_gems;
 
 use libcnb::Target;

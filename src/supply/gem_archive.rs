@@ -156,14 +156,6 @@ impl GemFile {
         })
     }
 
-    /// Whether nothing has to be compiled when it is installed: RubyGems writes it in this one way.
-    #[must_use]
-    pub fn is_pure(&self) -> bool {
-        self.specification
-            .lines()
-            .any(|line| line == "extensions: []")
-    }
-
     /// Puts the gem's files into a folder, as RubyGems does: they are as new as they are, and not for others to write.
     ///
     /// # Errors
@@ -236,10 +228,8 @@ mod tests {
     }
 
     /// An archive as `gem build` makes it.
-    fn gem(extensions: &str, damaged: bool) -> Vec<u8> {
-        let metadata = gzipped(
-            format!("--- !ruby/object:Gem::Specification\nname: x\n{extensions}").as_bytes(),
-        );
+    fn gem(damaged: bool) -> Vec<u8> {
+        let metadata = gzipped(b"--- !ruby/object:Gem::Specification\nname: x\n");
         let data = gzipped(&tarball(&[
             ("lib/x.rb", 0o664, b"X = 1"),
             ("exe/x", 0o755, b"#!ruby"),
@@ -270,9 +260,9 @@ mod tests {
     fn a_gem_is_unpacked_as_by_rubygems() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x-1.0.gem");
-        fs::write(&path, gem("extensions: []\n", false)).unwrap();
+        fs::write(&path, gem(false)).unwrap();
         let gem = GemFile::read(&path, false).unwrap();
-        assert!(gem.is_pure());
+        assert!(gem.specification.contains("name: x"));
         let place = folder.path().join("x-1.0");
         gem.unpack(&place).unwrap();
         for (name, mode) in [("lib/x.rb", 0o644), ("exe/x", 0o755)] {
@@ -283,23 +273,10 @@ mod tests {
     }
 
     #[test]
-    fn a_gem_that_has_to_be_compiled_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x-1.0.gem");
-        for extensions in ["extensions:\n- ext/x/extconf.rb\n", ""] {
-            fs::write(&path, gem(extensions, false)).unwrap();
-            assert!(
-                !GemFile::read(&path, false).unwrap().is_pure(),
-                "{extensions}"
-            );
-        }
-    }
-
-    #[test]
     fn without_a_locked_checksum_its_own_have_to_be_right() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x-1.0.gem");
-        fs::write(&path, gem("extensions: []\n", true)).unwrap();
+        fs::write(&path, gem(true)).unwrap();
         assert!(GemFile::read(&path, true).is_ok());
         let error = GemFile::read(&path, false).err().unwrap();
         assert_eq!(error.to_string(), "data.tar.gz does not have its checksum");

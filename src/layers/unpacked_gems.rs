@@ -1,13 +1,14 @@
-//! Installing gems that need no compiler, past Bundler: their archives are fetched and unpacked side by side, and one Ruby process has
-//! RubyGems write their specifications and programs. Bundler installs what is left, and has the last word.
+//! Installing gems past Bundler: their archives are fetched and unpacked side by side, and one Ruby process has RubyGems do the rest, with
+//! a process for each compilation. Bundler installs what is left (gems of git, and what went wrong), and has the last word.
 
 use crate::app::gem_platform::GemPlatform;
 use crate::app::gem_servers::GemServers;
 use crate::app::gemfile_lock::Checksum;
 use crate::app::{App, Bundle};
-use crate::layers::gem_cache;
+use crate::layers::gems::counted;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
+use crate::layers::{bundle_install, gem_cache};
 use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
@@ -17,14 +18,17 @@ use libcnb::{Env, Target};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 /// Bundler's setting that leaves precompiled gems alone.
 const FORCE_RUBY_PLATFORM: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
 
-const DRIVER: &str = include_str!("pure_gems.rb");
+const NAMED_AT_MOST: usize = 5;
+
+const DRIVER: &str = include_str!("unpacked_gems.rb");
 
 /// Settings of Bundler that change how gems are installed: it is left to Bundler then.
 const LEFT_TO_BUNDLER: [&str; 3] = [
@@ -40,7 +44,7 @@ pub(super) struct Prepared {
 }
 
 /// Where everything is.
-pub(super) struct PureGems<'a> {
+pub(super) struct UnpackedGems<'a> {
     pub(super) app: &'a App,
     pub(super) bundle: &'a Bundle,
     pub(super) ruby: &'a RubyLayer,
@@ -54,7 +58,7 @@ pub(super) struct PureGems<'a> {
     pub(super) downloader: &'a Downloader,
 }
 
-impl PureGems<'_> {
+impl UnpackedGems<'_> {
     /// Installs what can be installed. Whatever keeps it from that, but for an archive that is not the published one, is Bundler's to
     /// deal with, and told in the log.
     ///
@@ -160,18 +164,14 @@ impl PureGems<'_> {
             })
             .cloned()
             .collect();
-        let unpacked = Mutex::new(0);
-        let for_bundler = Mutex::new(Vec::new());
         let failure = Mutex::new(None);
         let fetched = fetch_all(&wanted, self.cache, self.downloader, &|archive, path| {
             match self.unpack(archive, path, state.path()) {
-                Ok(Some(specification)) => {
-                    *lock(&unpacked) += 1;
+                Ok(specification) => {
                     if let Err(error) = driver.write(&specification) {
                         lock(&failure).get_or_insert(error.to_string());
                     }
                 }
-                Ok(None) => lock(&for_bundler).push(path.to_path_buf()),
                 Err(error) => {
                     // It is not trusted again.
                     let _ = fs::remove_file(path);
@@ -179,35 +179,37 @@ impl PureGems<'_> {
                 }
             }
         });
-        let finished = driver.finish();
-        let fetched = fetched?;
-        finished?;
-        if fetched.count > 0 {
+        if let Ok(fetched) = &fetched
+            && fetched.count > 0
+        {
             report::detail(format!(
-                "Fetched {} gem archives, {:.1} MB, all verified",
-                fetched.count,
+                "Fetched {}, {:.1} MB, verified",
+                counted(fetched.count),
                 megabytes(fetched.bytes)
             ));
         }
-        let unpacked = *lock(&unpacked);
-        if unpacked > 0 {
+        let finished = driver.finish();
+        let fetched = fetched?;
+        finished?;
+        let (installed, left): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .partition(|archive| self.is_installed(&archive.full_name));
+        if !installed.is_empty() {
             report::detail(format!(
-                "Installed {unpacked} gems that need no compiler ({:.1} s)",
+                "Installed {} ({:.1} s)",
+                named(&installed),
                 started.elapsed().as_secs_f32()
             ));
         }
         if let Some(reason) = fetched.failure.or(lock(&failure).take()) {
             return Err(Stop::LeftToBundler(reason));
         }
-        // One that RubyGems has refused is Bundler's too.
-        let refused = wanted
+        let left: Vec<_> = left
             .iter()
-            .filter(|archive| !self.is_installed(&archive.full_name))
-            .map(|archive| archive.path(self.cache));
-        let mut for_bundler = lock(&for_bundler);
-        for_bundler.extend(refused);
+            .map(|archive| archive.path(self.cache))
+            .collect();
         Ok(Prepared {
-            archives: Some(folder_of(&for_bundler)?),
+            archives: Some(folder_of(&left)?),
         })
     }
 
@@ -217,17 +219,9 @@ impl PureGems<'_> {
             && self.gem_home.join("gems").join(full_name).is_dir()
     }
 
-    /// Puts a gem's files into their place, and its specification into a file; none for a gem that has to be compiled.
-    fn unpack(
-        &self,
-        archive: &GemArchive,
-        path: &Path,
-        state: &Path,
-    ) -> io::Result<Option<PathBuf>> {
+    /// Puts a gem's files into their place, and its specification into a file.
+    fn unpack(&self, archive: &GemArchive, path: &Path, state: &Path) -> io::Result<PathBuf> {
         let gem = GemFile::read(path, !archive.checksums.is_empty())?;
-        if !gem.is_pure() {
-            return Ok(None);
-        }
         let gems = self.gem_home.join("gems");
         let partial = gems.join(format!(".{}.partial", archive.full_name));
         let place = gems.join(&archive.full_name);
@@ -240,8 +234,17 @@ impl PureGems<'_> {
         fs::rename(partial, place)?;
         let specification = state.join(format!("{}.yaml", archive.full_name));
         fs::write(&specification, &gem.specification)?;
-        Ok(Some(specification))
+        Ok(specification)
     }
+}
+
+/// A few gems by their names, many by their number.
+fn named(gems: &[&GemArchive]) -> String {
+    let names: Vec<_> = gems.iter().map(|gem| gem.full_name.as_str()).collect();
+    if names.len() <= NAMED_AT_MOST {
+        return names.join(", ");
+    }
+    counted(names.len())
 }
 
 /// A folder of these archives alone.
@@ -292,25 +295,34 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// The Ruby process that writes specifications.
+/// The Ruby process that has RubyGems do its part.
 struct Driver {
     child: Child,
     stdin: Mutex<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
     errors: PathBuf,
 }
 
 impl Driver {
     /// Returns the names of the gems that the Gemfile needs, too.
-    fn start(gems: &PureGems<'_>, state: &Path) -> Result<(Self, BTreeSet<String>), Stop> {
-        let script = state.join("pure_gems.rb");
+    fn start(gems: &UnpackedGems<'_>, state: &Path) -> Result<(Self, BTreeSet<String>), Stop> {
+        let script = state.join("unpacked_gems.rb");
         fs::write(&script, DRIVER)?;
         let errors = state.join("errors");
+        let config = state.join("app-config");
+        bundle_install::write_config(&config, gems.bundle)?;
+        let make_flags = match gems.app.env.get("MAKEFLAGS") {
+            Some(flags) => flags.to_string(),
+            None => format!("-j{}", available_parallelism().map_or(1, usize::from)),
+        };
         let mut child = Command::new(gems.ruby.path.join("bin/ruby"))
             .arg(script)
             .current_dir(&gems.app.dir)
             .env_clear()
             .envs(gems.env)
             .env("BUNDLE_USER_HOME", state)
+            .env("BUNDLE_APP_CONFIG", config)
+            .env("MAKEFLAGS", make_flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&errors)?)
@@ -318,13 +330,14 @@ impl Driver {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Stop::LeftToBundler("Ruby has no input or output".into()));
         };
-        let driver = Self {
+        let mut driver = Self {
             child,
             stdin: Mutex::new(stdin),
+            stdout: BufReader::new(stdout),
             errors,
         };
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+        driver.stdout.read_line(&mut line)?;
         if let Ok(names) = serde_json::from_str(&line) {
             return Ok((driver, names));
         }
@@ -340,9 +353,13 @@ impl Driver {
         let Self {
             mut child,
             stdin,
+            stdout,
             errors,
         } = self;
         drop(stdin);
+        for line in stdout.lines() {
+            report::detail(line?);
+        }
         if child.wait()?.success() {
             return Ok(());
         }
