@@ -6,6 +6,7 @@ use formation::app::user_env::UserEnv;
 use formation::app::{App, AppError, AppErrors};
 use formation::launch::{self, LaunchError, Processes, bash};
 use formation::layers::formation::{self as formation_layer, FormationLayerError};
+use formation::layers::gem_cache;
 use formation::layers::gems::{self, GemsLayerError};
 use formation::layers::ruby::{self, RubyLayerError};
 use formation::report;
@@ -55,14 +56,24 @@ impl Buildpack for Formation {
         let supply = Supply::new(&app.downloads, &context.buildpack_dir);
         let chosen = choose_ruby(&context, &app, &supply)?;
 
-        // 3 ruby
-        let ruby = ruby::install(&context, &chosen.ruby, &supply, &Env::from_current())?;
+        // 3 ruby, and the gems' archives side by side with it
+        let cache = match &app.bundle {
+            Some(bundle) => Some((bundle, gem_cache::open(&context)?)),
+            None => None,
+        };
+        let env = Env::from_current();
+        let ruby = ruby::install(&context, &chosen.ruby, &supply, &env, &|stop| {
+            if let Some((bundle, cache)) = &cache {
+                let downloader = &supply.downloader;
+                gems::prefetch(&app, bundle, &context.target, cache, downloader, stop);
+            }
+        })?;
 
         // 4 gems
         report::step("Gems");
-        match &app.bundle {
-            Some(bundle) => {
-                gems::install(&context, &app, bundle, &ruby, &supply)?;
+        match &cache {
+            Some((bundle, cache)) => {
+                gems::install(&context, &app, bundle, &ruby, cache, &supply)?;
             }
             None => report::detail("No Gemfile: no gems"),
         }

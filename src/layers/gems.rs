@@ -7,7 +7,6 @@ use crate::app::user_env::UserEnv;
 use crate::app::{App, Bundle, bundle_config::BundleConfig};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
-use crate::layers::gem_cache;
 use crate::layers::left_overs::remove_left_overs;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::unpacked_gems::UnpackedGems;
@@ -71,7 +70,9 @@ struct Metadata {
     inputs: BundleInputs,
 }
 
-/// Installs the app's gems, or keeps those that are there. Returns the environment in which they are found.
+pub use crate::layers::unpacked_gems::prefetch;
+
+/// Installs the app's gems, or keeps those that are there. `cache` is the folder of the layer `gem-cache`. Returns the environment in which they are found.
 ///
 /// # Errors
 /// An input cannot be read, or `bundle install` fails.
@@ -80,6 +81,7 @@ pub fn install<B>(
     app: &App,
     bundle: &Bundle,
     ruby: &RubyLayer,
+    cache: &Path,
     supply: &Supply,
 ) -> libcnb::Result<Env, B::Error>
 where
@@ -94,7 +96,6 @@ where
         inputs: BundleInputs::of(app, bundle, ruby)
             .map_err(|error| buildpack_error(GemsLayerError::Inputs(error)))?,
     };
-    let cache = gem_cache::open(context)?;
     let layer = context.cached_layer(
         layer_name!("gems"),
         CachedLayerDefinition {
@@ -156,7 +157,7 @@ where
             target: &context.target,
             env: &env,
             gem_home: &gem_home(&layer.path(), ruby),
-            cache: &cache,
+            cache,
             downloader: &supply.downloader,
         }
         .install()

@@ -20,6 +20,7 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 /// Raised whenever Formation leaves other things out of the archive: older layers are then thrown away.
@@ -77,7 +78,7 @@ struct Metadata {
     built_for: BuiltFor,
 }
 
-/// Puts a Ruby into its layer, or keeps the one that is there.
+/// Puts a Ruby into its layer, or keeps the one that is there. While it is downloaded, `meanwhile` runs; it ends when it is told to stop.
 ///
 /// # Errors
 /// The archive cannot be had, or holds no Ruby.
@@ -86,6 +87,7 @@ pub fn install<B>(
     ruby: &Ruby,
     supply: &Supply,
     env: &Env,
+    meanwhile: &(dyn Fn(&AtomicBool) + Sync),
 ) -> libcnb::Result<RubyLayer, B::Error>
 where
     B: Buildpack,
@@ -125,8 +127,14 @@ where
             {
                 report::detail(format!("Not reusing the cached one: {cause}"));
             }
-            fill(&layer.path(), ruby, supply)
-                .map_err(|error| libcnb::Error::BuildpackError(error.into()))?;
+            let stop = AtomicBool::new(false);
+            let filled = std::thread::scope(|scope| {
+                scope.spawn(|| meanwhile(&stop));
+                let filled = fill(&layer.path(), ruby, supply);
+                stop.store(true, Ordering::Relaxed);
+                filled
+            });
+            filled.map_err(|error| libcnb::Error::BuildpackError(error.into()))?;
         }
     }
     let abi =

@@ -91,10 +91,12 @@ end
 natives = {}
 $stdin.each_line(chomp: true) do |path|
   spec = Gem::Specification.from_yaml(File.read(path))
+  next unless spec.full_name == File.basename(path, ".yaml")
   next unless spec.required_ruby_version.satisfied_by?(Gem.ruby_version)
   next unless spec.required_rubygems_version.satisfied_by?(Gem.rubygems_version)
 
   installer = installer_for(spec)
+  installer.verify_spec # No name in it may lead out of its folder.
   if spec.extensions.empty?
     finish(installer)
   elsif (folder, files = shipped(spec))

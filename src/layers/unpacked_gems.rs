@@ -20,6 +20,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
@@ -79,73 +80,17 @@ impl UnpackedGems<'_> {
         }
     }
 
-    /// The archives of the lockfile's gems for this target; none where only Bundler can tell.
+    /// The archives of the lockfile's gems for this target, and of its own Bundler where Ruby has another.
     fn archives(&self) -> Option<Vec<GemArchive>> {
-        if vendored_gems::complete_cache(self.app, self.bundle).is_some() {
-            return None; // Bundler has all that it needs.
-        }
-        let config = &self.bundle.config;
-        let is_set = |name: &&str| config.sets(name) || self.app.env.sets(name);
-        if LEFT_TO_BUNDLER.iter().any(is_set) {
-            return None;
-        }
-        let force = config
-            .value(FORCE_RUBY_PLATFORM)
-            .or_else(|| self.app.env.get(FORCE_RUBY_PLATFORM));
-        let local = GemPlatform::linux(&self.target.arch, self.target.distro_name == "alpine");
-        let lockfile = &self.bundle.lockfile;
-        let choice = lockfile.gems_for(&local, force.is_some_and(|value| value != "false"));
-        if choice.servers_decide {
-            return None;
-        }
-        let servers = GemServers {
-            env: &self.app.env,
-            config,
+        let mut archives = archives(self.app, self.bundle, self.target)?;
+        let ruby = self.ruby.path.join("lib/ruby/gems").join(&self.ruby.abi);
+        let is_default = |gem: &GemArchive| {
+            let specification = format!("specifications/default/{}.gemspec", gem.full_name);
+            ruby.join(specification).is_file()
         };
-        let archives = choice.gems.iter().filter_map(|gem| {
-            let full_name = gem.spec.full_name();
-            let sources = gem.servers()?;
-            Some(GemArchive {
-                name: gem.spec.name.clone(),
-                // As Bundler does, the last first.
-                urls: sources
-                    .iter()
-                    .rev()
-                    .filter_map(|source| servers.archive(source, &full_name))
-                    .collect(),
-                checksums: sha256s(gem.checksums),
-                full_name,
-            })
-        });
-        let bundler = self.bundler(&servers);
-        Some(archives.chain(bundler).collect())
-    }
-
-    /// The lockfile's own Bundler, where Ruby has another.
-    fn bundler(&self, servers: &GemServers<'_>) -> Option<GemArchive> {
-        if self.bundle.config.sets("BUNDLE_VERSION") || self.app.env.sets("BUNDLE_VERSION") {
-            return None;
-        }
-        let version = self.bundle.lockfile.bundled_with.as_ref()?;
-        let full_name = format!("bundler-{version}");
-        let default = format!(
-            "lib/ruby/gems/{}/specifications/default/{full_name}.gemspec",
-            self.ruby.abi
-        );
-        if self.ruby.path.join(default).is_file() {
-            return None;
-        }
-        let checksums = self.bundle.lockfile.checksums.as_ref();
-        let checksums = checksums.and_then(|checksums| checksums.of(&full_name));
-        Some(GemArchive {
-            name: "bundler".to_string(),
-            urls: servers
-                .archive("https://rubygems.org/", &full_name)
-                .into_iter()
-                .collect(),
-            checksums: sha256s(checksums),
-            full_name,
-        })
+        let bundler = bundler(self.app, self.bundle);
+        archives.extend(bundler.filter(|gem| !is_default(gem)));
+        Some(archives)
     }
 
     fn try_install(&self, archives: &[GemArchive]) -> Result<Prepared, Stop> {
@@ -155,6 +100,7 @@ impl UnpackedGems<'_> {
             .map(|archive| archive.full_name.clone())
             .collect();
         gem_cache::keep_only(self.cache, &all)?;
+        self.remove_partial()?;
         let state = tempfile::tempdir()?;
         let (driver, names) = Driver::start(self, state.path())?;
         let wanted: Vec<_> = archives
@@ -165,20 +111,36 @@ impl UnpackedGems<'_> {
             .cloned()
             .collect();
         let failure = Mutex::new(None);
-        let fetched = fetch_all(&wanted, self.cache, self.downloader, &|archive, path| {
-            match self.unpack(archive, path, state.path()) {
-                Ok(specification) => {
-                    if let Err(error) = driver.write(&specification) {
-                        lock(&failure).get_or_insert(error.to_string());
+        let without_checksum = wanted.iter().filter(|gem| gem.checksums.is_empty());
+        let without_checksum = without_checksum.count();
+        if without_checksum > 0 {
+            report::detail(format!(
+                "{} without a checksum in {} (`bundle lock --add-checksums` adds them): verified by what their archives say of themselves",
+                counted(without_checksum),
+                self.app.name_of(&self.bundle.paths.lockfile)
+            ));
+        }
+        let stop = AtomicBool::new(false);
+        let fetched = fetch_all(
+            &wanted,
+            self.cache,
+            self.downloader,
+            &stop,
+            &|archive, path| {
+                match self.unpack(archive, path, state.path()) {
+                    Ok(specification) => {
+                        if let Err(error) = driver.write(&specification) {
+                            lock(&failure).get_or_insert(error.to_string());
+                        }
+                    }
+                    Err(error) => {
+                        // It is not trusted again.
+                        let _ = fs::remove_file(path);
+                        lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
                     }
                 }
-                Err(error) => {
-                    // It is not trusted again.
-                    let _ = fs::remove_file(path);
-                    lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
-                }
-            }
-        });
+            },
+        );
         if let Ok(fetched) = &fetched
             && fetched.count > 0
         {
@@ -213,6 +175,21 @@ impl UnpackedGems<'_> {
         })
     }
 
+    /// What a killed build has left.
+    fn remove_partial(&self) -> io::Result<()> {
+        let gems = self.gem_home.join("gems");
+        if !gems.is_dir() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(gems)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_installed(&self, full_name: &str) -> bool {
         let specification = format!("specifications/{full_name}.gemspec");
         self.gem_home.join(specification).is_file()
@@ -235,6 +212,87 @@ impl UnpackedGems<'_> {
         let specification = state.join(format!("{}.yaml", archive.full_name));
         fs::write(&specification, &gem.specification)?;
         Ok(specification)
+    }
+}
+
+/// The archives of the lockfile's gems for a target; none where only Bundler can tell.
+fn archives(app: &App, bundle: &Bundle, target: &Target) -> Option<Vec<GemArchive>> {
+    if vendored_gems::complete_cache(app, bundle).is_some() {
+        return None; // Bundler has all that it needs.
+    }
+    let is_set = |name: &&str| bundle.config.sets(name) || app.env.sets(name);
+    if LEFT_TO_BUNDLER.iter().any(is_set) {
+        return None;
+    }
+    let force = bundle
+        .config
+        .value(FORCE_RUBY_PLATFORM)
+        .or_else(|| app.env.get(FORCE_RUBY_PLATFORM));
+    let local = GemPlatform::linux(&target.arch, target.distro_name == "alpine");
+    let choice = bundle
+        .lockfile
+        .gems_for(&local, force.is_some_and(|value| value != "false"));
+    if choice.servers_decide {
+        return None;
+    }
+    let servers = GemServers {
+        env: &app.env,
+        config: &bundle.config,
+    };
+    let archives = choice.gems.iter().filter_map(|gem| {
+        let full_name = gem.spec.full_name();
+        let sources = gem.servers()?;
+        // A name is one of a file.
+        (!full_name.contains('/')).then(|| GemArchive {
+            name: gem.spec.name.clone(),
+            // As Bundler does, the last first.
+            urls: sources
+                .iter()
+                .rev()
+                .filter_map(|source| servers.archive(source, &full_name))
+                .collect(),
+            checksums: sha256s(gem.checksums),
+            full_name,
+        })
+    });
+    Some(archives.collect())
+}
+
+/// The lockfile's own Bundler.
+fn bundler(app: &App, bundle: &Bundle) -> Option<GemArchive> {
+    const VERSION: &str = "BUNDLE_VERSION";
+    if bundle.config.sets(VERSION) || app.env.sets(VERSION) {
+        return None;
+    }
+    let full_name = format!("bundler-{}", bundle.lockfile.bundled_with.as_ref()?);
+    let checksums = bundle.lockfile.checksums.as_ref();
+    let servers = GemServers {
+        env: &app.env,
+        config: &bundle.config,
+    };
+    Some(GemArchive {
+        name: "bundler".to_string(),
+        urls: servers
+            .archive("https://rubygems.org/", &full_name)
+            .into_iter()
+            .collect(),
+        checksums: sha256s(checksums.and_then(|checksums| checksums.of(&full_name))),
+        full_name,
+    })
+}
+
+/// Fetches archives into the cache while something else is under way, until that is done (`stop`): whatever is not here by then, or cannot
+/// be had, is seen to when the gems are installed.
+pub fn prefetch(
+    app: &App,
+    bundle: &Bundle,
+    target: &Target,
+    cache: &Path,
+    downloader: &Downloader,
+    stop: &AtomicBool,
+) {
+    if let Some(archives) = archives(app, bundle, target) {
+        let _ = fetch_all(&archives, cache, downloader, stop, &|_, _| {});
     }
 }
 

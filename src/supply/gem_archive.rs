@@ -31,6 +31,17 @@ impl GemArchive {
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.gem", self.full_name))
     }
+
+    /// Whether a file is this archive, as far as the lockfile tells.
+    fn is_at(&self, path: &Path) -> bool {
+        if self.checksums.is_empty() {
+            return path.is_file();
+        }
+        fs::read(path).is_ok_and(|bytes| {
+            let digest = Sha256Hex(hex::encode(Sha256::digest(bytes)));
+            self.checksums.contains(&digest)
+        })
+    }
 }
 
 /// What came of fetching.
@@ -45,7 +56,7 @@ pub struct Fetched {
 }
 
 /// Fetches archives that are not in the folder yet, side by side, and gives each that is there to `take`, from several threads. After
-/// the first that cannot be had, nothing more is asked for: whatever ails the server is Bundler's to tell.
+/// the first that cannot be had, and once `stop` is set, nothing more is asked for: whatever ails the server is Bundler's to tell.
 ///
 /// # Errors
 /// One is not the archive that the lockfile names.
@@ -53,17 +64,17 @@ pub fn fetch_all(
     archives: &[GemArchive],
     folder: &Path,
     downloader: &Downloader,
+    stop: &AtomicBool,
     take: &(dyn Fn(&GemArchive, &Path) + Sync),
 ) -> Result<Fetched, FileError> {
     let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
     let result = Mutex::new(Ok(Fetched::default()));
     let work = || {
         while !stop.load(Ordering::Relaxed)
             && let Some(archive) = archives.get(next.fetch_add(1, Ordering::Relaxed))
         {
             let path = archive.path(folder);
-            let fetched = if path.is_file() {
+            let fetched = if archive.is_at(&path) {
                 Ok(None)
             } else {
                 fetch(archive, &path, downloader).map(Some)
@@ -298,14 +309,24 @@ mod tests {
         ];
         let taken = Mutex::new(Vec::new());
         let fetch = |archives: &[GemArchive]| {
-            fetch_all(archives, &cache, &Downloader::default(), &|archive, _| {
-                taken.lock().unwrap().push(archive.full_name.clone());
-            })
+            let stop = AtomicBool::new(false);
+            fetch_all(
+                archives,
+                &cache,
+                &Downloader::default(),
+                &stop,
+                &|archive, _| {
+                    taken.lock().unwrap().push(archive.full_name.clone());
+                },
+            )
         };
         assert_eq!(fetch(&archives).unwrap().count, 2);
         let again = fetch(&archives).unwrap();
         assert_eq!((again.count, again.bytes), (0, 0));
         assert_eq!(taken.lock().unwrap().len(), 4);
+
+        fs::write(cache.join("a-1.0.gem"), "of another lockfile").unwrap();
+        assert_eq!(fetch(&archives).unwrap().count, 1);
 
         fs::remove_file(cache.join("a-1.0.gem")).unwrap();
         let wrong = [
