@@ -1,6 +1,6 @@
 //! A server of the company's own, whose certificate only a service binding vouches for, serves Ruby and the gems.
 
-use crate::rig::{Container, PackBuild, buildpack, docker, variable};
+use crate::rig::{PackBuild, buildpack, gateway, serve_rig_files};
 use libcnb_test::assert_contains;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::fs;
@@ -14,8 +14,8 @@ events {}
 http {
   server {
     listen 443 ssl;
-    ssl_certificate /tls/server.pem;
-    ssl_certificate_key /tls/server.key;
+    ssl_certificate /settings/server.pem;
+    ssl_certificate_key /settings/server.key;
     root /srv/gems;
     location /rubies/ { alias /srv/rubies/; }
   }
@@ -29,7 +29,7 @@ fn downloads_and_bundler_trust_the_platforms_certificates() {
     let host = gateway();
     let authority = make_certificates(folder.path(), &host);
     fs::write(folder.path().join("nginx.conf"), NGINX).expect("a file");
-    let server = serve(folder.path(), &host);
+    let server = serve_rig_files(folder.path(), 443);
     let address = format!("https://{}", server.address(443));
 
     let bindings = folder.path().join("bindings");
@@ -73,13 +73,6 @@ fn downloads_and_bundler_trust_the_platforms_certificates() {
     assert_contains!(by_bundler.log, "Fetching sinatra 4.1.1");
 }
 
-/// The engine's bridge gateway, where every build reaches this machine: the rig's server is there too.
-fn gateway() -> String {
-    let server = variable("FORMATION_GEM_SERVER");
-    let authority = server.trim_start_matches("http://");
-    authority.split(':').next().expect("a host").to_string()
-}
-
 /// Writes a server's key and certificate, and returns that of its issuer.
 fn make_certificates(folder: &Path, host: &str) -> String {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -98,24 +91,4 @@ fn make_certificates(folder: &Path, host: &str) -> String {
     fs::write(folder.join("server.pem"), server.pem()).expect("a file");
     fs::write(folder.join("server.key"), key.serialize_pem()).expect("a file");
     authority.pem()
-}
-
-fn serve(folder: &Path, host: &str) -> Container {
-    let volumes_of = docker(&["ps", "--quiet", "--filter", "name=^formation-gem-server$"]);
-    let tls = format!("{}:/tls:ro", folder.display());
-    let port = format!("{host}::443");
-    Container::start(
-        &variable("FORMATION_SERVER_IMAGE"),
-        &[
-            "--user",
-            "0:0",
-            "--volumes-from",
-            volumes_of.trim(),
-            "--volume",
-            &tls,
-            "--publish",
-            &port,
-        ],
-        &["nginx", "-c", "/tls/nginx.conf"],
-    )
 }

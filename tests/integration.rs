@@ -3,6 +3,7 @@
 mod app_mistakes;
 mod build_phase;
 mod certificates;
+mod credentials;
 mod gems;
 mod graceful_end;
 mod killed;

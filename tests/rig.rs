@@ -286,15 +286,51 @@ impl PackBuild {
     }
 }
 
+impl PackBuild {
+    /// The caches' volumes.
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        let filter = format!("name=pack-cache-library_{}_", self.image);
+        let volumes = docker(&["volume", "ls", "--quiet", "--filter", &filter]);
+        volumes.lines().map(String::from).collect()
+    }
+}
+
 impl Drop for PackBuild {
     fn drop(&mut self) {
         let quietly = |arguments: &[&str]| {
             let _ = Command::new("docker").args(arguments).output();
         };
         quietly(&["image", "rm", "--force", &self.image]);
-        let filter = format!("name=pack-cache-library_{}_", self.image);
-        for volume in docker(&["volume", "ls", "--quiet", "--filter", &filter]).lines() {
+        for volume in &self.volumes() {
             quietly(&["volume", "rm", "--force", volume]);
         }
     }
+}
+
+/// The engine's bridge gateway, where every build reaches this machine: the rig's server is there too.
+pub(crate) fn gateway() -> String {
+    let server = variable("FORMATION_GEM_SERVER");
+    let authority = server.trim_start_matches("http://");
+    authority.split(':').next().expect("a host").to_string()
+}
+
+/// Serves what the rig's server serves, in another way: by the `nginx.conf` in a folder, which the server finds as `/settings`.
+pub(crate) fn serve_rig_files(settings: &Path, port: u16) -> Container {
+    let server = docker(&["ps", "--quiet", "--filter", "name=^formation-gem-server$"]);
+    let volume = format!("{}:/settings:ro", settings.display());
+    let publish = format!("{}::{port}", gateway());
+    Container::start(
+        &variable("FORMATION_SERVER_IMAGE"),
+        &[
+            "--user",
+            "0:0",
+            "--volumes-from",
+            server.trim(),
+            "--volume",
+            &volume,
+            "--publish",
+            &publish,
+        ],
+        &["nginx", "-c", "/settings/nginx.conf"],
+    )
 }
