@@ -56,7 +56,7 @@ fn passwords_are_nowhere_afterwards() {
     ] {
         let build = build(name, more);
         assert!(build.succeeded, "{}", build.log);
-        assert_contains!(build.log, "12 gems are installed");
+        assert_contains!(build.log, "gems are installed");
         assert_nowhere(&build);
     }
 

@@ -1,6 +1,7 @@
 //! Layer `gem-cache` (cache): the verified `.gem` archives of the lockfile's gems. They are in no image.
 
-use crate::layers::UNKNOWN_METADATA;
+use crate::layers::{UNKNOWN_METADATA, lock};
+use crate::supply::gem_archive::Fetched;
 use fs_err as fs;
 use libcnb::Buildpack;
 use libcnb::build::BuildContext;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -19,12 +21,51 @@ struct Metadata {
     layout: String,
 }
 
+/// The archives that are here, and what was fetched in this build.
+pub struct GemCache {
+    /// Where they are.
+    pub folder: PathBuf,
+    fetched: Mutex<Fetched>,
+}
+
+impl GemCache {
+    /// The archives of a folder.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            fetched: Mutex::default(),
+        }
+    }
+
+    /// Counts what was fetched.
+    pub(super) fn count(&self, fetched: &Fetched) {
+        let mut so_far = lock(&self.fetched);
+        so_far.count += fetched.count;
+        so_far.bytes += fetched.bytes;
+    }
+
+    /// How many archives were fetched in this build, and their bytes.
+    pub(super) fn fetched(&self) -> (usize, u64) {
+        let fetched = lock(&self.fetched);
+        (fetched.count, fetched.bytes)
+    }
+
+    /// Removes every archive but those of these gems, and what a killed build left.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub(super) fn keep_only(&self, full_names: &BTreeSet<String>) -> io::Result<()> {
+        keep_only(&self.folder, full_names)
+    }
+}
+
 /// The folder of the archives, as the last build left it. An archive gets into it only when it is verified, so it is kept whatever
 /// happened to that build.
 ///
 /// # Errors
 /// The layer cannot be made.
-pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<PathBuf, B::Error> {
+pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<GemCache, B::Error> {
     let layer = context.cached_layer(
         layer_name!("gem-cache"),
         CachedLayerDefinition {
@@ -46,14 +87,10 @@ pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<PathBuf, 
             layout: "1".to_string(),
         })?;
     }
-    Ok(layer.path())
+    Ok(GemCache::at(layer.path()))
 }
 
-/// Removes every archive but those of these gems, and what a killed build left.
-///
-/// # Errors
-/// The folder cannot be read or written.
-pub fn keep_only(folder: &Path, full_names: &BTreeSet<String>) -> io::Result<()> {
+fn keep_only(folder: &Path, full_names: &BTreeSet<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();

@@ -7,6 +7,7 @@ use crate::app::user_env::UserEnv;
 use crate::app::{App, Bundle, bundle_config::BundleConfig};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
+use crate::layers::gem_cache::GemCache;
 use crate::layers::left_overs::remove_left_overs;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::unpacked_gems::UnpackedGems;
@@ -72,7 +73,7 @@ struct Metadata {
 
 pub use crate::layers::unpacked_gems::prefetch;
 
-/// Installs the app's gems, or keeps those that are there. `cache` is the folder of the layer `gem-cache`. Returns the environment in which they are found.
+/// Installs the app's gems, or keeps those that are there. `cache` is the layer `gem-cache`. Returns the environment in which they are found.
 ///
 /// # Errors
 /// An input cannot be read, or `bundle install` fails.
@@ -81,7 +82,7 @@ pub fn install<B>(
     app: &App,
     bundle: &Bundle,
     ruby: &RubyLayer,
-    cache: &Path,
+    cache: &GemCache,
     supply: &Supply,
 ) -> libcnb::Result<Env, B::Error>
 where

@@ -12,6 +12,7 @@ mod vendored_gems;
 
 use libcnb::Target;
 use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a layer is thrown away that another version of Formation made, or that was never finished.
 const UNKNOWN_METADATA: &str = "this version of Formation cannot tell what is in the layer";
@@ -56,6 +57,11 @@ impl BuiltFor {
         }
         changes
     }
+}
+
+/// Locks a mutex. A thread that panicked under it has ended the build anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One reason for throwing a layer away.

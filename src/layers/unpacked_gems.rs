@@ -5,14 +5,15 @@ use crate::app::gem_platform::GemPlatform;
 use crate::app::gem_servers::GemServers;
 use crate::app::gemfile_lock::Checksum;
 use crate::app::{App, Bundle};
+use crate::layers::gem_cache::GemCache;
 use crate::layers::gems::counted;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
-use crate::layers::{bundle_install, gem_cache};
+use crate::layers::{bundle_install, lock};
 use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
-use crate::supply::gem_archive::{GemArchive, GemFile, fetch_all};
+use crate::supply::gem_archive::{Fetched, GemArchive, GemFile, fetch_all};
 use fs_err as fs;
 use libcnb::{Env, Target};
 use std::collections::BTreeSet;
@@ -55,7 +56,7 @@ pub(super) struct UnpackedGems<'a> {
     /// Where RubyGems keeps the gems of one ABI.
     pub(super) gem_home: &'a Path,
     /// Where archives are kept.
-    pub(super) cache: &'a Path,
+    pub(super) cache: &'a GemCache,
     pub(super) downloader: &'a Downloader,
 }
 
@@ -99,7 +100,7 @@ impl UnpackedGems<'_> {
             .iter()
             .map(|archive| archive.full_name.clone())
             .collect();
-        gem_cache::keep_only(self.cache, &all)?;
+        self.cache.keep_only(&all)?;
         self.remove_partial()?;
         let state = tempfile::tempdir()?;
         let (driver, names) = Driver::start(self, state.path())?;
@@ -110,7 +111,6 @@ impl UnpackedGems<'_> {
             })
             .cloned()
             .collect();
-        let failure = Mutex::new(None);
         let without_checksum = wanted.iter().filter(|gem| gem.checksums.is_empty());
         let without_checksum = without_checksum.count();
         if without_checksum > 0 {
@@ -120,38 +120,39 @@ impl UnpackedGems<'_> {
                 self.app.name_of(&self.bundle.paths.lockfile)
             ));
         }
-        let stop = AtomicBool::new(false);
-        let fetched = fetch_all(
-            &wanted,
-            self.cache,
-            self.downloader,
-            &stop,
-            &|archive, path| {
-                match self.unpack(archive, path, state.path()) {
-                    Ok(specification) => {
-                        if let Err(error) = driver.write(&specification) {
-                            lock(&failure).get_or_insert(error.to_string());
-                        }
-                    }
-                    Err(error) => {
-                        // It is not trusted again.
-                        let _ = fs::remove_file(path);
-                        lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
-                    }
+        let failure = Mutex::new(None);
+        let take = |archive: &GemArchive, path: &Path| {
+            let unpacked = self.unpack(archive, path, state.path());
+            match unpacked.map(|specification| driver.write(&specification)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    lock(&failure).get_or_insert(error.to_string());
                 }
-            },
-        );
-        if let Ok(fetched) = &fetched
-            && fetched.count > 0
-        {
+                Err(error) => {
+                    // It is not trusted again.
+                    let _ = fs::remove_file(path);
+                    lock(&failure).get_or_insert(format!("{}: {error}", archive.full_name));
+                }
+            }
+        };
+        // Where only the lockfile's own Bundler cannot be had, Ruby's does.
+        let (bundler, gems): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .cloned()
+            .partition(|archive| archive.name == "bundler");
+        let fetched = self.fetch(&gems, &take);
+        let fetched_bundler = self.fetch(&bundler, &take);
+        let (count, bytes) = self.cache.fetched();
+        if count > 0 {
             report::detail(format!(
                 "Fetched {}, {:.1} MB, verified",
-                counted(fetched.count),
-                megabytes(fetched.bytes)
+                counted(count),
+                megabytes(bytes)
             ));
         }
         let finished = driver.finish();
         let fetched = fetched?;
+        fetched_bundler?;
         finished?;
         let (installed, left): (Vec<_>, Vec<_>) = wanted
             .iter()
@@ -168,11 +169,24 @@ impl UnpackedGems<'_> {
         }
         let left: Vec<_> = left
             .iter()
-            .map(|archive| archive.path(self.cache))
+            .map(|archive| archive.path(&self.cache.folder))
+            .filter(|path| path.is_file())
             .collect();
         Ok(Prepared {
             archives: Some(folder_of(&left)?),
         })
+    }
+
+    fn fetch(
+        &self,
+        archives: &[GemArchive],
+        take: &(dyn Fn(&GemArchive, &Path) + Sync),
+    ) -> Result<Fetched, FileError> {
+        let never = AtomicBool::new(false);
+        let folder = &self.cache.folder;
+        let fetched = fetch_all(archives, folder, self.downloader, &never, take)?;
+        self.cache.count(&fetched);
+        Ok(fetched)
     }
 
     /// What a killed build has left.
@@ -287,12 +301,14 @@ pub fn prefetch(
     app: &App,
     bundle: &Bundle,
     target: &Target,
-    cache: &Path,
+    cache: &GemCache,
     downloader: &Downloader,
     stop: &AtomicBool,
 ) {
-    if let Some(archives) = archives(app, bundle, target) {
-        let _ = fetch_all(&archives, cache, downloader, stop, &|_, _| {});
+    if let Some(archives) = archives(app, bundle, target)
+        && let Ok(fetched) = fetch_all(&archives, &cache.folder, downloader, stop, &|_, _| {})
+    {
+        cache.count(&fetched);
     }
 }
 
@@ -327,12 +343,6 @@ fn sha256s(checksums: Option<&[Checksum]>) -> Vec<Sha256Hex> {
 #[allow(clippy::cast_precision_loss)] // Nobody counts the bytes of a petabyte.
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Why nothing more is installed here.

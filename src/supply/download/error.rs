@@ -9,6 +9,9 @@ use thiserror::Error;
 use ureq::{Proxy, Timeout};
 use url::Url;
 
+/// What glibc and musl say where the name server itself says that there is no such host: that does not pass.
+const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not resolve"];
+
 /// A URL could not be had.
 #[derive(Debug, Diagnostic, Error)]
 pub enum DownloadError {
@@ -146,17 +149,19 @@ impl DownloadError {
         if is_about_trust(error) {
             return Self::Untrusted { url: shown, reason };
         }
+        let is_unknown = UNKNOWN_HOST.iter().any(|text| reason.contains(text));
+        let may_pass = matches!(
+            error,
+            ureq::Error::Io(_)
+                | ureq::Error::Timeout(_)
+                | ureq::Error::Protocol(_)
+                | ureq::Error::HostNotFound
+                | ureq::Error::ConnectionFailed
+        );
         Self::Unreachable {
             url: shown,
             reason,
-            may_pass: matches!(
-                error,
-                ureq::Error::Io(_)
-                    | ureq::Error::Timeout(_)
-                    | ureq::Error::Protocol(_)
-                    | ureq::Error::HostNotFound
-                    | ureq::Error::ConnectionFailed
-            ),
+            may_pass: may_pass && !is_unknown,
         }
     }
 
@@ -231,6 +236,10 @@ mod tests {
         let error = DownloadError::of_request(&url, None, &ureq::Error::Io(reset), &patience);
         assert!(error.is_transient());
         assert_report!("a_broken_connection", error);
+        let unknown =
+            io::Error::other("failed to lookup address information: Name or service not known");
+        let error = DownloadError::of_request(&url, None, &ureq::Error::Io(unknown), &patience);
+        assert!(!error.is_transient());
         let error = DownloadError::of_request(&url, None, &ureq::Error::InvalidProxyUrl, &patience);
         assert!(!error.is_transient());
     }
