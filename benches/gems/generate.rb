@@ -14,6 +14,7 @@ require "tmpdir"
 require_relative "../../script/rig/gems/compact_index"
 
 COUNT = 300
+OLDER_PURE = "0.9.0"
 
 # Gems of the rig's that compile, and what Ruby has of them compiled already.
 COMPILED = {
@@ -38,7 +39,7 @@ class Gems
 
   def make
     pure = Array.new(COUNT + 1) { |number| pure_gem(number, "1.#{number}.0") }
-    pure_gem(0, "2.0.0")
+    pure_gem(2, OLDER_PURE) # No other needs this one.
     COMPILED.each do |gem, libraries|
       repackage(gem) do |spec|
         libraries.each { |library| add_library(library, spec) }
@@ -51,7 +52,7 @@ class Gems
     # The last line of a name counts.
     versions = File.readlines("#{@out}/versions").drop_while { |line| line != "---\n" }.drop(1)
     File.write("#{@out}/versions", get("/versions") + versions.join)
-    # The last one is to be added, the newer release of the first to be updated to.
+    # The last one is for the app to add.
     write_app(pure.first(COUNT))
   end
 
