@@ -88,9 +88,8 @@ impl Row {
         let (set, latency, case) = self.key;
         let mut limits = Vec::new();
         let highest_ratio = match (set, latency, case) {
-            (Set::Pure, _, Case::Cold) => Some(0.3),
             (Set::Precompiled, 0, Case::Cold) => Some(0.4),
-            (Set::Precompiled, _, Case::Cold) => Some(0.3),
+            (Set::Precompiled | Set::Pure, _, Case::Cold) => Some(0.3),
             (Set::Rails, _, Case::Cold) => Some(0.85),
             _ => None,
         };

@@ -103,9 +103,9 @@ pub(crate) struct App {
 impl App {
     fn new(read: impl Fn(&str) -> String) -> Self {
         // Its Ruby is to change: the Gemfile must not ask for one.
-        let without_ruby = |text: String| -> String {
-            let lines = text.lines().filter(|line| !line.starts_with("ruby "));
-            lines.map(|line| format!("{line}\n")).collect()
+        let without_ruby = |text: &str| -> String {
+            let lines = text.split_inclusive('\n');
+            lines.filter(|line| !line.starts_with("ruby ")).collect()
         };
         let lockfile = read("Gemfile.lock");
         let lockfile = match lockfile.split_once("RUBY VERSION\n") {
@@ -116,7 +116,7 @@ impl App {
             None => lockfile,
         };
         Self {
-            gemfile: without_ruby(read("Gemfile")),
+            gemfile: without_ruby(&read("Gemfile")),
             lockfile,
         }
     }
@@ -129,6 +129,14 @@ impl App {
             file("Procfile", "web: true\n"),
             file("app.rb", "puts 1\n"),
         ])
+    }
+
+    /// What is built in a case; all but one change what was built before.
+    pub(crate) fn in_case(&self, case: Case, set: Set) -> Self {
+        match case {
+            Case::Added => self.with_added(set),
+            _ => self.clone(),
+        }
     }
 
     pub(crate) fn with_added(&self, set: Set) -> Self {

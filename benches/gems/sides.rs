@@ -70,7 +70,7 @@ impl Sides<'_> {
 
     /// Bundler with all archives at hand and, but for a cold start, with the gems of the build before.
     pub(crate) fn prefilled(&self, set: Set, app: &App, case: Case) -> Duration {
-        self.put_app(&self.app_of(set, app, case).files());
+        self.put_app(&app.in_case(case, set).files());
         self.container.run("rm -rf prefilled home");
         match case {
             Case::Cold => {}
@@ -117,7 +117,7 @@ impl Sides<'_> {
     }
 
     fn before_formation(&self, set: Set, app: &App, case: Case) {
-        self.put_app(&self.app_of(set, app, case).files());
+        self.put_app(&app.in_case(case, set).files());
         self.set_platform(case);
         let layers = match case {
             Case::Cold => "ruby",
@@ -128,13 +128,6 @@ impl Sides<'_> {
             .run(&format!("rm -rf layers; cp -a {layers} layers"));
         if case == Case::Code {
             self.container.run("echo 'puts 2' >app/app.rb");
-        }
-    }
-
-    fn app_of(&self, set: Set, app: &App, case: Case) -> App {
-        match case {
-            Case::Added => app.with_added(set),
-            _ => app.clone(),
         }
     }
 
