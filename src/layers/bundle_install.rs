@@ -58,20 +58,38 @@ pub fn run(
     env: &Env,
     archives: Option<&Path>,
 ) -> Result<(), BundleInstallError> {
-    if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
-        let what = format!("Running bundle install from {} alone", app.name_of(&cache));
-        return bundle_install(app, bundle, ruby, env, &what, Some(&cache));
-    }
     let what = "Running bundle install";
-    if archives.is_some() {
-        match bundle_install(app, bundle, ruby, env, what, archives) {
-            Err(BundleInstallError::Failed { .. }) => {
-                report::detail("Not everything is here: again, with the gem servers");
-            }
-            result => return result,
-        }
+    let mut output = if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
+        let what = format!("{what} from {} alone", app.name_of(&cache));
+        bundle_install(app, bundle, ruby, env, &what, Some(&cache))?
+    } else {
+        bundle_install(app, bundle, ruby, env, what, archives)?
+    };
+    if archives.is_some() && !output.status.success() && lacks_a_gem(&output) {
+        report::detail("Not every gem is here: again, with the gem servers");
+        output = bundle_install(app, bundle, ruby, env, what, None)?;
     }
-    bundle_install(app, bundle, ruby, env, what, None)
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(BundleInstallError::Failed {
+        status: output.status,
+        help: help_for(&output, app, bundle),
+    })
+}
+
+/// Whether Bundler would have asked a server for a gem.
+fn lacks_a_gem(output: &Output) -> bool {
+    let phrases = ["Could not find", "in cached gems", "is not yet checked out"];
+    says(output, &phrases)
+}
+
+/// What Bundler says, in any of these phrases.
+fn says(output: &Output, phrases: &[&str]) -> bool {
+    let text = [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat();
+    phrases.iter().any(|phrase| text.contains(phrase))
 }
 
 /// With a folder of archives, no server is asked.
@@ -82,7 +100,7 @@ fn bundle_install(
     env: &Env,
     what: &str,
     archives: Option<&Path>,
-) -> Result<(), BundleInstallError> {
+) -> Result<Output, BundleInstallError> {
     let state = tempfile::tempdir().map_err(BundleInstallError::Settings)?;
     let config = state.path().join("app-config");
     write_config(&config, bundle).map_err(BundleInstallError::Settings)?;
@@ -123,18 +141,12 @@ fn bundle_install(
             command.env("BUNDLE_VERSION", "system");
         }
     }
-    let output = report::streamed(what, |out, err| command.output_and_write_streams(out, err))
-        .map_err(|source| BundleInstallError::Start {
+    report::streamed(what, |out, err| command.output_and_write_streams(out, err)).map_err(
+        |source| BundleInstallError::Start {
             program: program.display().to_string(),
             source,
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(BundleInstallError::Failed {
-        status: output.status,
-        help: help_for(&output, app, bundle),
-    })
+        },
+    )
 }
 
 /// Whether the gems have the Bundler that the lockfile asks for.
@@ -174,10 +186,7 @@ fn write_certificates(folder: &Path, added: &CaCertificates) -> io::Result<Optio
 fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
     let gemfile = app.name_of(&bundle.paths.gemfile);
     let lockfile = app.name_of(&bundle.paths.lockfile);
-    let text = [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-        .concat();
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    let says = |phrases: &[&str]| says(output, phrases);
     if says(&["frozen mode", "frozen is set", "deployment mode"]) {
         format!(
             "{lockfile} does not fit {gemfile}. Run `bundle install` where you develop, and commit {lockfile}."
