@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The Ruby step downloads, hashes, unpacks, and leaves out what an image has no use for. It runs in a process of its own, as does the
-//! other side. Fails where a limit is passed: 1.15 times the time, 32 MiB more memory than before the step.
+//! other side. Fails where a limit is exceeded: 1.15 times the time, 32 MiB more memory than before the step.
 
 use formation::app::download_settings::DownloadSettings;
 use formation::layers::ruby;

@@ -5,7 +5,7 @@
 //! - (b) Bundler with everything that could be prepared for it: each archive at hand, no server needed, and the gems of the build before.
 //! - (c) Formation's `bin/build`, all of it; Ruby is in its layer already.
 //!
-//! `script/bench` makes what this needs and runs it. Fails where a limit is passed.
+//! `script/bench` makes what this needs and runs it. Fails where a limit is exceeded.
 
 mod container;
 mod results;

@@ -156,7 +156,7 @@ impl Results {
             .limits
             .iter()
             .map(|limit| {
-                let kept = if limit.kept { "kept" } else { "**passed**" };
+                let kept = if limit.kept { "kept" } else { "**exceeded**" };
                 format!(
                     "| {} | {} | {} | {kept} |",
                     limit.what, limit.measured, limit.at_most
