@@ -12,6 +12,10 @@ require "shellwords"
 
 Gem::DefaultUserInteraction.ui = Gem::SilentUI.new
 
+# What a Gemfile prints itself is no answer.
+answers = $stdout.dup
+$stdout.reopen($stderr)
+
 definition = Bundler.definition
 locked = definition.locked_gems.specs.group_by(&:name)
 names = {}
@@ -21,6 +25,7 @@ while (name = wanted.shift)
   names[name] = true
   locked.fetch(name, []).each { |spec| wanted.concat(spec.dependencies.map(&:name)) }
 end
+$stdout.reopen(answers)
 $stdout.sync = true
 puts JSON.generate([*names.keys, "bundler"])
 
