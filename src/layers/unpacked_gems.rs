@@ -14,6 +14,7 @@ use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
 use crate::supply::gem_archive::{Fetched, GemArchive, GemFile, fetch_all};
+use crate::supply::megabytes;
 use fs_err as fs;
 use libcnb::{Env, Target};
 use std::collections::BTreeSet;
@@ -145,7 +146,7 @@ impl UnpackedGems<'_> {
         let (count, bytes) = self.cache.fetched();
         if count > 0 {
             report::detail(format!(
-                "Fetched {}, {:.1} MB, verified",
+                "Fetched {}, {} MB, verified",
                 counted(count),
                 megabytes(bytes)
             ));
@@ -338,11 +339,6 @@ fn sha256s(checksums: Option<&[Checksum]>) -> Vec<Sha256Hex> {
         .filter(|checksum| checksum.algorithm == "sha256")
         .map(|checksum| Sha256Hex(checksum.digest.clone()))
         .collect()
-}
-
-#[allow(clippy::cast_precision_loss)] // Nobody counts the bytes of a petabyte.
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }
 
 /// Why nothing more is installed here.

@@ -111,6 +111,11 @@ impl Display for Shown<'_> {
     }
 }
 
+/// Millions of bytes, with one digit behind the point.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
 /// A text as it may be shown: with stars, as many as there are bytes, for names, passwords and queries of the URLs in it.
 fn masked(text: &str) -> String {
     text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
@@ -140,6 +145,18 @@ fn masked_url(word: &str, start: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_told_in_millions() {
+        for (bytes, expected) in [
+            (0, "0.0"),
+            (99_999, "0.0"),
+            (9_024_686, "9.0"),
+            (38_250_000, "38.2"),
+        ] {
+            assert_eq!(megabytes(bytes), expected);
+        }
+    }
 
     #[test]
     fn credentials_are_not_shown() {

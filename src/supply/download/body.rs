@@ -4,6 +4,7 @@ use super::http::{Http, Response, Rest};
 use super::retries::Retries;
 use super::{DownloadError, Patience};
 use crate::report;
+use crate::supply::megabytes;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 use url::Url;
@@ -174,11 +175,4 @@ impl Read for Body<'_, '_> {
             }
         }
     }
-}
-
-/// Millions of bytes, with one digit behind the point.
-fn megabytes(bytes: u64) -> String {
-    #[allow(clippy::cast_precision_loss)] // Nobody counts the bytes of a petabyte.
-    let megabytes = bytes as f64 / 1e6;
-    format!("{megabytes:.1}")
 }
