@@ -64,8 +64,8 @@ impl Buildpack for Formation {
         let env = Env::from_current();
         let ruby = ruby::install(&context, &chosen.ruby, &supply, &env, &|stop| {
             if let Some((bundle, cache)) = &cache {
-                let downloader = &supply.downloader;
-                gems::prefetch(&app, bundle, &context.target, cache, downloader, stop);
+                let prefetcher = &supply.prefetcher;
+                gems::prefetch(&app, bundle, &context.target, cache, prefetcher, stop);
             }
         })?;
 

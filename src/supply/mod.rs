@@ -11,9 +11,10 @@ pub mod vendor;
 
 use crate::app::download_settings::DownloadSettings;
 use archive::Archive;
-use download::Downloader;
+use download::{Downloader, Patience};
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use url::Url;
 
 /// Where a buildpack that brings its dependencies along keeps them, in its own folder: each file named by its SHA-256, and the
@@ -28,6 +29,8 @@ const VENDORED_INVENTORY: &str = "inventory.toml";
 pub struct Supply {
     /// Gets single URLs.
     pub downloader: Downloader,
+    /// Gets what can be had later as well: it waits for no server for long, and tries nothing again.
+    pub prefetcher: Downloader,
     settings: DownloadSettings,
     /// Where the buildpack keeps what it brings along.
     vendored: Option<PathBuf>,
@@ -48,6 +51,12 @@ impl Supply {
     pub fn new(settings: &DownloadSettings, buildpack_dir: &Path) -> Self {
         Self {
             downloader: Downloader::new(settings),
+            prefetcher: Downloader::new(settings).with_patience(Patience {
+                connect: Duration::from_secs(5),
+                stall: Duration::from_secs(5),
+                tries: 1,
+                ..Patience::default()
+            }),
             settings: settings.clone(),
             vendored: Some(buildpack_dir.join(VENDORED)),
         }
