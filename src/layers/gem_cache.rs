@@ -12,7 +12,7 @@ use libcnb::layer::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,7 +56,15 @@ impl GemCache {
     /// # Errors
     /// The folder cannot be read or written.
     pub(super) fn keep_only(&self, full_names: &BTreeSet<String>) -> io::Result<()> {
-        keep_only(&self.folder, full_names)
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let gem = name.to_str().and_then(|name| name.strip_suffix(".gem"));
+            if !gem.is_some_and(|gem| full_names.contains(gem)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -90,18 +98,6 @@ pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<GemCache,
     Ok(GemCache::at(layer.path()))
 }
 
-fn keep_only(folder: &Path, full_names: &BTreeSet<String>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let gem = name.to_str().and_then(|name| name.strip_suffix(".gem"));
-        if !gem.is_some_and(|gem| full_names.contains(gem)) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +108,9 @@ mod tests {
         for name in ["rack-3.1.20.gem", "rack-3.1.19.gem", ".tmpAbCdEf"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        keep_only(folder.path(), &BTreeSet::from(["rack-3.1.20".to_string()])).unwrap();
+        let cache = GemCache::at(folder.path().to_path_buf());
+        let locked = BTreeSet::from(["rack-3.1.20".to_string()]);
+        cache.keep_only(&locked).unwrap();
         let left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())

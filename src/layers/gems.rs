@@ -11,6 +11,7 @@ use crate::layers::gem_cache::GemCache;
 use crate::layers::left_overs::remove_left_overs;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::unpacked_gems::UnpackedGems;
+pub use crate::layers::unpacked_gems::prefetch;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, changed};
 use crate::report;
 use crate::supply::Supply;
@@ -27,6 +28,7 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use thiserror::Error;
 
 /// Groups that a production image has no use for; `BUNDLE_WITHOUT` or the app's `.bundle/config` says otherwise.
@@ -70,8 +72,6 @@ struct Metadata {
     /// What the installed gems were made from. Empty while an install is under way.
     inputs: BundleInputs,
 }
-
-pub use crate::layers::unpacked_gems::prefetch;
 
 /// Installs the app's gems, or keeps those that are there. `cache` is the layer `gem-cache`. Returns the environment in which they are found.
 ///
@@ -151,7 +151,7 @@ where
         })?;
         write_config(&layer.path(), &bundle.config)
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
-        let prepared = UnpackedGems {
+        let archives = UnpackedGems {
             app,
             bundle,
             ruby,
@@ -168,7 +168,7 @@ where
             bundle,
             ruby,
             &env,
-            prepared.archives.as_ref().map(tempfile::TempDir::path),
+            archives.as_ref().map(TempDir::path),
         )
         .map_err(|error| buildpack_error(error.into()))?;
         remove_left_overs(&layer.path())

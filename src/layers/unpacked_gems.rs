@@ -25,6 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 use std::time::Instant;
+use tempfile::TempDir;
 
 /// Bundler's setting that leaves precompiled gems alone.
 const FORCE_RUBY_PLATFORM: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
@@ -39,12 +40,6 @@ const LEFT_TO_BUNDLER: [&str; 3] = [
     "BUNDLE_NO_INSTALL",
     "BUNDLE_PLUGINS",
 ];
-
-/// What Bundler finds.
-pub(super) struct Prepared {
-    /// The archives of the gems that it has to install, if all are here: with them it needs no server.
-    pub(super) archives: Option<tempfile::TempDir>,
-}
 
 /// Where everything is.
 pub(super) struct UnpackedGems<'a> {
@@ -63,21 +58,20 @@ pub(super) struct UnpackedGems<'a> {
 
 impl UnpackedGems<'_> {
     /// Installs what can be installed. Whatever keeps it from that, but for an archive that is not the published one, is Bundler's to
-    /// deal with, and told in the log.
+    /// deal with, and told in the log. Returns a folder with the archives of what is left; none where Bundler needs the servers.
     ///
     /// # Errors
     /// An archive is not the one that the lockfile names.
-    pub(super) fn install(&self) -> Result<Prepared, FileError> {
-        let nothing = Prepared { archives: None };
+    pub(super) fn install(&self) -> Result<Option<TempDir>, FileError> {
         let Some(archives) = self.archives() else {
-            return Ok(nothing);
+            return Ok(None);
         };
         match self.try_install(&archives) {
-            Ok(prepared) => Ok(prepared),
+            Ok(left) => Ok(Some(left)),
             Err(Stop::Refused(error)) => Err(error),
             Err(Stop::LeftToBundler(reason)) => {
                 report::detail(format!("Leaving the rest to Bundler: {reason}"));
-                Ok(nothing)
+                Ok(None)
             }
         }
     }
@@ -95,7 +89,7 @@ impl UnpackedGems<'_> {
         Some(archives)
     }
 
-    fn try_install(&self, archives: &[GemArchive]) -> Result<Prepared, Stop> {
+    fn try_install(&self, archives: &[GemArchive]) -> Result<TempDir, Stop> {
         let started = Instant::now();
         let all: BTreeSet<_> = archives
             .iter()
@@ -173,9 +167,7 @@ impl UnpackedGems<'_> {
             .map(|archive| archive.path(&self.cache.folder))
             .filter(|path| path.is_file())
             .collect();
-        Ok(Prepared {
-            archives: Some(folder_of(&left)?),
-        })
+        Ok(folder_of(&left)?)
     }
 
     fn fetch(
@@ -323,9 +315,9 @@ fn named(gems: &[&GemArchive]) -> String {
 }
 
 /// A folder of these archives alone.
-fn folder_of(paths: &[PathBuf]) -> io::Result<tempfile::TempDir> {
+fn folder_of(paths: &[PathBuf]) -> io::Result<TempDir> {
     let folder = tempfile::tempdir()?;
-    for path in paths.iter().collect::<BTreeSet<_>>() {
+    for path in paths {
         let name = path.file_name().unwrap_or_default();
         std::os::unix::fs::symlink(path, folder.path().join(name))?;
     }
