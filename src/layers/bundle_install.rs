@@ -102,32 +102,16 @@ fn bundle_install(
     archives: Option<&Path>,
 ) -> Result<Output, BundleInstallError> {
     let state = tempfile::tempdir().map_err(BundleInstallError::Settings)?;
-    let config = state.path().join("app-config");
-    write_config(&config, bundle).map_err(BundleInstallError::Settings)?;
     let certificates = write_certificates(state.path(), &app.downloads.certificates)
         .map_err(BundleInstallError::Settings)?;
-    let jobs = available_parallelism().map_or(1, usize::from).to_string();
     let program = ruby.path.join("bin/bundle");
-    let mut command = Command::new(&program);
+    let mut command =
+        command(&program, app, bundle, env, state.path()).map_err(BundleInstallError::Settings)?;
     command
         .arg("install")
-        .current_dir(&app.dir)
-        .env_clear()
-        .envs(env)
-        .env("BUNDLE_APP_CONFIG", config)
-        .env("BUNDLE_USER_HOME", state.path())
         // What the lockfile no longer names goes.
         .env("BUNDLE_CLEAN", "1")
         .env("BUNDLE_SILENCE_ROOT_WARNING", "1");
-    for (name, value) in [
-        ("BUNDLE_JOBS", jobs.clone()),
-        ("BUNDLE_RETRY", "3".into()),
-        ("MAKEFLAGS", format!("-j{jobs}")),
-    ] {
-        if app.env.get(name).is_none() {
-            command.env(name, value);
-        }
-    }
     if let Some(path) = certificates {
         // Bundler's own downloads, and those of git.
         command
@@ -161,7 +145,37 @@ fn has_locked_bundler(bundle: &Bundle, env: &Env) -> bool {
     })
 }
 
-pub(super) fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
+/// A program that runs Bundler, with the layer's environment. What it keeps of its own goes into the folder `state`.
+pub(super) fn command(
+    program: &Path,
+    app: &App,
+    bundle: &Bundle,
+    env: &Env,
+    state: &Path,
+) -> io::Result<Command> {
+    let config = state.join("app-config");
+    write_config(&config, bundle)?;
+    let mut command = Command::new(program);
+    command
+        .current_dir(&app.dir)
+        .env_clear()
+        .envs(env)
+        .env("BUNDLE_APP_CONFIG", config)
+        .env("BUNDLE_USER_HOME", state);
+    let jobs = available_parallelism().map_or(1, usize::from).to_string();
+    for (name, value) in [
+        ("MAKEFLAGS", format!("-j{jobs}")),
+        ("BUNDLE_JOBS", jobs),
+        ("BUNDLE_RETRY", "3".into()),
+    ] {
+        if app.env.get(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    Ok(command)
+}
+
+fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("config"), bundle.config.for_build())
 }

@@ -20,10 +20,9 @@ use libcnb::{Env, Target};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::thread::available_parallelism;
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -365,20 +364,9 @@ impl Driver {
         let script = state.join("unpacked_gems.rb");
         fs::write(&script, DRIVER)?;
         let errors = state.join("errors");
-        let config = state.join("app-config");
-        bundle_install::write_config(&config, gems.bundle)?;
-        let make_flags = match gems.app.env.get("MAKEFLAGS") {
-            Some(flags) => flags.to_string(),
-            None => format!("-j{}", available_parallelism().map_or(1, usize::from)),
-        };
-        let mut child = Command::new(gems.ruby.path.join("bin/ruby"))
+        let ruby = gems.ruby.path.join("bin/ruby");
+        let mut child = bundle_install::command(&ruby, gems.app, gems.bundle, gems.env, state)?
             .arg(script)
-            .current_dir(&gems.app.dir)
-            .env_clear()
-            .envs(gems.env)
-            .env("BUNDLE_USER_HOME", state)
-            .env("BUNDLE_APP_CONFIG", config)
-            .env("MAKEFLAGS", make_flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&errors)?)
