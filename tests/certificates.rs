@@ -6,21 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::path::Path;
 
-/// What the rig's server serves, by TLS.
-const NGINX: &str = "
-daemon off;
-error_log /dev/stderr warn;
-events {}
-http {
-  server {
-    listen 443 ssl;
-    ssl_certificate /settings/server.pem;
-    ssl_certificate_key /settings/server.key;
-    root /srv/gems;
-    location /rubies/ { alias /srv/rubies/; }
-  }
-}
-";
+const BY_TLS: &str = "listen 443 ssl; ssl_certificate /settings/server.pem; ssl_certificate_key /settings/server.key;";
 
 #[test]
 #[ignore = "integration test"]
@@ -28,8 +14,7 @@ fn downloads_and_bundler_trust_the_platforms_certificates() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let host = gateway();
     let authority = make_certificates(folder.path(), &host);
-    fs::write(folder.path().join("nginx.conf"), NGINX).expect("a file");
-    let server = serve_rig_files(folder.path(), 443);
+    let server = serve_rig_files(folder.path(), 443, BY_TLS);
     let address = format!("https://{}", server.address(443));
 
     let bindings = folder.path().join("bindings");

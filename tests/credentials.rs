@@ -9,30 +9,15 @@ use std::process::Command;
 const NAME: &str = "canary-name";
 const PASSWORD: &str = "canary-password";
 
-/// What the rig's server serves, for those who know the password.
-const NGINX: &str = "
-daemon off;
-error_log /dev/stderr warn;
-events {}
-http {
-  server {
-    listen 80;
-    auth_basic private;
-    auth_basic_user_file /settings/users;
-    root /srv/gems;
-    location /rubies/ { alias /srv/rubies/; }
-  }
-}
-";
+const WITH_PASSWORD: &str = "listen 80; auth_basic private; auth_basic_user_file /settings/users;";
 
 #[test]
 #[ignore = "integration test"]
 fn passwords_are_nowhere_afterwards() {
     let settings = tempfile::tempdir().expect("a temporary folder");
-    fs::write(settings.path().join("nginx.conf"), NGINX).expect("a file");
     let users = format!("{NAME}:{{PLAIN}}{PASSWORD}\n");
     fs::write(settings.path().join("users"), users).expect("a file");
-    let server = serve_rig_files(settings.path(), 80);
+    let server = serve_rig_files(settings.path(), 80, WITH_PASSWORD);
     let address = server.address(80);
 
     let app = tempfile::tempdir().expect("a temporary folder");

@@ -314,8 +314,19 @@ pub(crate) fn gateway() -> String {
     authority.split(':').next().expect("a host").to_string()
 }
 
-/// Serves what the rig's server serves, in another way: by the `nginx.conf` in a folder, which the server finds as `/settings`.
-pub(crate) fn serve_rig_files(settings: &Path, port: u16) -> Container {
+/// Serves what the rig's server serves, in another way: nginx' directives for the port may name files of the folder `settings`, which the
+/// server finds as `/settings`.
+pub(crate) fn serve_rig_files(settings: &Path, port: u16, directives: &str) -> Container {
+    let nginx = format!(
+        "daemon off; error_log /dev/stderr warn; events {{}}
+http {{ server {{
+  {directives}
+  root /srv/gems;
+  location /rubies/ {{ alias /srv/rubies/; }}
+}} }}
+"
+    );
+    std::fs::write(settings.join("nginx.conf"), nginx).expect("a file");
     let server = docker(&["ps", "--quiet", "--filter", "name=^formation-gem-server$"]);
     let volume = format!("{}:/settings:ro", settings.display());
     let publish = format!("{}::{port}", gateway());
