@@ -61,7 +61,7 @@ fn the_gems_are_those_of_bundle_install() {
     assert_eq!(used.status(), 0, "{}", used.logs());
     assert_eq!(
         used.logs(),
-        "racc c\n0.1e1\n2026-11-21\n--- 1\nstring\n5.6.5\n"
+        "A Gemfile speaks\nracc c\n0.1e1\n2026-11-21\n--- 1\nstring\n5.6.5\n"
     );
 }
 
