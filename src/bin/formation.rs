@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use formation::report;
 use formation::supervisor::check::{Check, Format};
-use formation::supervisor::exec::{Exec, ExecError, Grace, SignalsGoTo};
+use formation::supervisor::exec::{Exec, ExecError, Grace, Launched, SignalsGoTo};
 use formation::supervisor::program::{FOREGROUND, Program};
 use formation::supervisor::signals::Signals;
 use miette::Diagnostic;
@@ -33,12 +33,18 @@ enum Formation {
 fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
-    if let Some(arguments) = exec_as_launched(env::args_os()) {
-        return exec(arguments, signals);
+    if let Some((launched, grace)) = exec_as_launched(env::args_os()) {
+        return exec(launched, grace, signals);
     }
     match CommandLine::parse().subcommand {
         Formation::Check(arguments) => check(arguments, signals),
-        Formation::Exec(arguments) => exec(arguments, signals),
+        Formation::Exec(arguments) => {
+            let launched = Launched {
+                group: arguments.group,
+                program: program(arguments.command),
+            };
+            exec(launched, arguments.grace, signals)
+        }
         Formation::Foreground(arguments) => foreground(arguments),
     }
 }
@@ -104,22 +110,14 @@ struct ExecArguments {
 
 /// `formation exec [--group] -- COMMAND`, as every process of an image is launched: read without clap, whose code would be in memory for
 /// as long as the process runs, a tenth of all that is.
-fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<ExecArguments> {
-    let mut words = words.into_iter().skip(1).peekable();
-    words.next_if(|word| word == "exec")?;
-    let group = words.next_if(|word| word == "--group").is_some();
-    words.next_if(|word| word == "--")?;
+fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<(Launched, Grace)> {
+    let launched = Launched::from_words(words)?;
     let grace = match env::var("FORMATION_GRACE") {
         Ok(text) => text.parse().ok()?,
         Err(env::VarError::NotPresent) => Grace::default(),
         Err(env::VarError::NotUnicode(_)) => return None,
     };
-    let command: Vec<OsString> = words.collect();
-    (!command.is_empty()).then_some(ExecArguments {
-        group,
-        grace,
-        command,
-    })
+    Some((launched, grace))
 }
 
 const EXEC_EXAMPLES: &str = "\
@@ -128,11 +126,11 @@ Examples:
   formation exec -- bash -c 'exec sidekiq -c \"$SIDEKIQ_CONCURRENCY\"'
   formation exec --group --grace 20 -- bash -c 'rake queue:work | tee log/queue.log'";
 
-fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> ExitCode {
+fn exec(launched: Launched, grace: Grace, signals: io::Result<Signals>) -> ExitCode {
     let exec = Exec {
-        program: program(arguments.command),
-        signals_go_to: if arguments.group {
-            SignalsGoTo::Group(arguments.grace)
+        program: launched.program,
+        signals_go_to: if launched.group {
+            SignalsGoTo::Group(grace)
         } else {
             SignalsGoTo::Command
         },

@@ -10,11 +10,16 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, kill_current_process_group, kill_process,
     kill_process_group, set_child_subreaper, test_kill_process_group, wait,
 };
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 use thiserror::Error;
+
+/// The file name of this program.
+const OUR_NAME: &str = "formation";
 
 /// How often the group is looked at while it ends: the end of a process that is no child of ours is told to nobody here.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -58,6 +63,31 @@ impl FromStr for Grace {
 impl Display for Grace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.0.as_secs_f64())
+    }
+}
+
+/// What every process type of an image is launched as: `formation exec [--group] -- COMMAND`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Launched {
+    /// Whether signals go to the whole process group.
+    pub group: bool,
+    /// The command.
+    pub program: Program,
+}
+
+impl Launched {
+    /// Reads the words of such a command line, and of no other.
+    #[must_use]
+    pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let program = words.next()?;
+        let mut words = words.peekable();
+        words
+            .next_if(|word| word == "exec")
+            .filter(|_| Path::new(&program).file_name() == Some(OsStr::new(OUR_NAME)))?;
+        let group = words.next_if(|word| word == "--group").is_some();
+        words.next_if(|word| word == "--")?;
+        Program::new(words).map(|program| Self { group, program })
     }
 }
 

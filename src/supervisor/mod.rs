@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`check`] | what would the build say of a Procfile? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
+//! | [`image`] | which process types does the image have? |
 //! | [`program`] | how does a command start, and why does it not? |
+//! | [`quantities`] | how many of each? |
 //! | [`signals`] | what is this process told, and whom does it tell? |
 //! | [`terminal`] | who may read the keyboard? |
 //!
@@ -13,6 +15,8 @@
 
 pub mod check;
 pub mod exec;
+pub mod image;
 pub mod program;
+pub mod quantities;
 pub mod signals;
 pub mod terminal;

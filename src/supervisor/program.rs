@@ -169,6 +169,15 @@ impl Program {
         })
     }
 
+    /// A program without arguments.
+    #[must_use]
+    pub fn named(name: impl Into<OsString>) -> Self {
+        Self {
+            name: name.into(),
+            arguments: Vec::new(),
+        }
+    }
+
     /// Starts it as the leader of a new process group, with all signals let through and none ignored, and everything else as this
     /// process has it.
     ///
