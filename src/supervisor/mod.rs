@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`check`] | what would the build say of a Procfile? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
+//! | [`export`] | how does an orchestrator run the process types in many containers? |
 //! | [`image`] | which process types does the image have? |
+//! | [`probe`] | does `web` answer? |
 //! | [`program`] | how does a command start, and why does it not? |
 //! | [`quantities`] | how many of each? |
 //! | [`signals`] | what is this process told, and whom does it tell? |
@@ -15,7 +17,9 @@
 
 pub mod check;
 pub mod exec;
+pub mod export;
 pub mod image;
+pub mod probe;
 pub mod program;
 pub mod quantities;
 pub mod signals;
