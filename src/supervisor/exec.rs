@@ -22,7 +22,7 @@ use thiserror::Error;
 const OUR_NAME: &str = "formation";
 
 /// How often the group is looked at while it ends: the end of a process that is no child of ours is told to nobody here.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Who gets the signals.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,11 +53,17 @@ impl FromStr for Grace {
     type Err = NoGrace;
 
     fn from_str(text: &str) -> Result<Self, NoGrace> {
-        let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| NoGrace)
+        seconds(text).map(Self)
     }
+}
+
+/// Reads a number of seconds: `8`, `0.5`.
+///
+/// # Errors
+/// It is none.
+pub fn seconds(text: &str) -> Result<Duration, NoGrace> {
+    let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| NoGrace)
 }
 
 impl Display for Grace {
@@ -174,7 +180,7 @@ impl Exec {
 }
 
 /// Makes orphans of the command children of this process, so that it can reap them. PID 1 has them anyway.
-fn adopt_orphans() {
+pub(super) fn adopt_orphans() {
     if !getpid().is_init() {
         // Where a kernel does not know this, the orphans go to PID 1.
         let _ = set_child_subreaper(Some(getpid()));
@@ -314,7 +320,7 @@ fn next_change() -> io::Result<Option<(Pid, WaitStatus)>> {
 }
 
 /// As the shells say it.
-fn exit_status(status: WaitStatus) -> u8 {
+pub(super) fn exit_status(status: WaitStatus) -> u8 {
     let status = status
         .exit_status()
         .or_else(|| status.terminating_signal().map(|signal| 128 + signal));

@@ -68,6 +68,20 @@ pub enum QuantityProblem {
     Release,
 }
 
+impl QuantityProblem {
+    /// A type that the image does not have.
+    #[must_use]
+    pub fn unknown_type(process_type: &str, image: &Image) -> Self {
+        Self::UnknownType {
+            process_type: process_type.into(),
+            known: (image.processes.iter())
+                .map(|process| process.process_type.clone())
+                .filter(|name| name != ProcessType::RELEASE)
+                .collect(),
+        }
+    }
+}
+
 fn types_there_are(known: &[String]) -> String {
     match known {
         [] => "The image has none.".to_string(),
@@ -159,13 +173,7 @@ fn read_one(word: &str, most: u16, image: &Image) -> Result<(String, u16), Quant
         .filter(|(process_type, _)| !process_type.is_empty())
         .ok_or_else(|| QuantityProblem::NotAQuantity { word: word.into() })?;
     if image.process(process_type).is_none() {
-        return Err(QuantityProblem::UnknownType {
-            process_type: process_type.into(),
-            known: (image.processes.iter())
-                .map(|process| process.process_type.clone())
-                .filter(|name| name != ProcessType::RELEASE)
-                .collect(),
-        });
+        return Err(QuantityProblem::unknown_type(process_type, image));
     }
     // `u16` would take a sign.
     let digits = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
