@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -183,6 +183,8 @@ impl Server {
     }
 
     fn open_at(path: &Path) -> Result<Self, ControlError> {
+        // The working directory is another one while a process with one of its own is started.
+        let path = &absolute(path).unwrap_or_else(|_| path.into());
         let folder = path.parent().unwrap_or(Path::new(""));
         // Whatever is wrong with it, but that it is there already, keeps the socket from being made too.
         let made = DirBuilder::new().mode(0o700).create(folder).is_ok();

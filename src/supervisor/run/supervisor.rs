@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long the last lines may take to be read, when nothing else is left to be done.
+/// How long the last lines may take to be read after the time that everybody had to end: what Docker leaves of its ten seconds.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A formation that runs.
@@ -111,7 +111,9 @@ impl<'a> Supervisor<'a> {
             }
         };
         drop(self.control);
-        self.output.finish(&self.poller, LAST_LINES)?;
+        let until = self.ending.map_or_else(Instant::now, |ending| ending.until);
+        let left = until.saturating_duration_since(Instant::now());
+        self.output.finish(&self.poller, left + LAST_LINES)?;
         Ok(status)
     }
 
