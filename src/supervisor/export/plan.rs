@@ -5,10 +5,10 @@ use super::names::{self, AppName};
 use crate::app::app_json::AppJson;
 use crate::app::command::{self, Form};
 use crate::app::procfile::ProcessType;
-use crate::launch::defaults::ONE_OFF;
 use crate::supervisor::exec::Grace;
 use crate::supervisor::image::Image;
 use crate::supervisor::quantities::{Quantities, QuantitiesError};
+use crate::supervisor::run::TASKS;
 use miette::Diagnostic;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -239,7 +239,7 @@ impl Service {
 }
 
 fn usual_quantity(process_type: &str, app_json: &AppJson) -> u16 {
-    if app_json.formation.is_none() && ONE_OFF.contains(&process_type) {
+    if app_json.formation.is_none() && TASKS.contains(&process_type) {
         return 0;
     }
     app_json.quantity(process_type)
