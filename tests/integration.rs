@@ -10,6 +10,7 @@ mod killed;
 mod lockfiles;
 mod native_gem;
 mod offline;
+mod orchestrators;
 mod process_shapes;
 mod rebuild;
 mod rig;
