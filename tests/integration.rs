@@ -10,6 +10,7 @@ mod killed;
 mod lockfiles;
 mod native_gem;
 mod offline;
+mod one_container;
 mod orchestrators;
 mod process_shapes;
 mod rebuild;

@@ -1,6 +1,6 @@
 //! What becomes of processes that do not behave, where the supervisor is a container's first process.
 
-use super::{Supervisor, image, volume_of_formation};
+use super::{Supervisor, image, volumes};
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -127,13 +127,14 @@ struct Container {
 impl Container {
     fn start(command: &[&str], procfile: &str) -> Self {
         let begin = "mkdir /tmp/app; cd /tmp/app; printf %s \"$PROCFILE\" >Procfile; export HOME=/tmp; exec \"$@\"";
-        let volume = volume_of_formation();
         let variable = format!("PROCFILE={procfile}");
-        let image = image();
-        let options = [
-            "run", "--detach", &volume[0], &volume[1], "--env", &variable, &image,
-        ];
-        let output = docker(&[&options[..], &["bash", "-c", begin, "bash"], command].concat());
+        let output = Command::new("docker")
+            .args(["run", "--detach", "--env", &variable])
+            .args(volumes())
+            .args([&image(), "bash", "-c", begin, "bash"])
+            .args(command)
+            .output()
+            .expect("docker starts");
         assert!(output.status.success(), "{}", text(&output.stderr));
         Self {
             id: text(&output.stdout).trim().into(),

@@ -100,7 +100,7 @@ fn measure_in_container(supervisor: &Supervisor) -> Figures {
     let output = Command::new("docker")
         .args(["run", "--rm", "--volume"])
         .arg(format!("{}:/bench:ro", ourselves.display()))
-        .args(volume_of_formation())
+        .args(volumes())
         .args([&image(), "/bench", "--inside", supervisor.name])
         .stderr(Stdio::inherit())
         .output()
@@ -109,13 +109,15 @@ fn measure_in_container(supervisor: &Supervisor) -> Figures {
     serde_json::from_slice(&output.stdout).expect("figures")
 }
 
-pub(crate) fn volume_of_formation() -> [String; 2] {
+/// Formation's programs, in the container's PATH.
+pub(crate) fn volumes() -> Vec<String> {
     let formation = env::var("FORMATION").expect("script/bench sets it");
     let formation: PathBuf = fs::canonicalize(formation).expect("a program");
-    [
-        "--volume".into(),
-        format!("{}:/usr/local/bin/formation:ro", formation.display()),
-    ]
+    let volume = |name| {
+        let program = formation.with_file_name(name);
+        format!("--volume={}:/usr/local/bin/{name}:ro", program.display())
+    };
+    vec![volume("formation"), volume("formation-cli")]
 }
 
 pub(crate) fn image() -> String {

@@ -1,0 +1,239 @@
+//! Several process types in one container of a real image, as its first process.
+
+use crate::rig::{Container, build_config, docker, image_of, variable};
+use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the processes of these apps say when they can be asked to end.
+const READY: [&str; 4] = [
+    "| working\n",
+    "| listening on ",
+    "| Use Ctrl-C to stop",
+    "INFO: Running in ruby",
+];
+
+/// The formation of Heroku's essay on the process model.
+const TEN_AND_FIFTY: [&str; 2] = ["web=10", "worker=50"];
+
+#[test]
+#[ignore = "integration test"]
+fn ten_webs_and_fifty_workers() {
+    TestRunner::default().build(build_config("sixty-processes"), |context| {
+        assert_contains!(
+            context.pack_stdout,
+            "Run several in one container with docker run --entrypoint formation IMAGE TYPE=N …"
+        );
+        let image = image_of(&context);
+        all_sixty_run_and_end_in_order(&image);
+        with_nothing_that_can_be_written_to(&image);
+        behind_another_init(&image);
+    });
+}
+
+fn all_sixty_run_and_end_in_order(image: &str) {
+    let formation = start(image, &["--publish", "127.0.0.1::8080"], &TEN_AND_FIFTY);
+    wait_for_processes(&formation, 60);
+    let rows = processes(&formation);
+    let names: BTreeSet<_> = rows.iter().map(|row| row["name"].to_string()).collect();
+    let ports: BTreeSet<_> = rows.iter().map(|row| row["port"].as_u64()).collect();
+    assert_eq!((names.len(), ports.len()), (60, 60));
+    assert!(
+        rows.iter()
+            .all(|row| row["restarts"] == 0 && row["memory"].as_u64() > Some(1_000_000))
+    );
+    assert_eq!(answer(&formation, "GET / HTTP/1.0"), "web.1\n");
+    let table = docker(&["exec", "--user", "root", &formation.id, "formation", "ps"]);
+    assert_eq!(table.lines().count(), 61, "{table}");
+
+    let started = Instant::now();
+    formation.stop();
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+    let log = formation.logs();
+    assert_eq!(formation.status(), 0, "{log}");
+    assert_eq!(log.matches("| finished\n").count(), 50, "{log}");
+    assert_eq!(log.matches("has ended with status 0").count(), 60, "{log}");
+    assert_not_contains!(log, "is killed");
+    assert_not_contains!(log, "released");
+}
+
+fn with_nothing_that_can_be_written_to(image: &str) {
+    let options = [
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+    ];
+    let formation = start(image, &options, &[]);
+    wait_for_processes(&formation, 2);
+    assert_contains!(
+        docker(&["exec", &formation.id, "formation", "scale", "worker=3"]),
+        "worker.3"
+    );
+    wait_for_processes(&formation, 4);
+    formation.stop();
+    assert_eq!(formation.status(), 0, "{}", formation.logs());
+}
+
+/// Where a platform puts one there, which then is the first process.
+fn behind_another_init(image: &str) {
+    let formation = start(image, &["--init"], &["worker=2"]);
+    wait_for_processes(&formation, 2);
+    formation.stop();
+    assert_eq!(formation.status(), 0, "{}", formation.logs());
+    assert_eq!(formation.logs().matches("| finished\n").count(), 2);
+}
+
+/// Sidekiq's jobs come in by the web process, and are done by the workers, of which there can be more at any time.
+#[test]
+#[ignore = "integration test"]
+fn a_job_queue_in_one_container() {
+    TestRunner::default().build(build_config("sidekiq-app"), |context| {
+        let image = image_of(&context);
+        let redis = Container::start(
+            &variable("FORMATION_SERVER_IMAGE"),
+            &[],
+            &["redis-server", "--save", "", "--protected-mode", "no"],
+        );
+        assert!(
+            redis.wait_for("Ready to accept connections", PATIENCE),
+            "{}",
+            redis.logs()
+        );
+        let address = docker(&[
+            "inspect",
+            "--format",
+            "{{.NetworkSettings.IPAddress}}",
+            &redis.id,
+        ]);
+        let url = format!("REDIS_URL=redis://{}:6379", address.trim());
+        let options = ["--publish", "127.0.0.1::8080", "--env", &url];
+        let formation = start(&image, &options, &["web=1", "worker=2"]);
+        wait_for_processes(&formation, 3);
+        wait_until_it_answers(&formation);
+
+        assert_eq!(workers_of(&formation, 40), ["worker.1", "worker.2"]);
+        docker(&["exec", &formation.id, "formation", "scale", "worker=5"]);
+        let all_five = (1..=5)
+            .map(|number| format!("worker.{number}"))
+            .collect::<Vec<_>>();
+        assert_eq!(workers_of(&formation, 100), all_five);
+
+        formation.stop();
+        let log = formation.logs();
+        assert_eq!(formation.status(), 0, "{log}");
+        assert_eq!(log.matches("Bye!").count(), 5, "{log}");
+    });
+}
+
+/// Enqueues jobs until that many are done more than before. Who has done any.
+fn workers_of(formation: &Container, jobs: u64) -> Vec<String> {
+    let done = || {
+        let answer = answer(formation, "GET /jobs HTTP/1.0");
+        serde_json::from_str::<Value>(&answer)
+            .expect("JSON")
+            .as_object()
+            .expect("an object")
+            .clone()
+    };
+    let sum = |done: &serde_json::Map<String, Value>| {
+        done.values().filter_map(Value::as_u64).sum::<u64>()
+    };
+    let before = sum(&done());
+    let started = Instant::now();
+    // A worker that has just been started comes too late for the first.
+    let expected = docker(&["exec", &formation.id, "formation", "ps"])
+        .matches("worker.")
+        .count();
+    loop {
+        answer(
+            formation,
+            &format!("POST /jobs?count={}&seconds=0.05 HTTP/1.0", jobs / 2),
+        );
+        sleep(Duration::from_millis(500));
+        let done = done();
+        if done.len() == expected && sum(&done) >= before + jobs {
+            let mut names: Vec<_> = (done.keys())
+                .filter_map(|name| Some(name.split_once(':')?.1.to_string()))
+                .collect();
+            names.sort();
+            return names;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{done:?}: {}",
+            formation.logs()
+        );
+    }
+}
+
+/// As `docker run --entrypoint formation IMAGE TYPE=N …`.
+fn start(image: &str, options: &[&str], quantities: &[&str]) -> Container {
+    Container::start(
+        image,
+        &[options, &["--entrypoint", "formation"]].concat(),
+        quantities,
+    )
+}
+
+fn processes(formation: &Container) -> Vec<Value> {
+    let output = Command::new("docker")
+        .args(["exec", &formation.id, "formation", "ps", "--json"])
+        .output()
+        .expect("docker starts");
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+/// All run, and have said that they are ready for everything.
+fn wait_for_processes(formation: &Container, number: usize) {
+    let started = Instant::now();
+    loop {
+        let rows = processes(formation);
+        let log = formation.logs();
+        let are_ready = READY
+            .iter()
+            .map(|text| log.matches(text).count())
+            .sum::<usize>()
+            == number;
+        if rows.len() == number && are_ready && rows.iter().all(|row| row["state"] == "running") {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{rows:?}: {log}");
+        sleep(Duration::from_millis(200));
+    }
+}
+
+fn wait_until_it_answers(formation: &Container) {
+    let started = Instant::now();
+    while answer(formation, "GET / HTTP/1.0").is_empty() {
+        assert!(started.elapsed() < PATIENCE, "{}", formation.logs());
+        sleep(Duration::from_millis(200));
+    }
+}
+
+/// The body of an answer; empty where there is none.
+fn answer(formation: &Container, request: &str) -> String {
+    let ask = || {
+        let mut stream = TcpStream::connect(formation.address(8080))?;
+        write!(stream, "{request}\r\nContent-Length: 0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    let text = ask().unwrap_or_default();
+    text.split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_string())
+        .unwrap_or_default()
+}
