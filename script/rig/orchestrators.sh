@@ -6,7 +6,7 @@ COMPOSE=$CACHE/tools/compose-$(key_of "$rig/compose" "$rig/go.sh" "$rig/orchestr
 KUBECTL_VALIDATE=$CACHE/tools/kubectl-validate-$(key_of "$rig/kubectl-validate" "$rig/go.sh" "$(uname -sm)")
 
 orchestrators_title() { echo "Docker Compose and kubectl-validate from source"; }
-orchestrators_duration() { echo "about 5 minutes"; }
+orchestrators_duration() { echo "about 6 minutes beside a Ruby"; }
 orchestrators_current() { compose_current && kubectl_validate_current; }
 
 orchestrators_make() {
