@@ -11,6 +11,7 @@ mod lockfiles;
 mod native_gem;
 mod offline;
 mod one_container;
+mod orchestrators;
 mod process_shapes;
 mod rebuild;
 mod rig;

@@ -5,7 +5,7 @@ write_environment() {
   {
     echo "# Written by script/bootstrap."
     # What the machine had already was not built, so there is nothing here that could hide it.
-    printf 'export PATH=%q:"$PATH"\n' "$TOOLS/bin"
+    printf 'export PATH=%q:"$PATH"\n' "$TOOLS/bin:$COMPOSE/bin:$KUBECTL_VALIDATE/bin"
     export_line PACK_VOLUME_KEY formation
     export_line FORMATION_BUILDER "$BUILDER"
     export_line FORMATION_RUN_IMAGE "$RUN_IMAGE"

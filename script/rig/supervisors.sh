@@ -15,7 +15,7 @@ supervisors_make() {
   programs=$(scratch_folder)
   for package in github.com/DarthSim/hivemind github.com/DarthSim/overmind/v2; do
     name=$(cut -d/ -f3 <<<"$package")
-    (cd "$rig/supervisors" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$programs/$name" "$package")
+    go_build supervisors "$package" "" "$programs/$name"
   done
   build_image_from supervisors "$SUPERVISORS_IMAGE" "$RUN_IMAGE" "$(supervisors_key)" "$programs"/*
 }

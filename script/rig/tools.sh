@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 LIBCNB_CARGO_VERSION=0.30.4
-TOOLS=$CACHE/tools/$(key_of "$rig/tools" "$rig/tools.sh" "$(uname -sm)")
+TOOLS=$CACHE/tools/$(key_of "$rig/tools" "$rig/tools.sh" "$rig/go.sh" "$(uname -sm)")
 
 tools_title() { echo "pack, lifecycle and cargo-libcnb from source"; }
 tools_duration() { echo "about 2 minutes"; }
@@ -34,29 +34,16 @@ tools_help() {
   echo "Go 1.24 or newer and Rust are needed to build these: check \`go version\` and \`cargo --version\`."
 }
 
-# go_build PACKAGE OUT VARIABLE: the module's version is put where the program expects its own.
-# Static, because the lifecycle runs in any image.
-go_build() {
-  local package=$1 out=$2 variable=$3 module version
-  command -v go >/dev/null || { echo "go: not found" && return 1; }
-  module=$(cut -d/ -f1-3 <<<"$package")
-  version=$(module_version "$module")
-  (cd "$rig/tools" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $module/$variable=$version" -o "$out.new" "$package")
-  mv "$out.new" "$out"
-}
-
-module_version() { awk -v module="$1" '$1 == module { sub(/^v/, "", $2); print $2 }' "$rig/tools/go.mod"; }
-
 make_pack() {
-  go_build github.com/buildpacks/pack "$TOOLS/bin/pack" pkg/client.Version
+  go_build tools github.com/buildpacks/pack "" "$TOOLS/bin/pack" pkg/client.Version
 }
 
 # The archive that `pack builder create` wants: one program under the names of its phases, and the launcher.
 make_lifecycle() {
-  local phase root=$TOOLS/lifecycle.new
+  local phase root=$TOOLS/lifecycle.new lifecycle=github.com/buildpacks/lifecycle
   rm -rf "$root" && mkdir -p "$root/lifecycle"
-  go_build github.com/buildpacks/lifecycle/cmd/lifecycle "$root/lifecycle/lifecycle" cmd.Version
-  go_build github.com/buildpacks/lifecycle/cmd/launcher "$root/lifecycle/launcher" cmd.Version
+  go_build tools "$lifecycle" cmd/lifecycle "$root/lifecycle/lifecycle" cmd.Version
+  go_build tools "$lifecycle" cmd/launcher "$root/lifecycle/launcher" cmd.Version
   for phase in analyzer builder creator detector exporter extender rebaser restorer; do
     ln -s lifecycle "$root/lifecycle/$phase"
   done
@@ -70,7 +57,7 @@ make_lifecycle() {
     supported = ["0.7", "0.8", "0.9", "0.10", "0.11", "0.12", "0.13", "0.14"]
 
 [lifecycle]
-  version = "$(module_version github.com/buildpacks/lifecycle)"
+  version = "$(module_version tools "$lifecycle")"
 TOML
   tar -C "$root" -czf "$TOOLS/lifecycle.tgz.new" lifecycle.toml lifecycle
   mv "$TOOLS/lifecycle.tgz.new" "$TOOLS/lifecycle.tgz"

@@ -240,7 +240,50 @@ fn reason(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::assert_report;
+    use crate::report::tests::{assert_report, plain};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    proptest! {
+        /// Whatever is in the file: it is read, or there is a report of it.
+        #[test]
+        fn every_text_has_an_answer(
+            text in r#"(\PC|[\n\t\u{feff}]|[\[\]{}:,"0-9é]|"(formation|cron|quantity|command|schedule|web)"){0,30}"#
+        ) {
+            if let Err(error) = AppJson::read(&text) {
+                prop_assert!(!plain(&error).is_empty());
+            }
+        }
+
+        /// The same where it is JSON, and has the right keys with anything in them.
+        #[test]
+        fn every_value_has_an_answer(value in value(), process_type in "\\PC{0,8}") {
+            for text in [
+                json!({ "formation": value.clone(), "cron": value.clone() }),
+                json!({ "formation": { process_type: { "quantity": value.clone() } } }),
+                json!({ "cron": [{ "command": value.clone(), "schedule": value }] }),
+            ] {
+                if let Err(error) = AppJson::read(&text.to_string()) {
+                    prop_assert!(plain(&error).contains("╰── "), "{}", plain(&error));
+                }
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<i64>().prop_map(|number| json!(number)),
+            "\\PC{0,8}".prop_map(|text| json!(text)),
+        ];
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(|values| json!(values)),
+                prop::collection::btree_map("\\PC{0,3}", inner, 0..3)
+                    .prop_map(|values| json!(values)),
+            ]
+        })
+    }
 
     #[test]
     fn a_formation_and_tasks() {

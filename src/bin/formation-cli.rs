@@ -68,11 +68,11 @@ fn main() -> ExitCode {
             &arguments.show.ask(Request::Restart(arguments.processes)),
             signals,
         ),
+        Formation::Export(target) => export_to(target, signals),
+        Formation::Probe(arguments) => probe(arguments, signals),
         Formation::Check(arguments) => check(arguments, signals),
         Formation::Completions(arguments) => completions(&arguments),
         Formation::Exec(arguments) => exec(arguments, signals),
-        Formation::Export(target) => export_to(target, signals),
-        Formation::Probe(arguments) => probe(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
     }
 }
@@ -495,10 +495,13 @@ fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> ExitCode {
     }
 }
 
-/// Where the image has this program. Without an answer of the kernel, by its name, as the image's PATH has it.
+/// Where the image has the program that hands over to this one. Without an answer of the kernel, by its name, as the image's PATH has it.
 fn our_path() -> String {
-    let name = "formation".to_string();
-    env::current_exe().map_or(name, |path| path.to_string_lossy().into_owned())
+    let beside_this = env::current_exe().map(|path| path.with_file_name("formation"));
+    beside_this.map_or_else(
+        |_| "formation".into(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// The words that were given, as a shell would take them again.

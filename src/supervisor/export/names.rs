@@ -42,7 +42,7 @@ impl AppName {
 
     /// The name of something that belongs to the app: `shop-worker`. Two types may get the same one.
     pub(super) fn with(&self, part: &str) -> String {
-        shortened(&format!("{self}-{}", dashed(part)), part)
+        shortened(&format!("{self}-{}", label(part)), part)
     }
 }
 
@@ -54,7 +54,11 @@ impl Display for AppName {
 
 /// A process type as the value of a label.
 pub(super) fn label(process_type: &str) -> String {
-    shortened(&dashed(process_type), process_type)
+    match dashed(process_type).as_str() {
+        // Other buildpacks may call a type `_`.
+        "" => short_hash(process_type),
+        label => shortened(label, process_type),
+    }
 }
 
 /// Lower case, everything else a dash, and none at the ends.
@@ -134,6 +138,7 @@ mod tests {
         ] {
             assert_eq!(app.with(process_type), name);
         }
+        assert_eq!(app.with("_"), format!("shop-{}", short_hash("_")));
         let long = "w".repeat(63);
         assert_eq!(label(&long), long);
         let name = app.with(&long);

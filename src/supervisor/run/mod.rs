@@ -42,7 +42,7 @@ use supervisor::Supervisor;
 use thiserror::Error;
 
 /// Types that are run once when somebody asks for them, and end: Heroku's classic ones. None of them is started unless it is named.
-const TASKS: [&str; 3] = [ProcessType::RELEASE, "console", "rake"];
+pub const TASKS: [&str; 3] = [ProcessType::RELEASE, "console", "rake"];
 
 /// Stands for every type.
 pub const ALL: &str = "all";

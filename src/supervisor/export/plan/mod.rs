@@ -1,18 +1,20 @@
 //! What is to run, and how many of it: checked, and the same for every orchestrator.
 
-use super::autoscale::{Autoscale, AutoscaleError};
+mod problem;
+
+pub use problem::{PlanError, PlanProblem};
+
+use super::autoscale::Autoscale;
 use super::names::{self, AppName};
 use crate::app::app_json::AppJson;
 use crate::app::command::{self, Form};
 use crate::app::procfile::ProcessType;
-use crate::launch::defaults::ONE_OFF;
 use crate::supervisor::exec::Grace;
 use crate::supervisor::image::Image;
-use crate::supervisor::quantities::{Quantities, QuantitiesError};
-use miette::Diagnostic;
+use crate::supervisor::quantities::Quantities;
+use crate::supervisor::run::TASKS;
 use std::collections::BTreeMap;
 use std::path::Path;
-use thiserror::Error;
 
 /// Instances of one type at most: an orchestrator has machines for them.
 const MOST: u16 = 10_000;
@@ -82,88 +84,6 @@ pub struct Task {
     pub command: String,
     /// What the platform's launcher is given.
     pub argv: Vec<String>,
-}
-
-/// Nothing can be written.
-#[derive(Debug, Diagnostic, Error)]
-#[error("nothing was exported")]
-pub struct PlanError(#[related] pub Vec<PlanProblem>);
-
-/// Why not.
-#[derive(Debug, Diagnostic, Error)]
-pub enum PlanProblem {
-    /// Numbers of instances.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Quantities(#[from] QuantitiesError),
-    /// Ranges of them.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Autoscale(#[from] AutoscaleError),
-    /// A type that is a task, or that there is not, in app.json.
-    #[error("app.json has a formation of `{process_type}`, which is no process type of this image")]
-    #[diagnostic(help("{help}"))]
-    UnknownType {
-        /// The type.
-        process_type: String,
-        /// What to do.
-        help: String,
-    },
-    /// Two things of one name.
-    #[error("{first} and {second} would both be called `{name}`")]
-    #[diagnostic(help(
-        "An orchestrator's names have lower-case letters, digits and `-`. Give one of them another name in the Procfile."
-    ))]
-    SameName {
-        /// One of them.
-        first: String,
-        /// The other.
-        second: String,
-        /// What both are called.
-        name: String,
-    },
-    /// An app's name.
-    #[error("`{name}` cannot be the name of an app")]
-    #[diagnostic(help(
-        "A name starts with a lower-case letter, has lower-case letters, digits and `-`, and at most {} characters: `--name {better}`.",
-        names::LONGEST_APP
-    ))]
-    BadName {
-        /// As it was given.
-        name: String,
-        /// The nearest good one.
-        better: String,
-    },
-    /// An image's name.
-    #[error("`{image}` is no name of an image")]
-    #[diagnostic(help("Name it as `docker pull` would: `--image registry.example/shop:42`."))]
-    BadImage {
-        /// As it was given.
-        image: String,
-    },
-    /// What to ask `web` for.
-    #[error("`{path}` is no path of an HTTP request")]
-    #[diagnostic(help("It starts with `/` and has no spaces: `--health-path /up`."))]
-    BadHealthPath {
-        /// As it was given.
-        path: String,
-    },
-    /// A command of app.json that bash would refuse.
-    #[error("the scheduled task `{command}` of app.json cannot be run")]
-    Command {
-        /// As it is written.
-        command: String,
-        /// Why not.
-        #[source]
-        #[diagnostic_source]
-        source: command::CommandSyntaxError,
-    },
-    /// There is nothing to export.
-    #[error("the image has no process type that goes on")]
-    #[diagnostic(help(
-        "Write a Procfile with a line such as `web: bundle exec puma`, and build the image again."
-    ))]
-    NoTypes,
 }
 
 impl Plan {
@@ -239,7 +159,7 @@ impl Service {
 }
 
 fn usual_quantity(process_type: &str, app_json: &AppJson) -> u16 {
-    if app_json.formation.is_none() && ONE_OFF.contains(&process_type) {
+    if app_json.formation.is_none() && TASKS.contains(&process_type) {
         return 0;
     }
     app_json.quantity(process_type)

@@ -2,12 +2,16 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/kubernetes-api/>
 
+mod amount;
+mod pod;
+
+pub use amount::{Amount, NoAmount};
+
 use super::autoscale::Autoscale;
 use super::header::Header;
 use super::names;
 use super::plan::{Plan, Service, Task};
 use crate::app::procfile::ProcessType;
-use crate::supervisor::image::ENTRY_POINTS;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -17,18 +21,12 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, ExecAction,
-    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
-    Probe, ResourceRequirements, SeccompProfile, SecretEnvSource, SecurityContext,
-    Service as KubernetesService, ServicePort, ServiceSpec, TCPSocketAction,
+    Container, Service as KubernetesService, ServicePort, ServiceSpec,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use miette::Diagnostic;
+use pod::{entry_point, escaped};
 use std::collections::BTreeMap;
-use std::str::FromStr;
-use thiserror::Error;
 
 const NAME: &str = "app.kubernetes.io/name";
 const COMPONENT: &str = "app.kubernetes.io/component";
@@ -36,9 +34,6 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// The name that the container's port goes by.
 const PORT_NAME: &str = "http";
-
-/// How long `web` goes on taking requests when it is asked to stop, in seconds: as long as it takes until nobody sends it any more.
-const DRAIN: u64 = 5;
 
 /// The launcher of the platform, for a command that is no process type.
 const LAUNCHER: [&str; 2] = ["/cnb/lifecycle/launcher", "--"];
@@ -57,35 +52,6 @@ pub struct KubernetesOptions {
     pub cpu: Amount,
     /// What each instance is promised of memory, and gets at most.
     pub memory: Amount,
-}
-
-/// An amount of a resource, as Kubernetes writes it: `250m`, `512Mi`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Amount(String);
-
-/// No amount can be read from that.
-#[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
-#[error("an amount is expected, like 250m (of a CPU) or 512Mi (of memory)")]
-pub struct NoAmount;
-
-impl FromStr for Amount {
-    type Err = NoAmount;
-
-    fn from_str(text: &str) -> Result<Self, NoAmount> {
-        const SUFFIXES: [&str; 13] = [
-            "", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-        ];
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
-        let (number, suffix) = text.split_at(end);
-        let positive = number.parse::<f64>().is_ok_and(|number| number > 0.0);
-        if positive && SUFFIXES.contains(&suffix) {
-            Ok(Self(text.into()))
-        } else {
-            Err(NoAmount)
-        }
-    }
 }
 
 /// The file.
@@ -174,56 +140,6 @@ impl Writer<'_> {
                 ..DeploymentSpec::default()
             }),
             ..Deployment::default()
-        }
-    }
-
-    /// The container of a process type.
-    fn process(&self, service: &Service) -> Container {
-        let container = self.container(&service.process_type, entry_point(&service.process_type));
-        if !service.is_web() {
-            return container;
-        }
-        Container {
-            ports: Some(vec![ContainerPort {
-                name: Some(PORT_NAME.into()),
-                container_port: i32::from(self.plan.port),
-                ..ContainerPort::default()
-            }]),
-            startup_probe: Some(self.probe(2, 60)),
-            readiness_probe: Some(self.probe(5, 3)),
-            liveness_probe: Some(self.probe(10, 6)),
-            // It is told to end while others still send it requests. Where the image has no such program, the pod goes on to end.
-            lifecycle: Some(Lifecycle {
-                pre_stop: Some(LifecycleHandler {
-                    exec: Some(ExecAction {
-                        command: Some(vec!["sleep".into(), DRAIN.to_string()]),
-                    }),
-                    ..LifecycleHandler::default()
-                }),
-                ..Lifecycle::default()
-            }),
-            ..container
-        }
-    }
-
-    fn probe(&self, period: i32, failures: i32) -> Probe {
-        let port = IntOrString::String(PORT_NAME.into());
-        let http_get = self.plan.health_path.as_ref().map(|path| HTTPGetAction {
-            path: Some(path.clone()),
-            port: port.clone(),
-            ..HTTPGetAction::default()
-        });
-        let tcp_socket = http_get.is_none().then(|| TCPSocketAction {
-            port,
-            ..TCPSocketAction::default()
-        });
-        Probe {
-            http_get,
-            tcp_socket,
-            period_seconds: Some(period),
-            timeout_seconds: Some(5),
-            failure_threshold: Some(failures),
-            ..Probe::default()
         }
     }
 
@@ -319,109 +235,6 @@ impl Writer<'_> {
         }
     }
 
-    fn task_template(&self, part: &str, container: Container) -> PodTemplateSpec {
-        let mut template = self.template(part, container);
-        if let Some(spec) = &mut template.spec {
-            spec.restart_policy = Some("Never".into());
-        }
-        template
-    }
-
-    fn template(&self, part: &str, container: Container) -> PodTemplateSpec {
-        let drain = container.lifecycle.as_ref().map_or(0, |_| DRAIN);
-        let stop_seconds = self.plan.stop_seconds() + drain;
-        PodTemplateSpec {
-            metadata: Some(ObjectMeta {
-                labels: Some(self.labels(part)),
-                ..ObjectMeta::default()
-            }),
-            spec: Some(PodSpec {
-                automount_service_account_token: Some(false),
-                containers: vec![container],
-                security_context: Some(PodSecurityContext {
-                    run_as_non_root: Some(true),
-                    seccomp_profile: Some(SeccompProfile {
-                        type_: "RuntimeDefault".into(),
-                        ..SeccompProfile::default()
-                    }),
-                    ..PodSecurityContext::default()
-                }),
-                termination_grace_period_seconds: i64::try_from(stop_seconds).ok(),
-                ..PodSpec::default()
-            }),
-        }
-    }
-
-    /// What every container has.
-    fn container(&self, part: &str, command: Vec<String>) -> Container {
-        let web_port =
-            (part == ProcessType::WEB).then(|| variable("PORT", self.plan.port.to_string()));
-        let grace = variable("FORMATION_GRACE", self.plan.grace.to_string());
-        Container {
-            name: names::label(part),
-            image: Some(self.plan.image.clone()),
-            command: Some(command),
-            env: Some(web_port.into_iter().chain([grace]).collect()),
-            env_from: Some(self.settings()),
-            resources: Some(self.resources()),
-            security_context: Some(SecurityContext {
-                allow_privilege_escalation: Some(false),
-                capabilities: Some(Capabilities {
-                    drop: Some(vec!["ALL".into()]),
-                    ..Capabilities::default()
-                }),
-                ..SecurityContext::default()
-            }),
-            ..Container::default()
-        }
-    }
-
-    /// By name only: no secret stands in the file.
-    fn settings(&self) -> Vec<EnvFromSource> {
-        let config_map = ConfigMapEnvSource {
-            name: self.config_map(),
-            optional: Some(true),
-        };
-        let secret = SecretEnvSource {
-            name: self.secret(),
-            optional: Some(true),
-        };
-        vec![
-            EnvFromSource {
-                config_map_ref: Some(config_map),
-                ..EnvFromSource::default()
-            },
-            EnvFromSource {
-                secret_ref: Some(secret),
-                ..EnvFromSource::default()
-            },
-        ]
-    }
-
-    fn config_map(&self) -> String {
-        let given = self.options.config_map.clone();
-        given.unwrap_or_else(|| self.plan.name.to_string())
-    }
-
-    fn secret(&self) -> String {
-        let given = self.options.secret.clone();
-        given.unwrap_or_else(|| self.plan.name.to_string())
-    }
-
-    /// No limit of the CPU: it would slow an app down on a machine that has nothing else to do.
-    fn resources(&self) -> ResourceRequirements {
-        let cpu = ("cpu".to_string(), Quantity(self.options.cpu.0.clone()));
-        let memory = (
-            "memory".to_string(),
-            Quantity(self.options.memory.0.clone()),
-        );
-        ResourceRequirements {
-            limits: Some(BTreeMap::from([memory.clone()])),
-            requests: Some(BTreeMap::from([cpu, memory])),
-            ..ResourceRequirements::default()
-        }
-    }
-
     fn metadata(&self, part: &str) -> ObjectMeta {
         ObjectMeta {
             name: Some(self.plan.name.with(part)),
@@ -444,27 +257,6 @@ impl Writer<'_> {
             (NAME.to_string(), self.plan.name.to_string()),
             (COMPONENT.to_string(), names::label(part)),
         ])
-    }
-}
-
-fn entry_point(process_type: &str) -> Vec<String> {
-    vec![escaped(&format!("{ENTRY_POINTS}/{process_type}"))]
-}
-
-fn variable(name: &str, value: String) -> EnvVar {
-    EnvVar {
-        name: name.into(),
-        value: Some(value),
-        ..EnvVar::default()
-    }
-}
-
-/// Kubernetes puts variables in place of `$(NAME)` in commands and arguments, and one `$` in place of two.
-fn escaped(word: &str) -> String {
-    if word.contains("$(") || word.contains("$$") {
-        word.replace('$', "$$")
-    } else {
-        word.into()
     }
 }
 
@@ -538,28 +330,5 @@ mod tests {
         };
         assert_eq!(job("shop:1"), job("shop:1"));
         assert_ne!(job("shop:1"), job("shop:2"));
-    }
-
-    #[test]
-    fn what_kubernetes_would_replace() {
-        for (word, written) in [
-            ("$PORT", "$PORT"),
-            ("$(date)", "$$(date)"),
-            ("$PORT $(date)", "$$PORT $$(date)"),
-            ("kill $$", "kill $$$$"),
-            ("a$", "a$"),
-        ] {
-            assert_eq!(escaped(word), written);
-        }
-    }
-
-    #[test]
-    fn amounts() {
-        for good in ["1", "0.5", "250m", "512Mi", "2G"] {
-            assert!(good.parse::<Amount>().is_ok(), "{good}");
-        }
-        for bad in ["", "0", "-1", "1 Gi", "1GB", "1.2.3", "Mi", "1e3"] {
-            assert!(bad.parse::<Amount>().is_err(), "{bad}");
-        }
     }
 }
