@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) const LINES: usize = 1_000_000;
 
 const TALKERS: usize = 10;
-const SLEEPERS: usize = 60;
+const STAYERS: usize = 60;
 
 /// Who has not got any further for so long has lost the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,19 +130,21 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
 
 fn memory_and_start(supervisor: &Supervisor) -> (f64, f64) {
     let folder = tempfile::tempdir().expect("a folder");
-    let entry = |number| format!("sleeper{number}: echo here; exec sleep 600");
-    write_procfile(folder.path(), (0..SLEEPERS).map(entry));
+    // Says what the file says, and stays.
+    fs::write(folder.path().join("words"), "here\n").expect("a file");
+    let entry = |number| format!("stayer{number}: tail -f words");
+    write_procfile(folder.path(), (0..STAYERS).map(entry));
     let started = Instant::now();
     let mut running = Running::start(supervisor, folder.path());
     let output = BufReader::new(running.output());
     let mut lines = output.split(b'\n').map_while(Result::ok);
     let here = |line: &Vec<u8>| String::from_utf8_lossy(line).trim_end().ends_with("here");
-    let count = lines.by_ref().filter(here).take(SLEEPERS).count();
+    let count = lines.by_ref().filter(here).take(STAYERS).count();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    assert_eq!(count, SLEEPERS, "{}", supervisor.name);
+    assert_eq!(count, STAYERS, "{}", supervisor.name);
     sleep(Duration::from_secs(1));
     let own: u64 = others()
-        .filter(|process| name_of(process).is_some_and(|name| name != "sleep"))
+        .filter(|process| name_of(process).is_some_and(|name| name != "tail"))
         .filter_map(|process| resident(&process))
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "memory is less than that")]

@@ -143,9 +143,8 @@ impl Run {
     /// How many of each; all that is wrong with what was asked for is in one error.
     fn quantities(&self, image: &Image) -> Result<Vec<(String, u16)>, RunError> {
         let named = Quantities::read(self.quantities.iter().map(String::as_str), image);
-        let unknown = |name: &&String| {
-            !name.is_empty() && *name != ALL && image.process(name).is_none()
-        };
+        let unknown =
+            |name: &&String| !name.is_empty() && *name != ALL && image.process(name).is_none();
         let unknown: Vec<_> = (self.restart.iter().filter(unknown))
             .map(|name| QuantityProblem::unknown_type(name, image))
             .collect();
