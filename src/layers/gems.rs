@@ -8,7 +8,7 @@ use crate::app::{App, Bundle, bundle_config::BundleConfig};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
 use crate::layers::gem_cache::GemCache;
-use crate::layers::left_overs::remove_left_overs;
+use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::layers::ruby::RubyLayer;
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
@@ -150,6 +150,7 @@ where
             ..now.clone()
         })?;
         write_config(&layer.path(), &bundle.config)
+            .and_then(|()| remove_unfinished_checkouts(&gem_home(&layer.path(), ruby)))
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
         let archives = UnpackedGems {
             app,
