@@ -83,8 +83,10 @@ impl UnpackedGems<'_> {
             let specification = format!("specifications/default/{}.gemspec", gem.full_name);
             ruby.join(specification).is_file()
         };
-        let bundler = bundler(self.app, self.bundle);
-        archives.extend(bundler.filter(|gem| !is_default(gem)));
+        if bundle_install::obsolete_bundler(self.bundle, self.ruby).is_none() {
+            let bundler = bundler(self.app, self.bundle);
+            archives.extend(bundler.filter(|gem| !is_default(gem)));
+        }
         Some(archives)
     }
 
@@ -146,7 +148,11 @@ impl UnpackedGems<'_> {
         }
         let finished = driver.finish();
         let fetched = fetched?;
-        fetched_bundler?;
+        if let Some(reason) = fetched_bundler?.failure {
+            report::detail(format!(
+                "Ruby's own Bundler is used instead of the lockfile's: {reason}"
+            ));
+        }
         finished?;
         let (installed, left): (Vec<_>, Vec<_>) = wanted
             .iter()

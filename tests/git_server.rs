@@ -1,0 +1,91 @@
+//! Git repositories that builds reach, made by the test.
+
+use crate::build_phase::BuildPhase;
+use crate::rig::{Container, serve_rig_files};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Where the fixtures' gems say that their repositories are.
+const PUBLISHED: &str = "https://git.example.com/";
+
+/// Serves repositories as plain files, which is all that git needs.
+pub(crate) struct GitServer {
+    folder: tempfile::TempDir,
+    server: Container,
+}
+
+impl GitServer {
+    /// With further directives for nginx' location of the repositories.
+    pub(crate) fn start(directives: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("git")).expect("a folder");
+        let location =
+            format!("listen 80; location /git/ {{ alias /settings/git/; {directives} }}");
+        let server = serve_rig_files(folder.path(), 80, &location);
+        Self { folder, server }
+    }
+
+    /// Has git in a build find here what is published elsewhere. `user` is `name:password@`, or nothing.
+    pub(crate) fn stand_in(&self, build: &BuildPhase, user: &str) {
+        let here = format!("http://{user}{}/git/", self.server.address(80));
+        build.set("GIT_CONFIG_COUNT", "1");
+        build.set("GIT_CONFIG_KEY_0", &format!("url.{here}.insteadOf"));
+        build.set("GIT_CONFIG_VALUE_0", PUBLISHED);
+    }
+
+    /// Makes the files of a folder a repository's next revision, and returns that. The same files in the same order give the same.
+    pub(crate) fn commit(&self, repository: &str, files: &Path) -> String {
+        let place = self
+            .folder
+            .path()
+            .join("git")
+            .join(format!("{repository}.git"));
+        let files = fs::canonicalize(files).expect("a folder");
+        if !place.is_dir() {
+            let place = place.to_str().expect("a name in UTF-8");
+            git(
+                &[
+                    "init",
+                    "--quiet",
+                    "--bare",
+                    "--initial-branch",
+                    "main",
+                    place,
+                ],
+                &[],
+            );
+        }
+        let of_files = [("GIT_DIR", &*place), ("GIT_WORK_TREE", &*files)];
+        let git = |arguments: &[&str]| git(arguments, &of_files);
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--message", "A revision"]);
+        git(&["update-server-info"]);
+        git(&["rev-parse", "HEAD"]).trim().to_string()
+    }
+}
+
+fn git(arguments: &[&str], places: &[(&str, &Path)]) -> String {
+    let mut command = Command::new("git");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        // Nobody's own settings.
+        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nowhere")])
+        .envs(places.iter().copied());
+    for who in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{who}_NAME"), "Formation")
+            .env(format!("GIT_{who}_EMAIL"), "formation@example.com")
+            .env(format!("GIT_{who}_DATE"), "2026-11-21T12:00:00Z");
+    }
+    let output = command.output().expect("git starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
