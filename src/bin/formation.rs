@@ -1,21 +1,27 @@
 //! `formation`: the program in the image.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use formation::report;
+use formation::supervisor::ask::{self, Ask};
 use formation::supervisor::check::{Check, Format};
-use formation::supervisor::exec::{Exec, ExecError, Grace, SignalsGoTo};
+use formation::supervisor::exec::{Exec, ExecError, Grace, Launched, SignalsGoTo, seconds};
 use formation::supervisor::program::{FOREGROUND, Program};
+use formation::supervisor::run::control::{AskError, Request};
+use formation::supervisor::run::{Prefix, Run, RunError};
 use formation::supervisor::signals::Signals;
 use miette::Diagnostic;
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Runs the commands of an image's process types.
+/// Runs the process types of an image
+///
+/// `formation TYPE=N …` is short for `formation run TYPE=N …`, and `formation` alone runs every type once.
 #[derive(Parser)]
-#[command(name = "formation", version)]
+#[command(name = "formation", version, propagate_version = true)]
 struct CommandLine {
     #[command(subcommand)]
     subcommand: Formation,
@@ -24,8 +30,13 @@ struct CommandLine {
 /// What `formation` does: for each its arguments, and below what it does with them.
 #[derive(Subcommand)]
 enum Formation {
-    Check(CheckArguments),
+    Run(RunArguments),
+    Ps(PsArguments),
+    Scale(ScaleArguments),
+    Restart(RestartArguments),
     Exec(ExecArguments),
+    Check(CheckArguments),
+    Completions(CompletionsArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
 }
@@ -33,14 +44,224 @@ enum Formation {
 fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
-    if let Some(arguments) = exec_as_launched(env::args_os()) {
-        return exec(arguments, signals);
+    if let Some((launched, grace)) = exec_as_launched(env::args_os()) {
+        return exec(launched, grace, signals);
     }
-    match CommandLine::parse().subcommand {
+    match CommandLine::parse_from(with_run(env::args_os())).subcommand {
+        Formation::Run(arguments) => run(arguments, signals),
+        Formation::Ps(arguments) => ask(&arguments.ask(Request::Ps), signals),
+        Formation::Scale(arguments) => ask(
+            &arguments.show.ask(Request::Scale(arguments.quantities)),
+            signals,
+        ),
+        Formation::Restart(arguments) => ask(
+            &arguments.show.ask(Request::Restart(arguments.processes)),
+            signals,
+        ),
         Formation::Check(arguments) => check(arguments, signals),
-        Formation::Exec(arguments) => exec(arguments, signals),
+        Formation::Completions(arguments) => completions(&arguments),
+        Formation::Exec(arguments) => {
+            let launched = Launched {
+                group: arguments.group,
+                program: program(arguments.command),
+            };
+            exec(launched, arguments.grace, signals)
+        }
         Formation::Foreground(arguments) => foreground(arguments),
     }
+}
+
+/// Run several process types in one container
+///
+/// Every type of the image runs once, but for the tasks `release`, `console` and `rake`; or so many of each as are named, and no others.
+/// Their output comes line by line, each with its process. When one ends, all are asked to end, unless its type is named by --restart. The
+/// exit status is that process's; 0 where this program was asked to end, 137 where a process had to be killed then.
+#[derive(Args)]
+#[command(after_help = RUN_EXAMPLES)]
+struct RunArguments {
+    /// So many instances of a process type
+    #[arg(value_name = "TYPE=N", env = "FORMATION", value_delimiter = ',')]
+    quantities: Vec<String>,
+    /// Start this type again when it ends; `all` is every type
+    #[arg(
+        long,
+        value_name = "TYPE",
+        env = "FORMATION_RESTART",
+        value_delimiter = ','
+    )]
+    restart: Vec<String>,
+    /// The delay before a first restart; it doubles with each further one, up to a minute
+    #[arg(long, value_name = "SECONDS", env = "FORMATION_RESTART_DELAY", value_parser = seconds, default_value = "1")]
+    restart_delay: Duration,
+    /// Restarts of one process in a row, without a minute of health in between, before its end ends all
+    #[arg(long, value_name = "N", env = "FORMATION_RESTART_LIMIT")]
+    restart_limit: Option<u32>,
+    /// How long a process may take to end before it is killed
+    #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
+    grace: Grace,
+    /// What stands before each line of output
+    #[arg(long, value_enum, env = "FORMATION_PREFIX", default_value_t)]
+    prefix: Prefix,
+    /// The port of `web`; a further instance gets the next one, a further type one a hundred above
+    #[arg(long, env = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Take the process types from a Procfile instead of the image
+    #[arg(long, value_name = "PATH")]
+    procfile: Option<PathBuf>,
+    /// The socket for `ps`, `scale` and `restart`, if not in the usual place
+    #[arg(long, value_name = "PATH", env = "FORMATION_SOCKET")]
+    socket: Option<PathBuf>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  docker run --entrypoint formation IMAGE
+  docker run --entrypoint formation IMAGE web=1 worker=4
+  docker run --entrypoint formation --env FORMATION=web=1,worker=4 IMAGE
+  docker run --entrypoint formation IMAGE run --restart worker --prefix json
+  formation run --procfile Procfile";
+
+/// `docker run --entrypoint formation IMAGE web=2`: what is no subcommand is for `run`.
+fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let first = words.get(1).map(|word| word.to_string_lossy());
+    let is_for_run = match first.as_deref() {
+        None => true,
+        Some("-h" | "--help" | "-V" | "--version") => false,
+        Some(word) => word.starts_with('-') || word.contains('='),
+    };
+    if is_for_run {
+        words.insert(1.min(words.len()), "run".into());
+    }
+    words
+}
+
+fn run(arguments: RunArguments, signals: io::Result<Signals>) -> ExitCode {
+    let run = Run {
+        quantities: arguments.quantities,
+        procfile: arguments.procfile,
+        restart: arguments.restart,
+        restart_delay: arguments.restart_delay,
+        restart_limit: arguments.restart_limit,
+        grace: arguments.grace,
+        prefix: arguments.prefix,
+        port: arguments.port,
+        socket: arguments.socket,
+    };
+    match signals
+        .map_err(RunError::from)
+        .and_then(|signals| run.run(&signals))
+    {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => fail(&error, error.exit_code()),
+    }
+}
+
+/// Show the processes of the formation that runs in this container
+#[derive(Args)]
+#[command(after_help = PS_EXAMPLES)]
+struct PsArguments {
+    /// As a JSON array, with memory in bytes and uptime in seconds
+    #[arg(long)]
+    json: bool,
+    /// The socket of the formation, if not in the usual place
+    #[arg(long, value_name = "PATH", env = "FORMATION_SOCKET")]
+    socket: Option<PathBuf>,
+}
+
+const PS_EXAMPLES: &str = "\
+Examples:
+  docker exec CONTAINER formation ps
+  docker exec CONTAINER formation ps --json";
+
+/// Change how many instances of a process type run; the other types are left alone
+///
+/// Instances that are too many are asked to end, the last first. Shows the processes that there are then.
+#[derive(Args)]
+#[command(after_help = SCALE_EXAMPLES)]
+struct ScaleArguments {
+    /// So many instances of a process type
+    #[arg(required = true, value_name = "TYPE=N")]
+    quantities: Vec<String>,
+    #[command(flatten)]
+    show: PsArguments,
+}
+
+const SCALE_EXAMPLES: &str = "\
+Examples:
+  docker exec CONTAINER formation scale worker=4
+  docker exec CONTAINER formation scale web=2 worker=0";
+
+/// Start processes anew, one of each type at a time
+///
+/// Where nobody listens on its port, a process ends only when its successor has run for a second; otherwise before the successor starts.
+#[derive(Args)]
+#[command(after_help = RESTART_EXAMPLES)]
+struct RestartArguments {
+    /// Process types, or single processes; none for all
+    #[arg(value_name = "TYPE[.N]")]
+    processes: Vec<String>,
+    #[command(flatten)]
+    show: PsArguments,
+}
+
+const RESTART_EXAMPLES: &str = "\
+Examples:
+  docker exec CONTAINER formation restart
+  docker exec CONTAINER formation restart worker web.2";
+
+impl PsArguments {
+    fn ask(self, request: Request) -> Ask {
+        Ask {
+            socket: self.socket,
+            request,
+            format: if self.json {
+                ask::Format::Json
+            } else {
+                ask::Format::Table
+            },
+        }
+    }
+}
+
+fn ask(ask: &Ask, signals: io::Result<Signals>) -> ExitCode {
+    if let Err(error) = signals.and_then(Signals::release) {
+        return fail(&ExecError::from(error), 2);
+    }
+    match ask.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(AskError::Refused(text)) => {
+            eprint!("\n{text}\n");
+            ExitCode::FAILURE
+        }
+        Err(error) => fail(&error, 1),
+    }
+}
+
+/// Print a script that completes this command line
+#[derive(Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+struct CompletionsArguments {
+    /// The shell that it is for
+    shell: clap_complete::Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(formation completions bash)
+  formation completions fish > ~/.config/fish/completions/formation.fish";
+
+fn completions(arguments: &CompletionsArguments) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        arguments.shell,
+        &mut CommandLine::command(),
+        "formation",
+        &mut script,
+    );
+    // Who closes the pipe has seen enough.
+    let _ = io::stdout().write_all(&script);
+    ExitCode::SUCCESS
 }
 
 /// Check a Procfile, as the build would
@@ -104,22 +325,14 @@ struct ExecArguments {
 
 /// `formation exec [--group] -- COMMAND`, as every process of an image is launched: read without clap, whose code would be in memory for
 /// as long as the process runs, a tenth of all that is.
-fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<ExecArguments> {
-    let mut words = words.into_iter().skip(1).peekable();
-    words.next_if(|word| word == "exec")?;
-    let group = words.next_if(|word| word == "--group").is_some();
-    words.next_if(|word| word == "--")?;
+fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<(Launched, Grace)> {
+    let launched = Launched::from_words(words)?;
     let grace = match env::var("FORMATION_GRACE") {
         Ok(text) => text.parse().ok()?,
         Err(env::VarError::NotPresent) => Grace::default(),
         Err(env::VarError::NotUnicode(_)) => return None,
     };
-    let command: Vec<OsString> = words.collect();
-    (!command.is_empty()).then_some(ExecArguments {
-        group,
-        grace,
-        command,
-    })
+    Some((launched, grace))
 }
 
 const EXEC_EXAMPLES: &str = "\
@@ -128,11 +341,11 @@ Examples:
   formation exec -- bash -c 'exec sidekiq -c \"$SIDEKIQ_CONCURRENCY\"'
   formation exec --group --grace 20 -- bash -c 'rake queue:work | tee log/queue.log'";
 
-fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> ExitCode {
+fn exec(launched: Launched, grace: Grace, signals: io::Result<Signals>) -> ExitCode {
     let exec = Exec {
-        program: program(arguments.command),
-        signals_go_to: if arguments.group {
-            SignalsGoTo::Group(arguments.grace)
+        program: launched.program,
+        signals_go_to: if launched.group {
+            SignalsGoTo::Group(grace)
         } else {
             SignalsGoTo::Command
         },

@@ -8,9 +8,13 @@ use crate::app::procfile::{Entry, ProcessType};
 use crate::app::{App, DEFAULT_PROCESS};
 use crate::report;
 use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
+use libcnb::data::process_type;
 use miette::Diagnostic;
 use std::path::Path;
 use thiserror::Error;
+
+/// The process type that every image has besides the app's: the program `formation`, which runs several of them in one container.
+pub const FORMATION: &str = "formation";
 
 /// The process types of an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,12 +105,20 @@ impl Processes {
                         source,
                     })?;
             launch.process(
-                ProcessBuilder::new(process_type, command_line(formation, entry))
-                    .default(self.default.as_ref() == Some(&entry.process_type))
-                    .build(),
+                ProcessBuilder::new(
+                    process_type,
+                    command_line(&formation.to_string_lossy(), entry),
+                )
+                .default(self.default.as_ref() == Some(&entry.process_type))
+                .build(),
             );
         }
-        Ok(launch.build())
+        let mut run_all = ProcessBuilder::new(
+            process_type!("formation"),
+            [formation.to_string_lossy().into_owned()],
+        );
+        // What the user gives takes the place of `args`: `docker run --entrypoint formation IMAGE ps`.
+        Ok(launch.process(run_all.arg("run").build()).build())
     }
 
     /// Prints each type, where it comes from, and how it is run.
@@ -134,13 +146,19 @@ impl Processes {
                 report::value(entry.process_type.as_str())
             ));
         }
+        if self.processes.len() > 1 {
+            report::detail(
+                "Run several in one container with docker run --entrypoint formation IMAGE TYPE=N …",
+            );
+        }
         report::detail("Run anything else with docker run --entrypoint launcher IMAGE -- COMMAND");
     }
 }
 
 /// All of it is in the platform's `command`: arguments of `docker run` would replace its `args`, but are put behind this.
-fn command_line(formation: &Path, entry: &Entry) -> Vec<String> {
-    let mut words = vec![formation.to_string_lossy().into_owned(), "exec".into()];
+/// It reads as [`Launched::from_words`](crate::supervisor::exec::Launched::from_words) has it.
+pub(crate) fn command_line(formation: &str, entry: &Entry) -> Vec<String> {
+    let mut words = vec![formation.to_string(), "exec".into()];
     if entry.launch.form == Form::Group {
         words.push("--group".into());
     }

@@ -10,14 +10,19 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, kill_current_process_group, kill_process,
     kill_process_group, set_child_subreaper, test_kill_process_group, wait,
 };
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
+/// The file name of this program.
+const OUR_NAME: &str = "formation";
+
 /// How often the group is looked at while it ends: the end of a process that is no child of ours is told to nobody here.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Who gets the signals.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,16 +53,47 @@ impl FromStr for Grace {
     type Err = NoGrace;
 
     fn from_str(text: &str) -> Result<Self, NoGrace> {
-        let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| NoGrace)
+        seconds(text).map(Self)
     }
+}
+
+/// Reads a number of seconds: `8`, `0.5`.
+///
+/// # Errors
+/// It is none.
+pub fn seconds(text: &str) -> Result<Duration, NoGrace> {
+    let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| NoGrace)
 }
 
 impl Display for Grace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.0.as_secs_f64())
+    }
+}
+
+/// What every process type of an image is launched as: `formation exec [--group] -- COMMAND`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Launched {
+    /// Whether signals go to the whole process group.
+    pub group: bool,
+    /// The command.
+    pub program: Program,
+}
+
+impl Launched {
+    /// Reads the words of such a command line, and of no other.
+    #[must_use]
+    pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let program = words.next()?;
+        let mut words = words.peekable();
+        words
+            .next_if(|word| word == "exec")
+            .filter(|_| Path::new(&program).file_name() == Some(OsStr::new(OUR_NAME)))?;
+        let group = words.next_if(|word| word == "--group").is_some();
+        words.next_if(|word| word == "--")?;
+        Program::new(words).map(|program| Self { group, program })
     }
 }
 
@@ -144,7 +180,7 @@ impl Exec {
 }
 
 /// Makes orphans of the command children of this process, so that it can reap them. PID 1 has them anyway.
-fn adopt_orphans() {
+pub(super) fn adopt_orphans() {
     if !getpid().is_init() {
         // Where a kernel does not know this, the orphans go to PID 1.
         let _ = set_child_subreaper(Some(getpid()));
@@ -284,7 +320,7 @@ fn next_change() -> io::Result<Option<(Pid, WaitStatus)>> {
 }
 
 /// As the shells say it.
-fn exit_status(status: WaitStatus) -> u8 {
+pub(super) fn exit_status(status: WaitStatus) -> u8 {
     let status = status
         .exit_status()
         .or_else(|| status.terminating_signal().map(|signal| 128 + signal));

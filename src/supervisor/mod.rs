@@ -2,17 +2,25 @@
 //!
 //! | module | question |
 //! |---|---|
+//! | [`ask`] | what do the processes of a running formation do? |
 //! | [`check`] | what would the build say of a Procfile? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
+//! | [`image`] | which process types does the image have? |
 //! | [`program`] | how does a command start, and why does it not? |
+//! | [`quantities`] | how many of each? |
+//! | [`run`] | how do several process types run in one container? |
 //! | [`signals`] | what is this process told, and whom does it tell? |
 //! | [`terminal`] | who may read the keyboard? |
 //!
-//! One thread, no runtime: signals are held back from the first line on and read one after the other, so there is no moment at which
+//! No runtime, and one thread that decides: signals are held back from the first line on and read one after the other, so there is no moment at which
 //! one could be lost, and nothing that a handler could interrupt.
 
+pub mod ask;
 pub mod check;
 pub mod exec;
+pub mod image;
 pub mod program;
+pub mod quantities;
+pub mod run;
 pub mod signals;
 pub mod terminal;

@@ -10,6 +10,7 @@ use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -34,6 +35,47 @@ const CARRIAGE_RETURN: &str = "\\r";
 pub struct Program {
     name: OsString,
     arguments: Vec<OsString>,
+}
+
+/// What a process finds when it starts.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    environment: Vec<CString>,
+    path: Option<OsString>,
+    files: &'a [(BorrowedFd<'a>, RawFd)],
+}
+
+impl<'a> Setting<'a> {
+    /// What this process has.
+    #[must_use]
+    pub fn ours() -> Self {
+        Self::new(env::vars_os(), &[])
+    }
+
+    /// These variables, and of this process's files those that are to have other numbers.
+    #[must_use]
+    pub fn new(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        files: &'a [(BorrowedFd<'a>, RawFd)],
+    ) -> Self {
+        let mut path = None;
+        let environment = (environment.into_iter())
+            .filter_map(|(name, value)| {
+                if name == "PATH" {
+                    path = Some(value.clone());
+                }
+                let mut variable = name.into_vec();
+                variable.push(b'=');
+                variable.extend(value.into_vec());
+                CString::new(variable).ok()
+            })
+            .collect();
+        Self {
+            environment,
+            path,
+            files,
+        }
+    }
 }
 
 /// The command does not start.
@@ -169,17 +211,34 @@ impl Program {
         })
     }
 
+    /// A program without arguments.
+    #[must_use]
+    pub fn named(name: impl Into<OsString>) -> Self {
+        Self {
+            name: name.into(),
+            arguments: Vec::new(),
+        }
+    }
+
     /// Starts it as the leader of a new process group, with all signals let through and none ignored, and everything else as this
     /// process has it.
     ///
     /// # Errors
     /// It does not start; nothing is left of it.
     pub fn start(&self) -> Result<Pid, StartError> {
-        match self.spawn() {
-            Err(Errno::ENOEXEC) => self.as_script()?.spawn(),
+        self.start_with(&Setting::ours())
+    }
+
+    /// Starts it likewise, with another environment and other files.
+    ///
+    /// # Errors
+    /// It does not start; nothing is left of it.
+    pub fn start_with(&self, setting: &Setting<'_>) -> Result<Pid, StartError> {
+        match self.spawn(setting) {
+            Err(Errno::ENOEXEC) => self.as_script(setting)?.spawn(setting),
             started => started,
         }
-        .map_err(|errno| self.explain(errno.into()))
+        .map_err(|errno| self.explain(errno.into(), setting))
     }
 
     /// Like [`start`](Self::start), and the new group is in the foreground of the terminal before the program can do anything: the
@@ -196,7 +255,7 @@ impl Program {
                 .collect(),
         };
         // Without /proc there is only one step, and the terminal is lent a moment late.
-        ourselves.spawn().or_else(|_| self.start())
+        ourselves.spawn(&Setting::ours()).or_else(|_| self.start())
     }
 
     /// Puts this process, which leads its group and holds its signals back, in the foreground of the terminal; and becomes the program.
@@ -207,12 +266,12 @@ impl Program {
         let mut command = Command::new(&self.name);
         // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
         match SigSet::empty().thread_set_mask() {
-            Ok(()) => self.explain(command.args(&self.arguments).exec()),
-            Err(errno) => self.explain(errno.into()),
+            Ok(()) => self.explain(command.args(&self.arguments).exec(), &Setting::ours()),
+            Err(errno) => self.explain(errno.into(), &Setting::ours()),
         }
     }
 
-    fn spawn(&self) -> nix::Result<Pid> {
+    fn spawn(&self, setting: &Setting<'_>) -> nix::Result<Pid> {
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_flags(
             PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
@@ -222,29 +281,46 @@ impl Program {
         attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
         attributes.set_sigdefault(&SigSet::all())?;
         attributes.set_sigmask(&SigSet::empty())?;
+        let mut files = PosixSpawnFileActions::init()?;
+        for (file, number) in setting.files {
+            files.add_dup2(file.as_raw_fd(), *number)?;
+        }
         let words = self.words()?;
         let child = posix_spawnp(
-            &words[0],
-            &PosixSpawnFileActions::init()?,
+            &self.looked_up(setting)?,
+            &files,
             &attributes,
             &words,
-            &environment(),
+            &setting.environment,
         )?;
         Pid::from_raw(child.as_raw()).ok_or(Errno::ESRCH)
+    }
+
+    /// The C library would look for it in this process's own PATH.
+    fn looked_up(&self, setting: &Setting<'_>) -> nix::Result<CString> {
+        let elsewhere = !self.is_path() && setting.path != env::var_os("PATH");
+        let found = Some(())
+            .filter(|()| elsewhere)
+            .and_then(|()| self.find(setting, |file| file.is_file() && has_permission(file)));
+        c_string(
+            found
+                .as_ref()
+                .map_or(self.name.as_os_str(), |file| file.as_os_str()),
+        )
     }
 
     fn words(&self) -> nix::Result<Vec<CString>> {
         [&self.name]
             .into_iter()
             .chain(&self.arguments)
-            .map(|word| CString::new(word.as_bytes()).map_err(|_| Errno::EINVAL))
+            .map(|word| c_string(word))
             .collect()
     }
 
     /// A script without a first line that names its interpreter is one for the shell, by an old rule that all shells keep.
-    fn as_script(&self) -> Result<Self, StartError> {
+    fn as_script(&self, setting: &Setting<'_>) -> Result<Self, StartError> {
         let program = self.shown();
-        let file = self.found().unwrap_or_default();
+        let file = self.found(setting).unwrap_or_default();
         if is_compiled(&file) {
             return Err(StartError::OtherPlatform { program });
         }
@@ -258,14 +334,19 @@ impl Program {
     }
 
     /// The first file of that name, executable or not.
-    fn found(&self) -> Option<PathBuf> {
+    fn found(&self, setting: &Setting<'_>) -> Option<PathBuf> {
         let name = Path::new(&self.name);
         if self.is_path() {
             return name.exists().then(|| name.to_path_buf());
         }
-        env::split_paths(&env::var_os("PATH")?)
-            .map(|folder| folder.join(name))
-            .find(|file| file.is_file())
+        self.find(setting, Path::is_file)
+    }
+
+    /// The first in PATH that will do.
+    fn find(&self, setting: &Setting<'_>, will_do: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+        env::split_paths(setting.path.as_ref()?)
+            .map(|folder| folder.join(&self.name))
+            .find(|file| will_do(file))
     }
 
     fn is_path(&self) -> bool {
@@ -277,9 +358,9 @@ impl Program {
     }
 
     /// What a user can do about the error, found by looking at what is there.
-    fn explain(&self, source: io::Error) -> StartError {
+    fn explain(&self, source: io::Error, setting: &Setting<'_>) -> StartError {
         let program = self.shown();
-        match (source.kind(), self.found()) {
+        match (source.kind(), self.found(setting)) {
             (io::ErrorKind::NotFound, Some(file)) => match interpreter_of(&file) {
                 Some(interpreter) => StartError::NoInterpreter {
                     program,
@@ -312,16 +393,8 @@ impl Program {
     }
 }
 
-/// The environment as `posix_spawn` takes it.
-fn environment() -> Vec<CString> {
-    env::vars_os()
-        .filter_map(|(name, value)| {
-            let mut variable = name.into_vec();
-            variable.push(b'=');
-            variable.extend(value.into_vec());
-            CString::new(variable).ok()
-        })
-        .collect()
+fn c_string(text: &OsStr) -> nix::Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
 }
 
 fn has_permission(file: &Path) -> bool {

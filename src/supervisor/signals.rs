@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use rustix_libc_wrappers::process::SignalExt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -89,6 +90,13 @@ impl Signals {
             SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
         )?;
         Ok(read(&going_on)?.is_some())
+    }
+}
+
+/// Readable when a signal has arrived.
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.arrived.as_fd()
     }
 }
 

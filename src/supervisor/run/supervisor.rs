@@ -1,0 +1,215 @@
+//! What happens, and what follows from it: the loop in which `formation run` lives.
+
+use super::control::{Answer, Client, Server};
+use super::environment::Environment;
+use super::instance::Instance;
+use super::lines::Label;
+use super::output::Output;
+use super::poller::{Poller, Source};
+use super::{Run, RunError};
+use crate::report;
+use crate::supervisor::exec::adopt_orphans;
+use crate::supervisor::image::Image;
+use crate::supervisor::signals::{Signals, is_stop_by_terminal};
+use fs_err::File;
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long the last lines may take to be read, when nothing else is left to be done.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// A formation that runs.
+pub(super) struct Supervisor<'a> {
+    pub(super) run: Run,
+    pub(super) image: Image,
+    pub(super) instances: Vec<Instance>,
+    pub(super) ending: Option<Ending>,
+    pub(super) output: Output,
+    pub(super) poller: Poller,
+    /// What every process type finds in its environment.
+    pub(super) environment: Environment,
+    /// The app's folder.
+    pub(super) folder: PathBuf,
+    /// Standard input of every process.
+    pub(super) nothing: File,
+    width: usize,
+    signals: &'a Signals,
+    control: Option<Server>,
+    clients: BTreeMap<u32, Client>,
+    next_client: u32,
+}
+
+/// All are on their way to the end.
+pub(super) struct Ending {
+    /// With what this process ends.
+    pub(super) status: u8,
+    /// Until when everybody has time.
+    pub(super) until: Instant,
+    /// Whether those that were left behind were asked to end too.
+    pub(super) has_asked_orphans: bool,
+}
+
+impl<'a> Supervisor<'a> {
+    pub(super) fn new(run: Run, image: Image, signals: &'a Signals) -> Result<Self, RunError> {
+        adopt_orphans();
+        let poller = Poller::new()?;
+        poller.add(signals, Source::Signals)?;
+        let longest = image.processes.iter().map(|p| p.process_type.len()).max();
+        // `worker.12`
+        let width = longest.unwrap_or_default() + ".12".len();
+        let mut output = Output::new(run.prefix, width, &poller)?;
+        let control = match Server::open(run.socket.as_deref()) {
+            Ok(server) => Some(server),
+            Err(error) if run.socket.is_some() => return Err(error.into()),
+            Err(error) => {
+                output.say(&report::plain(&error));
+                None
+            }
+        };
+        if let Some(server) = &control {
+            poller.add(server, Source::Control)?;
+        }
+        Ok(Self {
+            run,
+            image,
+            instances: Vec::new(),
+            ending: None,
+            output,
+            poller,
+            environment: env::vars_os().collect(),
+            folder: env::current_dir()?,
+            nothing: File::open("/dev/null")?,
+            width,
+            signals,
+            control,
+            clients: BTreeMap::new(),
+            next_client: 0,
+        })
+    }
+
+    /// Starts so many of each, and goes on until all have ended. The exit status.
+    pub(super) fn run(mut self, quantities: &[(String, u16)]) -> Result<u8, RunError> {
+        for (process_type, number) in quantities {
+            self.check_ports(process_type, *number)?;
+        }
+        for (process_type, number) in quantities {
+            self.set_number(process_type, *number);
+        }
+        let status = loop {
+            let next = self.see_to_what_is_due();
+            if let Some(status) = self.status() {
+                break status;
+            }
+            for source in self.poller.wait(next)? {
+                self.see_to(source)?;
+            }
+        };
+        drop(self.control);
+        self.output.finish(&self.poller, LAST_LINES)?;
+        Ok(status)
+    }
+
+    fn see_to(&mut self, source: Source) -> io::Result<()> {
+        match source {
+            Source::Signals => {
+                while let Some(signal) = self.signals.next(Some(Duration::ZERO))? {
+                    self.hear(signal)?;
+                }
+            }
+            Source::Outlets => {
+                self.output.resume(&self.poller)?;
+                if let Some(errno) = self.output.broken() {
+                    self.nobody_reads(errno);
+                }
+            }
+            Source::Stream(number) => self.output.read(&self.poller, number)?,
+            Source::Control => self.let_in()?,
+            Source::Client(number) => self.answer(number),
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, signal: Signal) -> io::Result<()> {
+        if signal == Signal::CHILD {
+            return self.reap();
+        }
+        if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&signal) {
+            self.asked_to_end(signal);
+        } else if is_stop_by_terminal(signal.as_raw()) {
+            self.stop_likewise()?;
+        } else {
+            for instance in self.instances.iter().filter(|it| it.is_running()) {
+                instance.signal(signal);
+            }
+        }
+        Ok(())
+    }
+
+    /// A shell's job with all that belongs to it.
+    fn stop_likewise(&self) -> io::Result<()> {
+        let tell_all = |signal| {
+            for instance in &self.instances {
+                instance.signal_group(signal);
+            }
+        };
+        tell_all(Signal::TSTP);
+        self.signals.stop_here()?;
+        tell_all(Signal::CONT);
+        Ok(())
+    }
+
+    /// As for a program whose reader goes away, which SIGPIPE ends.
+    fn nobody_reads(&mut self, errno: Errno) {
+        if self.ending.is_none() {
+            // Standard error may still have somebody.
+            self.output.say(&format!(
+                "nobody reads standard output any more ({errno}): asking all to end"
+            ));
+            self.end_all(128 + 13, Signal::TERM);
+        }
+    }
+
+    fn let_in(&mut self) -> io::Result<()> {
+        while let Some(client) = self.control.as_ref().and_then(Server::accept) {
+            let number = self.next_client;
+            self.next_client = number.wrapping_add(1);
+            self.poller.add(&client, Source::Client(number))?;
+            self.clients.insert(number, client);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, number: u32) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let question = client.question();
+        if matches!(question, Ok(None)) {
+            return;
+        }
+        let Some(client) = self.clients.remove(&number) else {
+            return;
+        };
+        self.poller.remove(&client);
+        // Who does not wait for the answer has none; what was asked for is done all the same.
+        let _ = match question {
+            Ok(Some(request)) => {
+                let answer = self.obey(&request);
+                client.answer(&answer)
+            }
+            _ => client.answer(&Answer::Refused(
+                "this version of `formation` does not know what is asked\n".into(),
+            )),
+        };
+    }
+
+    pub(super) fn label(&self, name: &str, colour: usize) -> Rc<Label> {
+        Rc::new(Label::new(name, self.width, colour))
+    }
+}
