@@ -2,6 +2,7 @@
 
 mod bundle_inputs;
 pub mod bundle_install;
+mod compiled_libraries;
 mod failed_extension;
 pub mod formation;
 pub mod gem_cache;
