@@ -161,8 +161,7 @@ impl BuildPhase {
     pub(crate) fn run_and_kill(&self, after: Duration) {
         let build = self.start();
         std::thread::sleep(after);
-        // It may have ended on its own.
-        let _ = Command::new("docker").args(["kill", &build.id]).output();
+        build.kill();
     }
 
     /// Everything below a folder of `/build`: its mode, and a file's digest or a link's target.

@@ -17,7 +17,7 @@ const LOCKFILE: &str = "backend/gems.locked";
 
 const ANSWER: &str = "bundle exec ruby -r backend -e 'puts Backend.answer'";
 
-fn build_with(git: &GitServer) -> BuildPhase {
+pub(crate) fn build_with(git: &GitServer) -> BuildPhase {
     for repository in ["greeting", "announcer"] {
         let revision = git.commit(repository, &Path::new(REPOSITORIES).join(repository));
         assert!(
@@ -60,9 +60,11 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     let git = GitServer::start("");
     let build = build_with(&git);
     let log = build.run();
-    assert_contains!(log, "The plugin announces 7 dependencies");
+    assert_contains!(log, "The plugin announces 9 dependencies");
+    assert_contains!(log, "Compiling bcrypt 3.1.20");
+    assert_contains!(log, "Taking racc 1.7.3 over from Ruby");
     assert_contains!(log, "Fetching https://git.example.com/greeting.git");
-    assert_eq!(build.output_of(ANSWER), "Hello 42 2.4.0\n");
+    assert_eq!(build.output_of(ANSWER), "Hello 42 2.4.0 4 c\n");
     let clean = build.contents("layers/gems");
     let installed = |name: &str| clean.keys().any(|path| path.contains(name));
     assert!(
@@ -104,7 +106,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     expect("path gem `.` has changed");
     build.set("BUNDLE_WITH", "staging:test");
     let log = expect("BUNDLE_WITH has changed");
-    assert_contains!(log, "4 gems are installed");
+    assert_contains!(log, "6 gems are installed");
     build.set("BUNDLE_WITHOUT", "development");
     expect("BUNDLE_WITHOUT is new");
     build.write(
@@ -117,7 +119,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     change_greeting(&git, &build, "ext/greeting/greeting.c", "Hello", "Goodbye");
     let log = expect("backend/gems.locked has changed");
     assert_contains!(log, "Removing greeting (f2045f706e32)");
-    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0\n");
+    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 
     // Bundlers of other major versions: none that the gem server has, and none that runs on this Ruby.
     build.edit(LOCKFILE, "WITH\n   2.5.22", "WITH\n  4.0.99");
@@ -132,7 +134,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
         log,
         "Bundler 1.17.3, which backend/gems.locked names, does not run on Ruby 3.3.8: Ruby's own does"
     );
-    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0\n");
+    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 
     // And back: no trace of all that.
     build.restore();

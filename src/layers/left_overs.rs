@@ -32,9 +32,13 @@ pub(super) fn remove_left_overs(layer: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the gems that a killed build was checking out of git: Bundler takes whatever is there for the whole. A build that ends well
-/// leaves no repository.
+/// Removes the repositories that a killed build was fetching, and the gems that it was checking out of them: Bundler takes whatever is
+/// there for the whole. A build that ends well leaves no repository.
 pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
+    let repositories = gem_home.join("cache/bundler");
+    if repositories.is_dir() {
+        fs::remove_dir_all(repositories)?;
+    }
     let checkouts = gem_home.join(CHECKOUTS);
     if !checkouts.is_dir() {
         return Ok(());
@@ -131,8 +135,11 @@ mod tests {
         fs::create_dir_all(&whole).unwrap();
         remove_unfinished_checkouts(home.path()).unwrap();
         assert!(whole.exists());
-        fs::create_dir_all(half).unwrap();
+        let repository = home.path().join("cache/bundler/git/b-0123456789ab");
+        for folder in [half, repository.clone()] {
+            fs::create_dir_all(folder).unwrap();
+        }
         remove_unfinished_checkouts(home.path()).unwrap();
-        assert!(!checkouts.exists());
+        assert!(!checkouts.exists() && !repository.exists());
     }
 }

@@ -92,14 +92,15 @@ impl UnpackedGems<'_> {
 
     fn try_install(&self, archives: &[GemArchive]) -> Result<TempDir, Stop> {
         let started = Instant::now();
-        let all: BTreeSet<_> = archives
-            .iter()
-            .map(|archive| archive.full_name.clone())
-            .collect();
-        self.cache.keep_only(&all)?;
         self.remove_partial()?;
         let state = tempfile::tempdir()?;
         let (driver, names) = Driver::start(self, state.path())?;
+        // Those of groups that are not chosen may have been fetched before that was known.
+        let needed = archives
+            .iter()
+            .filter(|archive| names.contains(&archive.name))
+            .map(|archive| archive.full_name.clone());
+        self.cache.keep_only(&needed.collect())?;
         let wanted: Vec<_> = archives
             .iter()
             .filter(|archive| {
