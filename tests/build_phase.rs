@@ -164,6 +164,34 @@ impl BuildPhase {
         build.kill();
     }
 
+    /// A service binding, with its files.
+    pub(crate) fn bind(&self, name: &str, files: &[(&str, &str)]) {
+        let folder = self.folder.path().join("platform/bindings").join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        for (file, text) in files {
+            fs::write(folder.join(file), text).expect("a file");
+        }
+    }
+
+    /// The files of all layers, of their metadata and of what gets into the image's labels, that hold a text.
+    pub(crate) fn layers_with(&self, text: &str) -> Vec<String> {
+        let folder = self.folder.path().join("layers");
+        let entries = WalkDir::new(&folder).into_iter();
+        let files = entries
+            .map(|entry| entry.expect("a folder"))
+            .filter(|entry| entry.file_type().is_file());
+        let holds = |path: &Path| {
+            let bytes = fs::read(path).expect("a file");
+            bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        };
+        files
+            .filter(|entry| holds(entry.path()))
+            .map(|entry| entry.path().display().to_string())
+            .collect()
+    }
+
     /// Everything below a folder of `/build`: its mode, and a file's digest or a link's target.
     pub(crate) fn contents(&self, folder: &str) -> BTreeMap<String, String> {
         let folder = self.folder.path().join(folder);

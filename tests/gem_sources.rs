@@ -17,7 +17,8 @@ const LOCKFILE: &str = "backend/gems.locked";
 
 const ANSWER: &str = "bundle exec ruby -r backend -e 'puts Backend.answer'";
 
-pub(crate) fn build_with(git: &GitServer) -> BuildPhase {
+/// `user` is who asks the server, as `name:password@`, or nothing.
+pub(crate) fn build_with(git: &GitServer, user: &str) -> BuildPhase {
     for repository in ["greeting", "announcer"] {
         let revision = git.commit(repository, &Path::new(REPOSITORIES).join(repository));
         assert!(
@@ -26,7 +27,7 @@ pub(crate) fn build_with(git: &GitServer) -> BuildPhase {
         );
     }
     let build = BuildPhase::of_a_copy("gem-sources/app");
-    git.stand_in(&build, "");
+    git.stand_in(&build, user);
     for (name, value) in [
         ("BP_RUBY_VERSION", "3.3.8"),
         ("BUNDLE_GEMFILE", "backend/gems.rb"),
@@ -39,7 +40,13 @@ pub(crate) fn build_with(git: &GitServer) -> BuildPhase {
 }
 
 /// Commits the repository of `greeting` with a change in one of its files, and locks that revision.
-fn change_greeting(git: &GitServer, build: &BuildPhase, file: &str, from: &str, to: &str) {
+pub(crate) fn change_greeting(
+    git: &GitServer,
+    build: &BuildPhase,
+    file: &str,
+    from: &str,
+    to: &str,
+) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut cp = std::process::Command::new("cp");
     cp.arg("-a")
@@ -57,8 +64,8 @@ fn change_greeting(git: &GitServer, build: &BuildPhase, file: &str, from: &str, 
 #[test]
 #[ignore = "integration test"]
 fn gems_of_every_source_and_every_reason_to_run_bundler() {
-    let git = GitServer::start("");
-    let build = build_with(&git);
+    let git = GitServer::start();
+    let build = build_with(&git, "");
     let log = build.run();
     assert_contains!(log, "The plugin announces 9 dependencies");
     assert_contains!(log, "Compiling bcrypt 3.1.20");
@@ -150,8 +157,8 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
 #[test]
 #[ignore = "integration test"]
 fn what_keeps_gems_from_being_installed() {
-    let git = GitServer::start("");
-    let build = build_with(&git);
+    let git = GitServer::start();
+    let build = build_with(&git, "");
     build.edit(LOCKFILE, "  ruby\n  x86_64-linux\n", "  arm64-darwin-23\n");
     let log = build.fail();
     assert_contains!(

@@ -7,31 +7,49 @@ use std::path::Path;
 use std::process::Command;
 
 /// Where the fixtures' gems say that their repositories are.
-const PUBLISHED: &str = "https://git.example.com/";
+const PUBLISHED: &str = "git.example.com";
 
-/// Serves repositories as plain files, which is all that git needs.
+/// Serves repositories as plain files, which is all that git needs, and what the rig serves.
 pub(crate) struct GitServer {
     folder: tempfile::TempDir,
     server: Container,
 }
 
 impl GitServer {
-    /// With further directives for nginx' location of the repositories.
-    pub(crate) fn start(directives: &str) -> Self {
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Answers nobody else than these users, by their passwords.
+    pub(crate) fn start_for(users: &[(&str, &str)]) -> Self {
+        let users = users.iter();
+        let users = users.map(|(name, password)| format!("{name}:{{PLAIN}}{password}\n"));
+        Self::start_with(&users.collect::<String>())
+    }
+
+    fn start_with(users: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("git")).expect("a folder");
-        let location =
-            format!("listen 80; location /git/ {{ alias /settings/git/; {directives} }}");
-        let server = serve_rig_files(folder.path(), 80, &location);
+        fs::write(folder.path().join("users"), users).expect("a file");
+        let asks = match users {
+            "" => "",
+            _ => "auth_basic private; auth_basic_user_file /settings/users;",
+        };
+        let directives = format!("listen 80; {asks} location /git/ {{ alias /settings/git/; }}");
+        let server = serve_rig_files(folder.path(), 80, &directives);
         Self { folder, server }
     }
 
-    /// Has git in a build find here what is published elsewhere. `user` is `name:password@`, or nothing.
+    pub(crate) fn address(&self) -> String {
+        self.server.address(80)
+    }
+
+    /// Has git in a build find here what is published elsewhere; `user` is `name:password@`, or nothing.
     pub(crate) fn stand_in(&self, build: &BuildPhase, user: &str) {
-        let here = format!("http://{user}{}/git/", self.server.address(80));
+        let here = format!("http://{user}{}/git/", self.address());
         build.set("GIT_CONFIG_COUNT", "1");
         build.set("GIT_CONFIG_KEY_0", &format!("url.{here}.insteadOf"));
-        build.set("GIT_CONFIG_VALUE_0", PUBLISHED);
+        build.set("GIT_CONFIG_VALUE_0", &format!("https://{user}{PUBLISHED}/"));
     }
 
     /// Makes the files of a folder a repository's next revision, and returns that. The same files in the same order give the same.

@@ -44,8 +44,8 @@ fn the_next_build_after_a_kill_equals_a_clean_one() {
 #[test]
 #[ignore = "integration test"]
 fn the_next_build_after_a_kill_among_the_gems_equals_a_clean_one() {
-    let git = GitServer::start("");
-    let build = build_with(&git);
+    let git = GitServer::start();
+    let build = build_with(&git, "");
     build.run();
     let expected = build.contents("layers/gems");
 

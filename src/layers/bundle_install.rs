@@ -7,6 +7,7 @@ use crate::layers::failed_extension::{FAILED_EXTENSION, FailedExtension};
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
 use crate::report;
+use crate::supply::masked_lines::MaskedLines;
 use fs_err as fs;
 use libcnb::Env;
 use libherokubuildpack::command::CommandExt;
@@ -147,12 +148,13 @@ fn bundle_install(
     if (stays_away || obsolete_bundler(bundle, ruby).is_some()) && !app.env.sets("BUNDLE_VERSION") {
         command.env("BUNDLE_VERSION", "system");
     }
-    report::streamed(what, |out, err| command.output_and_write_streams(out, err)).map_err(
-        |source| BundleInstallError::Start {
-            program: program.display().to_string(),
-            source,
-        },
-    )
+    report::streamed(what, |out, err| {
+        command.output_and_write_streams(MaskedLines::new(out), MaskedLines::new(err))
+    })
+    .map_err(|source| BundleInstallError::Start {
+        program: program.display().to_string(),
+        source,
+    })
 }
 
 /// The lockfile's own Bundler, where that is older than this Ruby: no Bundler 1 runs on Ruby 3.2 or newer, which have no `untaint`. Ruby's
@@ -266,8 +268,9 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         "Authentication is required",
         "Bad username or password",
         "401 Unauthorized",
+        "Authentication failed for", // git
     ]) {
-        "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
+        "A gem server, or git's, wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
     } else if says(&[
         "Could not verify the SSL certificate",
         "certificate verify failed",
@@ -353,6 +356,7 @@ mod tests {
             "Add the current platform to the lockfile with\n`bundle lock --add-platform x86_64-linux` and try again.\nCould not reach host rubygems.org.",
             "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
             "Authentication is required for gems.example.com.",
+            "fatal: Authentication failed for 'https://git.example.com/a.git/'",
             "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",
             "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
             "Could not reach host rubygems.org. Check your network connection and try again.",

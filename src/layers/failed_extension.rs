@@ -1,6 +1,7 @@
 //! A gem that could not be compiled: which, by what command, and what it missed, as RubyGems' output and the compiler's tell.
 
 use crate::layers::missing::Missing;
+use crate::supply::masked;
 use fs_err as fs;
 use miette::Diagnostic;
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ impl FailedExtension {
             help: help_for(&missing),
             command: FailedCommand {
                 folder: folder.to_string(),
-                command: command.to_string(),
+                command: masked(command),
                 log: log.to_string(),
                 end: last_lines(text),
             },
@@ -142,7 +143,7 @@ fn last_lines(text: &str) -> String {
             None => line.to_string(),
         })
         .collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    masked(&lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"))
 }
 
 #[cfg(test)]

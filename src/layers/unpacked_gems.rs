@@ -14,7 +14,7 @@ use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
 use crate::supply::gem_archive::{Fetched, GemArchive, GemFile, fetch_all};
-use crate::supply::megabytes;
+use crate::supply::{masked, megabytes};
 use fs_err as fs;
 use libcnb::{Env, Target};
 use std::collections::BTreeSet;
@@ -422,5 +422,5 @@ impl Driver {
 fn failed(errors: &Path) -> Stop {
     let text = fs::read_to_string(errors).unwrap_or_default();
     let first = text.lines().next().unwrap_or("Ruby ended early");
-    Stop::LeftToBundler(first.to_string())
+    Stop::LeftToBundler(masked(first))
 }
