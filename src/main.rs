@@ -86,7 +86,8 @@ impl Buildpack for Formation {
         processes.show();
         warn_of_missing_bash(&processes, &context);
         let program = additional_buildpack_binary_path!("formation");
-        let formation = formation_layer::install(&context, &program)?;
+        let command_line = additional_buildpack_binary_path!("formation-cli");
+        let formation = formation_layer::install(&context, [&program, &command_line])?;
         let launch = processes
             .to_launch(&formation)
             .map_err(FormationError::Launch)?;

@@ -1,9 +1,10 @@
-//! Runs `formation exec` with real processes and real signals. Needs bash, and nothing else.
+//! Runs `formation exec` and `formation run` with real processes and real signals. Needs bash, and nothing else.
 
 // A broken expectation is a failed test, also in what the tests share.
 #![allow(clippy::unwrap_used)]
 
 mod running;
+mod several_types;
 mod terminal;
 
 use running::{Running, formation, out_of, wait_until};

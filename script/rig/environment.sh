@@ -9,6 +9,7 @@ write_environment() {
     export_line PACK_VOLUME_KEY formation
     export_line FORMATION_BUILDER "$BUILDER"
     export_line FORMATION_RUN_IMAGE "$RUN_IMAGE"
+    export_line FORMATION_SUPERVISORS_IMAGE "$SUPERVISORS_IMAGE"
     export_line FORMATION_BUILD_IMAGE "$BUILD_IMAGE"
     export_line FORMATION_SERVER_IMAGE "$SERVER_IMAGE"
     export_line FORMATION_GEM_SERVER "$(server_url)"

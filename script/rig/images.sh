@@ -75,11 +75,11 @@ server_image_key() {
 image_id() { docker image inspect --format '{{.Id}}' "$1"; }
 image_current() { [[ $(image_label "$1" $KEY_LABEL) == "$2" ]]; }
 
-# build_image_from DOCKERFILE TAG BASE KEY. The host's network, so that apt reaches what the host's reaches.
+# build_image_from DOCKERFILE TAG BASE KEY [FILE…]. The host's network, so that apt reaches what the host's reaches.
 build_image_from() {
   local dockerfile=$1 tag=$2 base=$3 key=$4 context
   context=$(scratch_folder)
-  cp "$rig"/images/* "$context"
+  cp "$rig"/images/* "${@:5}" "$context"
   write_apt_settings "$context/apt"
   # No attestations: newer engines would make an index of a single image, which is no base for the next.
   BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --network host --label "$KEY_LABEL=$key" --build-arg "BASE=$base" \

@@ -2,7 +2,7 @@
 #
 #   source "$(dirname "$0")/rig/session.sh" demo
 #
-# It makes the rig (demo or all, as script/bootstrap has it), sets its variables, and when the script ends
+# It makes the rig (demo, all or bench, as script/bootstrap has it), sets its variables, and when the script ends
 # stops what this call started: an engine or a server that ran before goes on running. A script with an
 # EXIT trap of its own calls end_rig_session in it.
 # shellcheck shell=bash

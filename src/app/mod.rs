@@ -1,8 +1,10 @@
 //! What the app says: every input is read and checked here, before anything is downloaded. One file for each input.
 
+pub mod app_json;
 pub mod bindings;
 pub mod bundle_config;
 pub mod command;
+pub mod cron_schedule;
 pub mod detect;
 pub mod download_settings;
 pub mod gem_platform;

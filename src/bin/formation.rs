@@ -1,387 +1,61 @@
-//! `formation`: the program in the image.
+//! `formation`: the program in the image, as small as what is in memory for as long as a process runs has to be.
+//!
+//! It is `formation exec`, as every process type is launched. Everything else, also to say why a command does not start, is the work of
+//! `formation-cli` beside it: its command line alone would take as much memory again, once for each process.
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use formation::report;
-use formation::supervisor::ask::{self, Ask};
-use formation::supervisor::check::{Check, Format};
-use formation::supervisor::exec::{Exec, ExecError, Grace, Launched, SignalsGoTo, seconds};
-use formation::supervisor::program::{FOREGROUND, Program};
-use formation::supervisor::run::control::{AskError, Request};
-use formation::supervisor::run::{Prefix, Run, RunError};
+use formation::supervisor::exec::{Exec, ExecError};
+use formation::supervisor::program::Program;
 use formation::supervisor::signals::Signals;
-use miette::Diagnostic;
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{Write, stderr};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::process::{Command, ExitCode};
 
-/// Runs the process types of an image
-///
-/// `formation TYPE=N …` is short for `formation run TYPE=N …`, and `formation` alone runs every type once.
-#[derive(Parser)]
-#[command(name = "formation", version, propagate_version = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    subcommand: Formation,
-}
-
-/// What `formation` does: for each its arguments, and below what it does with them.
-#[derive(Subcommand)]
-enum Formation {
-    Run(RunArguments),
-    Ps(PsArguments),
-    Scale(ScaleArguments),
-    Restart(RestartArguments),
-    Exec(ExecArguments),
-    Check(CheckArguments),
-    Completions(CompletionsArguments),
-    #[command(name = FOREGROUND, hide = true)]
-    Foreground(ForegroundArguments),
-}
+/// Stands beside this program.
+const COMMAND_LINE: &str = "formation-cli";
 
 fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
-    if let Some((launched, grace)) = exec_as_launched(env::args_os()) {
-        return exec(launched, grace, signals);
-    }
-    match CommandLine::parse_from(with_run(env::args_os())).subcommand {
-        Formation::Run(arguments) => run(arguments, signals),
-        Formation::Ps(arguments) => ask(&arguments.ask(Request::Ps), signals),
-        Formation::Scale(arguments) => ask(
-            &arguments.show.ask(Request::Scale(arguments.quantities)),
-            signals,
-        ),
-        Formation::Restart(arguments) => ask(
-            &arguments.show.ask(Request::Restart(arguments.processes)),
-            signals,
-        ),
-        Formation::Check(arguments) => check(arguments, signals),
-        Formation::Completions(arguments) => completions(&arguments),
-        Formation::Exec(arguments) => {
-            let launched = Launched {
-                group: arguments.group,
-                program: program(arguments.command),
-            };
-            exec(launched, arguments.grace, signals)
+    let words: Vec<OsString> = env::args_os().collect();
+    if let Some(exec) = Exec::from_words(&words) {
+        match signals
+            .map_err(ExecError::from)
+            .and_then(|signals| exec.run(&signals))
+        {
+            Ok(status) => return ExitCode::from(status),
+            // It will not start then either, and there is somebody to say why.
+            Err(ExecError::Start(_)) => {}
+            Err(error) => return fail(&error.to_string(), error.exit_code()),
         }
-        Formation::Foreground(arguments) => foreground(arguments),
+    } else if let Some(program) = Program::from_words_in_foreground(&words) {
+        let _ = program.run_in_foreground();
     }
+    hand_over(&words)
 }
 
-/// Run several process types in one container
-///
-/// Every type of the image runs once, but for the tasks `release`, `console` and `rake`; or so many of each as are named, and no others.
-/// Their output comes line by line, each with its process. When one ends, all are asked to end, unless its type is named by --restart. The
-/// exit status is that process's; 0 where this program was asked to end, 137 where a process had to be killed then.
-#[derive(Args)]
-#[command(after_help = RUN_EXAMPLES)]
-struct RunArguments {
-    /// So many instances of a process type
-    #[arg(value_name = "TYPE=N", env = "FORMATION", value_delimiter = ',')]
-    quantities: Vec<String>,
-    /// Start this type again when it ends; `all` is every type
-    #[arg(
-        long,
-        value_name = "TYPE",
-        env = "FORMATION_RESTART",
-        value_delimiter = ','
-    )]
-    restart: Vec<String>,
-    /// The delay before a first restart; it doubles with each further one, up to a minute
-    #[arg(long, value_name = "SECONDS", env = "FORMATION_RESTART_DELAY", value_parser = seconds, default_value = "1")]
-    restart_delay: Duration,
-    /// Restarts of one process in a row, without a minute of health in between, before its end ends all
-    #[arg(long, value_name = "N", env = "FORMATION_RESTART_LIMIT")]
-    restart_limit: Option<u32>,
-    /// How long a process may take to end before it is killed
-    #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
-    grace: Grace,
-    /// What stands before each line of output
-    #[arg(long, value_enum, env = "FORMATION_PREFIX", default_value_t)]
-    prefix: Prefix,
-    /// The port of `web`; a further instance gets the next one, a further type one a hundred above
-    #[arg(long, env = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
-    /// Take the process types from a Procfile instead of the image
-    #[arg(long, value_name = "PATH")]
-    procfile: Option<PathBuf>,
-    /// The socket for `ps`, `scale` and `restart`, if not in the usual place
-    #[arg(long, value_name = "PATH", env = "FORMATION_SOCKET")]
-    socket: Option<PathBuf>,
+/// Becomes the program that knows the rest, with the signals held back that came meanwhile.
+fn hand_over(words: &[OsString]) -> ExitCode {
+    let path = beside_this().unwrap_or_else(|| COMMAND_LINE.into());
+    let error = Command::new(&path)
+        .arg0("formation")
+        .args(words.iter().skip(1))
+        .exec();
+    let path = path.display();
+    fail(
+        &format!("{path} cannot be started: {error}. Build the image again."),
+        126,
+    )
 }
 
-const RUN_EXAMPLES: &str = "\
-Examples:
-  docker run --entrypoint formation IMAGE
-  docker run --entrypoint formation IMAGE web=1 worker=4
-  docker run --entrypoint formation --env FORMATION=web=1,worker=4 IMAGE
-  docker run --entrypoint formation IMAGE run --restart worker --prefix json
-  formation run --procfile Procfile";
-
-/// `docker run --entrypoint formation IMAGE web=2`: what is no subcommand is for `run`.
-fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut words: Vec<OsString> = words.into_iter().collect();
-    let first = words.get(1).map(|word| word.to_string_lossy());
-    let is_for_run = match first.as_deref() {
-        None => true,
-        Some("-h" | "--help" | "-V" | "--version") => false,
-        Some(word) => word.starts_with('-') || word.contains('='),
-    };
-    if is_for_run {
-        words.insert(1.min(words.len()), "run".into());
-    }
-    words
+fn fail(message: &str, status: u8) -> ExitCode {
+    let _ = writeln!(stderr(), "formation: {message}");
+    ExitCode::from(status)
 }
 
-fn run(arguments: RunArguments, signals: io::Result<Signals>) -> ExitCode {
-    let run = Run {
-        quantities: arguments.quantities,
-        procfile: arguments.procfile,
-        restart: arguments.restart,
-        restart_delay: arguments.restart_delay,
-        restart_limit: arguments.restart_limit,
-        grace: arguments.grace,
-        prefix: arguments.prefix,
-        port: arguments.port,
-        socket: arguments.socket,
-    };
-    match signals
-        .map_err(RunError::from)
-        .and_then(|signals| run.run(&signals))
-    {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => fail(&error, error.exit_code()),
-    }
-}
-
-/// Show the processes of the formation that runs in this container
-#[derive(Args)]
-#[command(after_help = PS_EXAMPLES)]
-struct PsArguments {
-    /// As a JSON array, with memory in bytes and uptime in seconds
-    #[arg(long)]
-    json: bool,
-    /// The socket of the formation, if not in the usual place
-    #[arg(long, value_name = "PATH", env = "FORMATION_SOCKET")]
-    socket: Option<PathBuf>,
-}
-
-const PS_EXAMPLES: &str = "\
-Examples:
-  docker exec CONTAINER formation ps
-  docker exec CONTAINER formation ps --json";
-
-/// Change how many instances of a process type run; the other types are left alone
-///
-/// Instances that are too many are asked to end, the last first. Shows the processes that there are then.
-#[derive(Args)]
-#[command(after_help = SCALE_EXAMPLES)]
-struct ScaleArguments {
-    /// So many instances of a process type
-    #[arg(required = true, value_name = "TYPE=N")]
-    quantities: Vec<String>,
-    #[command(flatten)]
-    show: PsArguments,
-}
-
-const SCALE_EXAMPLES: &str = "\
-Examples:
-  docker exec CONTAINER formation scale worker=4
-  docker exec CONTAINER formation scale web=2 worker=0";
-
-/// Start processes anew, one of each type at a time
-///
-/// Where nobody listens on its port, a process ends only when its successor has run for a second; otherwise before the successor starts.
-#[derive(Args)]
-#[command(after_help = RESTART_EXAMPLES)]
-struct RestartArguments {
-    /// Process types, or single processes; none for all
-    #[arg(value_name = "TYPE[.N]")]
-    processes: Vec<String>,
-    #[command(flatten)]
-    show: PsArguments,
-}
-
-const RESTART_EXAMPLES: &str = "\
-Examples:
-  docker exec CONTAINER formation restart
-  docker exec CONTAINER formation restart worker web.2";
-
-impl PsArguments {
-    fn ask(self, request: Request) -> Ask {
-        Ask {
-            socket: self.socket,
-            request,
-            format: if self.json {
-                ask::Format::Json
-            } else {
-                ask::Format::Table
-            },
-        }
-    }
-}
-
-fn ask(ask: &Ask, signals: io::Result<Signals>) -> ExitCode {
-    if let Err(error) = signals.and_then(Signals::release) {
-        return fail(&ExecError::from(error), 2);
-    }
-    match ask.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(AskError::Refused(text)) => {
-            eprint!("\n{text}\n");
-            ExitCode::FAILURE
-        }
-        Err(error) => fail(&error, 1),
-    }
-}
-
-/// Print a script that completes this command line
-#[derive(Args)]
-#[command(after_help = COMPLETIONS_EXAMPLES)]
-struct CompletionsArguments {
-    /// The shell that it is for
-    shell: clap_complete::Shell,
-}
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  source <(formation completions bash)
-  formation completions fish > ~/.config/fish/completions/formation.fish";
-
-fn completions(arguments: &CompletionsArguments) -> ExitCode {
-    let mut script = Vec::new();
-    clap_complete::generate(
-        arguments.shell,
-        &mut CommandLine::command(),
-        "formation",
-        &mut script,
-    );
-    // Who closes the pipe has seen enough.
-    let _ = io::stdout().write_all(&script);
-    ExitCode::SUCCESS
-}
-
-/// Check a Procfile, as the build would
-///
-/// Shows every error and warning with its place. Exit status 0 where there is no error (with --strict: and no warning), 1 where there is
-/// one, 2 where nothing was checked: no Procfile that can be read, or wrong usage.
-#[derive(Args)]
-#[command(after_help = CHECK_EXAMPLES)]
-struct CheckArguments {
-    /// The Procfile; `-` for standard input
-    #[arg(default_value = "Procfile")]
-    path: PathBuf,
-    /// How the result is shown
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Count warnings as errors
-    #[arg(long)]
-    strict: bool,
-}
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  formation check
-  formation check --strict backend/Procfile
-  git show HEAD:Procfile | formation check --format json -";
-
-fn check(arguments: CheckArguments, signals: io::Result<Signals>) -> ExitCode {
-    // Nobody else is to be told: Ctrl-C ends this as it ends any program.
-    if let Err(error) = signals.and_then(Signals::release) {
-        return fail(&ExecError::from(error), 2);
-    }
-    use_colours();
-    let check = Check {
-        path: arguments.path,
-        format: arguments.format,
-        strict: arguments.strict,
-    };
-    match check.run() {
-        Ok(passes) => ExitCode::from(u8::from(!passes)),
-        Err(error) => fail(&error, 2),
-    }
-}
-
-/// Run one command as a well-behaved PID 1
-///
-/// Signals are passed on to the command, processes without a parent are reaped, and the terminal is the command's. The exit status is the
-/// command's too: 128+N where signal N ended it, 127 where there is no such command, 126 where it cannot be executed. Nothing is printed.
-#[derive(Args)]
-#[command(after_help = EXEC_EXAMPLES)]
-struct ExecArguments {
-    /// Pass signals on to every process of the command's process group, and wait for all of them
-    #[arg(long)]
-    group: bool,
-    /// With --group: how long the others may outlive the command before they are killed
-    #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
-    grace: Grace,
-    /// A program and its arguments
-    #[arg(last = true, required = true, value_names = ["COMMAND", "ARG"])]
-    command: Vec<OsString>,
-}
-
-/// `formation exec [--group] -- COMMAND`, as every process of an image is launched: read without clap, whose code would be in memory for
-/// as long as the process runs, a tenth of all that is.
-fn exec_as_launched(words: impl IntoIterator<Item = OsString>) -> Option<(Launched, Grace)> {
-    let launched = Launched::from_words(words)?;
-    let grace = match env::var("FORMATION_GRACE") {
-        Ok(text) => text.parse().ok()?,
-        Err(env::VarError::NotPresent) => Grace::default(),
-        Err(env::VarError::NotUnicode(_)) => return None,
-    };
-    Some((launched, grace))
-}
-
-const EXEC_EXAMPLES: &str = "\
-Examples:
-  formation exec -- puma -C config/puma.rb
-  formation exec -- bash -c 'exec sidekiq -c \"$SIDEKIQ_CONCURRENCY\"'
-  formation exec --group --grace 20 -- bash -c 'rake queue:work | tee log/queue.log'";
-
-fn exec(launched: Launched, grace: Grace, signals: io::Result<Signals>) -> ExitCode {
-    let exec = Exec {
-        program: launched.program,
-        signals_go_to: if launched.group {
-            SignalsGoTo::Group(grace)
-        } else {
-            SignalsGoTo::Command
-        },
-    };
-    match signals
-        .map_err(ExecError::from)
-        .and_then(|signals| exec.run(&signals))
-    {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => fail(&error, error.exit_code()),
-    }
-}
-
-/// Half of `exec` under a terminal, which starts it; of no use to anybody else.
-#[derive(Args)]
-struct ForegroundArguments {
-    #[arg(last = true, required = true)]
-    command: Vec<OsString>,
-}
-
-fn foreground(arguments: ForegroundArguments) -> ExitCode {
-    let error = program(arguments.command).run_in_foreground();
-    fail(&error, error.exit_code())
-}
-
-fn program(command: Vec<OsString>) -> Program {
-    Program::new(command).expect("the command line asks for one word at least")
-}
-
-fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
-    use_colours();
-    report::error(error);
-    ExitCode::from(exit_code)
-}
-
-fn use_colours() {
-    let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    report::use_colours(io::stderr().is_terminal() && !unwanted);
+fn beside_this() -> Option<PathBuf> {
+    let this = env::current_exe().ok()?;
+    this.parent().map(|folder| folder.join(COMMAND_LINE))
 }

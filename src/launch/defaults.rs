@@ -3,6 +3,9 @@
 use crate::app::App;
 use crate::app::procfile::{Entry, ProcessType};
 
+/// Those of them that are there to be run by hand, and go on for nobody.
+pub const ONE_OFF: [&str; 2] = ["console", "rake"];
+
 /// The framework's process types, in the order in which they are shown; none for an app without a known one.
 #[must_use]
 pub fn entries(app: &App) -> Vec<Entry> {

@@ -31,11 +31,15 @@ const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
 ))]
 pub struct FormationLayerError(#[source] io::Error);
 
-/// Writes the layer; `program` is where the buildpack has the program. Returns where the image has it.
+/// Writes the layer; `programs` is where the buildpack has `formation`, and what that needs beside it. Returns where the image has the
+/// first.
 ///
 /// # Errors
 /// The layer cannot be written.
-pub fn install<B>(context: &BuildContext<B>, program: &Path) -> libcnb::Result<PathBuf, B::Error>
+pub fn install<B>(
+    context: &BuildContext<B>,
+    programs: [&Path; 2],
+) -> libcnb::Result<PathBuf, B::Error>
 where
     B: Buildpack,
     B::Error: From<FormationLayerError>,
@@ -47,7 +51,7 @@ where
             launch: true,
         },
     )?;
-    let installed = copy_program(program, &layer.path())
+    let installed = copy_programs(programs, &layer.path())
         .map_err(|error| libcnb::Error::BuildpackError(FormationLayerError(error).into()))?;
     layer.write_env(
         PRODUCTION_DEFAULTS
@@ -59,12 +63,15 @@ where
     Ok(installed)
 }
 
-fn copy_program(program: &Path, layer: &Path) -> io::Result<PathBuf> {
+/// Side by side. The path of the first.
+fn copy_programs(programs: [&Path; 2], layer: &Path) -> io::Result<PathBuf> {
     let bin = layer.join("bin");
     fs::create_dir_all(&bin)?;
-    let installed = bin.join("formation");
-    fs::copy(program, &installed)?;
-    Ok(installed)
+    let place = |program: &Path| bin.join(program.file_name().unwrap_or_default());
+    for program in programs {
+        fs::copy(program, place(program))?;
+    }
+    Ok(place(programs[0]))
 }
 
 #[cfg(test)]
@@ -73,13 +80,16 @@ mod tests {
     use crate::report::tests::assert_report;
 
     #[test]
-    fn the_program_is_put_where_processes_find_it() {
+    fn the_programs_are_put_side_by_side_where_processes_find_them() {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("program");
-        fs::write(&program, "x").unwrap();
-        let installed = copy_program(&program, &folder.path().join("layer")).unwrap();
-        assert_eq!(installed, folder.path().join("layer/bin/formation"));
-        assert_eq!(fs::read_to_string(installed).unwrap(), "x");
+        let programs = ["formation", "formation-cli"].map(|name| folder.path().join(name));
+        for program in &programs {
+            fs::write(program, "x").unwrap();
+        }
+        let layer = folder.path().join("layer");
+        let installed = copy_programs([&programs[0], &programs[1]], &layer).unwrap();
+        assert_eq!(installed, layer.join("bin/formation"));
+        assert!(installed.is_file() && layer.join("bin/formation-cli").is_file());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, kill_current_process_group, kill_process,
     kill_process_group, set_child_subreaper, test_kill_process_group, wait,
 };
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::io;
@@ -20,6 +21,9 @@ use thiserror::Error;
 
 /// The file name of this program.
 const OUR_NAME: &str = "formation";
+
+/// The variable with another grace.
+const GRACE_VARIABLE: &str = "FORMATION_GRACE";
 
 /// How often the group is looked at while it ends: the end of a process that is no child of ours is told to nobody here.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -133,6 +137,25 @@ impl ExecError {
 }
 
 impl Exec {
+    /// Reads the command line with which every process type of an image is launched, and no other; a grace is the variable's.
+    #[must_use]
+    pub fn from_words(words: &[OsString]) -> Option<Self> {
+        let launched = Launched::from_words(words.iter().cloned())?;
+        let grace = match env::var(GRACE_VARIABLE) {
+            Ok(text) => text.parse().ok()?,
+            Err(env::VarError::NotPresent) => Grace::default(),
+            Err(env::VarError::NotUnicode(_)) => return None,
+        };
+        Some(Self {
+            program: launched.program,
+            signals_go_to: if launched.group {
+                SignalsGoTo::Group(grace)
+            } else {
+                SignalsGoTo::Command
+            },
+        })
+    }
+
     /// Runs the command to its end. Its exit status: 128 more than the signal's number where a signal ended it.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 //! | [`ask`] | what do the processes of a running formation do? |
 //! | [`check`] | what would the build say of a Procfile? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
+//! | [`export`] | how does an orchestrator run the process types in many containers? |
 //! | [`image`] | which process types does the image have? |
+//! | [`probe`] | does `web` answer? |
 //! | [`program`] | how does a command start, and why does it not? |
 //! | [`quantities`] | how many of each? |
 //! | [`run`] | how do several process types run in one container? |
@@ -18,7 +20,9 @@
 pub mod ask;
 pub mod check;
 pub mod exec;
+pub mod export;
 pub mod image;
+pub mod probe;
 pub mod program;
 pub mod quantities;
 pub mod run;

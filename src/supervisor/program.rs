@@ -211,6 +211,14 @@ impl Program {
         })
     }
 
+    /// Reads the command line with which [`start_in_foreground`](Self::start_in_foreground) starts a program, and no other.
+    #[must_use]
+    pub fn from_words_in_foreground(words: &[OsString]) -> Option<Self> {
+        let (before, command) = words.split_at_checked(3)?;
+        (before[1] == FOREGROUND && before[2] == "--")
+            .then(|| Self::new(command.iter().cloned()))?
+    }
+
     /// A program without arguments.
     #[must_use]
     pub fn named(name: impl Into<OsString>) -> Self {

@@ -33,15 +33,14 @@ pub enum QuantityProblem {
     },
     /// The number is none, or too large.
     #[error("`{number}` is no number of instances for `{process_type}`")]
-    #[diagnostic(help(
-        "Write a whole number from 0 to {MOST}. More than that is work for several containers: each instance has a port of its own, \
-         and the ports of the next type begin {MOST} above."
-    ))]
+    #[diagnostic(help("Write a whole number from 0 to {most}.{}", why_not_more(*most)))]
     BadNumber {
         /// The type that it is for.
         process_type: String,
         /// As it was given.
         number: String,
+        /// The largest.
+        most: u16,
     },
     /// The image has no such type.
     #[error("there is no process type `{process_type}`")]
@@ -90,8 +89,20 @@ fn types_there_are(known: &[String]) -> String {
     }
 }
 
+fn why_not_more(most: u16) -> String {
+    if most == MOST {
+        format!(
+            " More than that is work for several containers: each instance has a port of its own, and the ports of the next type begin \
+             {MOST} above."
+        )
+    } else {
+        String::new()
+    }
+}
+
 impl Quantities {
-    /// Reads words like `web=2`, several in a word where a comma parts them. Each type has to be one of the image's.
+    /// Reads words like `web=2`, several in a word where a comma parts them, for one container: up to [`MOST`]. Each type has to be one of
+    /// the image's.
     ///
     /// # Errors
     /// Anything in it cannot be used: all of it.
@@ -99,11 +110,23 @@ impl Quantities {
         words: impl IntoIterator<Item = &'a str>,
         image: &Image,
     ) -> Result<Self, QuantitiesError> {
+        Self::read_up_to(MOST, words, image)
+    }
+
+    /// The same for as many containers as there are instances.
+    ///
+    /// # Errors
+    /// Anything in it cannot be used: all of it.
+    pub fn read_up_to<'a>(
+        most: u16,
+        words: impl IntoIterator<Item = &'a str>,
+        image: &Image,
+    ) -> Result<Self, QuantitiesError> {
         let mut quantities: Vec<(String, u16)> = Vec::new();
         let mut problems = Vec::new();
         let words = words.into_iter().flat_map(|word| word.split([',', ' ']));
         for word in words.map(str::trim).filter(|word| !word.is_empty()) {
-            match read_one(word, image) {
+            match read_one(word, most, image) {
                 Err(problem) => problems.push(problem),
                 Ok((process_type, second)) => {
                     match quantities.iter().find(|(first, _)| *first == process_type) {
@@ -144,7 +167,7 @@ impl Quantities {
     }
 }
 
-fn read_one(word: &str, image: &Image) -> Result<(String, u16), QuantityProblem> {
+fn read_one(word: &str, most: u16, image: &Image) -> Result<(String, u16), QuantityProblem> {
     let (process_type, number) = word
         .split_once('=')
         .filter(|(process_type, _)| !process_type.is_empty())
@@ -156,10 +179,11 @@ fn read_one(word: &str, image: &Image) -> Result<(String, u16), QuantityProblem>
     let digits = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     let count = digits
         .and_then(|digits| digits.parse().ok())
-        .filter(|count| *count <= MOST)
+        .filter(|count| *count <= most)
         .ok_or_else(|| QuantityProblem::BadNumber {
             process_type: process_type.into(),
             number: number.into(),
+            most,
         })?;
     if process_type == ProcessType::RELEASE && count > 0 {
         return Err(QuantityProblem::Release);

@@ -1,0 +1,565 @@
+//! Objects for Kubernetes, of kinds that every supported release has (1.23 and newer take all of them).
+//!
+//! Source: <https://kubernetes.io/docs/reference/kubernetes-api/>
+
+use super::autoscale::Autoscale;
+use super::header::Header;
+use super::names;
+use super::plan::{Plan, Service, Task};
+use crate::app::procfile::ProcessType;
+use crate::supervisor::image::ENTRY_POINTS;
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
+    MetricTarget, ResourceMetricSource,
+};
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, ExecAction,
+    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
+    Probe, ResourceRequirements, SeccompProfile, SecretEnvSource, SecurityContext,
+    Service as KubernetesService, ServicePort, ServiceSpec, TCPSocketAction,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use miette::Diagnostic;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use thiserror::Error;
+
+const NAME: &str = "app.kubernetes.io/name";
+const COMPONENT: &str = "app.kubernetes.io/component";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The name that the container's port goes by.
+const PORT_NAME: &str = "http";
+
+/// How long `web` goes on taking requests when it is asked to stop, in seconds: as long as it takes until nobody sends it any more.
+const DRAIN: u64 = 5;
+
+/// The launcher of the platform, for a command that is no process type.
+const LAUNCHER: [&str; 2] = ["/cnb/lifecycle/launcher", "--"];
+
+/// An autoscaler adds instances when the average instance uses more than this part of its CPU request, in per cent.
+const BUSY: i32 = 80;
+
+/// What the user asks for besides.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KubernetesOptions {
+    /// The `ConfigMap` with settings; the app's name without one.
+    pub config_map: Option<String>,
+    /// The Secret with settings; the app's name without one.
+    pub secret: Option<String>,
+    /// What each instance is promised of a CPU.
+    pub cpu: Amount,
+    /// What each instance is promised of memory, and gets at most.
+    pub memory: Amount,
+}
+
+/// An amount of a resource, as Kubernetes writes it: `250m`, `512Mi`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Amount(String);
+
+/// No amount can be read from that.
+#[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
+#[error("an amount is expected, like 250m (of a CPU) or 512Mi (of memory)")]
+pub struct NoAmount;
+
+impl FromStr for Amount {
+    type Err = NoAmount;
+
+    fn from_str(text: &str) -> Result<Self, NoAmount> {
+        const SUFFIXES: [&str; 13] = [
+            "", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+        ];
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
+        let (number, suffix) = text.split_at(end);
+        let positive = number.parse::<f64>().is_ok_and(|number| number > 0.0);
+        if positive && SUFFIXES.contains(&suffix) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NoAmount)
+        }
+    }
+}
+
+/// The file.
+#[must_use]
+pub fn kubernetes(plan: &Plan, options: &KubernetesOptions, made_by: &str) -> String {
+    let writer = Writer { plan, options };
+    let release = plan.has_release.then(|| writer.release());
+    let mut documents = Vec::new();
+    documents.extend(release.as_ref().map(super::yaml));
+    for service in &plan.services {
+        documents.push(super::yaml(&writer.deployment(service)));
+        if service.is_web() {
+            documents.push(super::yaml(&writer.service(service)));
+        }
+        if let Some(autoscale) = service.autoscale {
+            documents.push(super::yaml(&writer.autoscaler(service, autoscale)));
+        }
+    }
+    documents.extend(
+        plan.tasks
+            .iter()
+            .map(|task| super::yaml(&writer.cron_job(task))),
+    );
+    let job_name = release.and_then(|job| job.metadata.name);
+    format!(
+        "{}{}",
+        writer.header(made_by, job_name.as_deref()),
+        documents.join("---\n")
+    )
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    options: &'a KubernetesOptions,
+}
+
+impl Writer<'_> {
+    fn header(&self, made_by: &str, job_name: Option<&str>) -> String {
+        let file = format!("{}.yaml", self.plan.name);
+        let mut header = Header::new(made_by);
+        header.paragraph(&[&format!(
+            "Settings are taken from the ConfigMap `{}` and the Secret `{}`, where there are such:",
+            self.config_map(),
+            self.secret()
+        )]);
+        header.commands(&[&format!(
+            "kubectl create secret generic {} --from-env-file .env",
+            self.secret()
+        )]);
+        if let Some(job) = job_name {
+            header.paragraph(&[
+                &format!("Apply it as {file}, the release task before everything else. Give each release an image name of its own,"),
+                "a tag or a digest: the task runs once for each.",
+            ]);
+            header.commands(&[
+                &format!("kubectl apply -f {file} -l {COMPONENT}=release"),
+                &format!("kubectl wait --for=condition=complete --timeout=10m job/{job}"),
+            ]);
+        } else {
+            header.paragraph(&[&format!("Apply it as {file}:")]);
+        }
+        header.commands(&[&format!("kubectl apply -f {file}")]);
+        header.finish()
+    }
+
+    fn deployment(&self, service: &Service) -> Deployment {
+        let web = service.is_web();
+        Deployment {
+            metadata: self.metadata(&service.process_type),
+            spec: Some(DeploymentSpec {
+                // An autoscaler's number is not to be set back by the next apply.
+                replicas: (service.autoscale.is_none()).then(|| i32::from(service.quantity)),
+                selector: LabelSelector {
+                    match_labels: Some(self.selector(&service.process_type)),
+                    ..LabelSelector::default()
+                },
+                strategy: Some(DeploymentStrategy {
+                    type_: Some("RollingUpdate".into()),
+                    // A second worker beside the old one may be one too many: a clock, for example.
+                    rolling_update: Some(RollingUpdateDeployment {
+                        max_surge: Some(IntOrString::Int(i32::from(web))),
+                        max_unavailable: Some(IntOrString::Int(i32::from(!web))),
+                    }),
+                }),
+                template: self.template(&service.process_type, self.process(service)),
+                ..DeploymentSpec::default()
+            }),
+            ..Deployment::default()
+        }
+    }
+
+    /// The container of a process type.
+    fn process(&self, service: &Service) -> Container {
+        let container = self.container(&service.process_type, entry_point(&service.process_type));
+        if !service.is_web() {
+            return container;
+        }
+        Container {
+            ports: Some(vec![ContainerPort {
+                name: Some(PORT_NAME.into()),
+                container_port: i32::from(self.plan.port),
+                ..ContainerPort::default()
+            }]),
+            startup_probe: Some(self.probe(2, 60)),
+            readiness_probe: Some(self.probe(5, 3)),
+            liveness_probe: Some(self.probe(10, 6)),
+            // It is told to end while others still send it requests. Where the image has no such program, the pod goes on to end.
+            lifecycle: Some(Lifecycle {
+                pre_stop: Some(LifecycleHandler {
+                    exec: Some(ExecAction {
+                        command: Some(vec!["sleep".into(), DRAIN.to_string()]),
+                    }),
+                    ..LifecycleHandler::default()
+                }),
+                ..Lifecycle::default()
+            }),
+            ..container
+        }
+    }
+
+    fn probe(&self, period: i32, failures: i32) -> Probe {
+        let port = IntOrString::String(PORT_NAME.into());
+        let http_get = self.plan.health_path.as_ref().map(|path| HTTPGetAction {
+            path: Some(path.clone()),
+            port: port.clone(),
+            ..HTTPGetAction::default()
+        });
+        let tcp_socket = http_get.is_none().then(|| TCPSocketAction {
+            port,
+            ..TCPSocketAction::default()
+        });
+        Probe {
+            http_get,
+            tcp_socket,
+            period_seconds: Some(period),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(failures),
+            ..Probe::default()
+        }
+    }
+
+    fn service(&self, service: &Service) -> KubernetesService {
+        KubernetesService {
+            metadata: self.metadata(&service.process_type),
+            spec: Some(ServiceSpec {
+                selector: Some(self.selector(&service.process_type)),
+                ports: Some(vec![ServicePort {
+                    name: Some(PORT_NAME.into()),
+                    port: 80,
+                    target_port: Some(IntOrString::String(PORT_NAME.into())),
+                    ..ServicePort::default()
+                }]),
+                ..ServiceSpec::default()
+            }),
+            ..KubernetesService::default()
+        }
+    }
+
+    fn autoscaler(&self, service: &Service, autoscale: Autoscale) -> HorizontalPodAutoscaler {
+        HorizontalPodAutoscaler {
+            metadata: self.metadata(&service.process_type),
+            spec: Some(HorizontalPodAutoscalerSpec {
+                scale_target_ref: CrossVersionObjectReference {
+                    api_version: Some("apps/v1".into()),
+                    kind: "Deployment".into(),
+                    name: self.plan.name.with(&service.process_type),
+                },
+                min_replicas: Some(i32::from(autoscale.least)),
+                max_replicas: i32::from(autoscale.most),
+                metrics: Some(vec![MetricSpec {
+                    type_: "Resource".into(),
+                    resource: Some(ResourceMetricSource {
+                        name: "cpu".into(),
+                        target: MetricTarget {
+                            type_: "Utilization".into(),
+                            average_utilization: Some(BUSY),
+                            ..MetricTarget::default()
+                        },
+                    }),
+                    ..MetricSpec::default()
+                }]),
+                ..HorizontalPodAutoscalerSpec::default()
+            }),
+            ..HorizontalPodAutoscaler::default()
+        }
+    }
+
+    /// A Job cannot be changed: another image, or other settings, make another one.
+    fn release(&self) -> Job {
+        const RELEASE: &str = ProcessType::RELEASE;
+        let spec = JobSpec {
+            // A release that fails is looked at, not tried again.
+            backoff_limit: Some(0),
+            template: self.task_template(RELEASE, self.container(RELEASE, entry_point(RELEASE))),
+            ..JobSpec::default()
+        };
+        let mut metadata = self.metadata(RELEASE);
+        let hash = names::short_hash(&super::yaml(&spec));
+        metadata.name = Some(format!("{}-{hash}", self.plan.name.with(RELEASE)));
+        Job {
+            metadata,
+            spec: Some(spec),
+            ..Job::default()
+        }
+    }
+
+    fn cron_job(&self, task: &Task) -> CronJob {
+        let container = Container {
+            args: Some(task.argv.iter().map(|word| escaped(word)).collect()),
+            ..self.container(&task.name, LAUNCHER.map(String::from).into())
+        };
+        CronJob {
+            metadata: self.metadata(&task.name),
+            spec: Some(CronJobSpec {
+                schedule: task.schedule.clone(),
+                concurrency_policy: Some("Forbid".into()),
+                job_template: JobTemplateSpec {
+                    metadata: Some(ObjectMeta {
+                        labels: Some(self.labels(&task.name)),
+                        ..ObjectMeta::default()
+                    }),
+                    spec: Some(JobSpec {
+                        backoff_limit: Some(0),
+                        template: self.task_template(&task.name, container),
+                        ..JobSpec::default()
+                    }),
+                },
+                ..CronJobSpec::default()
+            }),
+            ..CronJob::default()
+        }
+    }
+
+    fn task_template(&self, part: &str, container: Container) -> PodTemplateSpec {
+        let mut template = self.template(part, container);
+        if let Some(spec) = &mut template.spec {
+            spec.restart_policy = Some("Never".into());
+        }
+        template
+    }
+
+    fn template(&self, part: &str, container: Container) -> PodTemplateSpec {
+        let drain = container.lifecycle.as_ref().map_or(0, |_| DRAIN);
+        let stop_seconds = self.plan.stop_seconds() + drain;
+        PodTemplateSpec {
+            metadata: Some(ObjectMeta {
+                labels: Some(self.labels(part)),
+                ..ObjectMeta::default()
+            }),
+            spec: Some(PodSpec {
+                automount_service_account_token: Some(false),
+                containers: vec![container],
+                security_context: Some(PodSecurityContext {
+                    run_as_non_root: Some(true),
+                    seccomp_profile: Some(SeccompProfile {
+                        type_: "RuntimeDefault".into(),
+                        ..SeccompProfile::default()
+                    }),
+                    ..PodSecurityContext::default()
+                }),
+                termination_grace_period_seconds: i64::try_from(stop_seconds).ok(),
+                ..PodSpec::default()
+            }),
+        }
+    }
+
+    /// What every container has.
+    fn container(&self, part: &str, command: Vec<String>) -> Container {
+        let web_port =
+            (part == ProcessType::WEB).then(|| variable("PORT", self.plan.port.to_string()));
+        let grace = variable("FORMATION_GRACE", self.plan.grace.to_string());
+        Container {
+            name: names::label(part),
+            image: Some(self.plan.image.clone()),
+            command: Some(command),
+            env: Some(web_port.into_iter().chain([grace]).collect()),
+            env_from: Some(self.settings()),
+            resources: Some(self.resources()),
+            security_context: Some(SecurityContext {
+                allow_privilege_escalation: Some(false),
+                capabilities: Some(Capabilities {
+                    drop: Some(vec!["ALL".into()]),
+                    ..Capabilities::default()
+                }),
+                ..SecurityContext::default()
+            }),
+            ..Container::default()
+        }
+    }
+
+    /// By name only: no secret stands in the file.
+    fn settings(&self) -> Vec<EnvFromSource> {
+        let config_map = ConfigMapEnvSource {
+            name: self.config_map(),
+            optional: Some(true),
+        };
+        let secret = SecretEnvSource {
+            name: self.secret(),
+            optional: Some(true),
+        };
+        vec![
+            EnvFromSource {
+                config_map_ref: Some(config_map),
+                ..EnvFromSource::default()
+            },
+            EnvFromSource {
+                secret_ref: Some(secret),
+                ..EnvFromSource::default()
+            },
+        ]
+    }
+
+    fn config_map(&self) -> String {
+        let given = self.options.config_map.clone();
+        given.unwrap_or_else(|| self.plan.name.to_string())
+    }
+
+    fn secret(&self) -> String {
+        let given = self.options.secret.clone();
+        given.unwrap_or_else(|| self.plan.name.to_string())
+    }
+
+    /// No limit of the CPU: it would slow an app down on a machine that has nothing else to do.
+    fn resources(&self) -> ResourceRequirements {
+        let cpu = ("cpu".to_string(), Quantity(self.options.cpu.0.clone()));
+        let memory = (
+            "memory".to_string(),
+            Quantity(self.options.memory.0.clone()),
+        );
+        ResourceRequirements {
+            limits: Some(BTreeMap::from([memory.clone()])),
+            requests: Some(BTreeMap::from([cpu, memory])),
+            ..ResourceRequirements::default()
+        }
+    }
+
+    fn metadata(&self, part: &str) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(self.plan.name.with(part)),
+            labels: Some(self.labels(part)),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn labels(&self, part: &str) -> BTreeMap<String, String> {
+        let managed_by = (MANAGED_BY.to_string(), "formation".to_string());
+        self.selector(part)
+            .into_iter()
+            .chain([managed_by])
+            .collect()
+    }
+
+    /// What a Deployment finds its pods by, which can never be changed.
+    fn selector(&self, part: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (NAME.to_string(), self.plan.name.to_string()),
+            (COMPONENT.to_string(), names::label(part)),
+        ])
+    }
+}
+
+fn entry_point(process_type: &str) -> Vec<String> {
+    vec![escaped(&format!("{ENTRY_POINTS}/{process_type}"))]
+}
+
+fn variable(name: &str, value: String) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        value: Some(value),
+        ..EnvVar::default()
+    }
+}
+
+/// Kubernetes puts variables in place of `$(NAME)` in commands and arguments, and one `$` in place of two.
+fn escaped(word: &str) -> String {
+    if word.contains("$(") || word.contains("$$") {
+        word.replace('$', "$$")
+    } else {
+        word.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ODD_TYPES, app_json, image, kubernetes_options, options};
+    use super::*;
+    use crate::app::app_json::AppJson;
+
+    fn file_of(types: &[&str], json: &AppJson, options: super::super::plan::Options) -> String {
+        let plan = Plan::new(&image(types), json, options).unwrap();
+        kubernetes(&plan, &kubernetes_options(), "formation export kubernetes")
+    }
+
+    #[test]
+    fn an_app_with_everything() {
+        let mut with_autoscaler = options();
+        with_autoscaler.autoscale = vec!["web=2-10".into()];
+        let types = ["release", "web", "worker"];
+        insta::assert_snapshot!(file_of(&types, &app_json(), with_autoscaler));
+    }
+
+    #[test]
+    fn only_a_worker() {
+        insta::assert_snapshot!(file_of(&["worker"], &AppJson::default(), options()));
+    }
+
+    #[test]
+    fn every_option() {
+        let mut all = options();
+        all.image = Some("registry.example/team/shop:42".into());
+        all.health_path = Some("/up".into());
+        all.grace = "8".parse().unwrap();
+        all.port = 3000;
+        let plan = Plan::new(&image(&["web"]), &AppJson::default(), all).unwrap();
+        let kubernetes_options = KubernetesOptions {
+            config_map: Some("settings".into()),
+            secret: Some("credentials".into()),
+            cpu: "1".parse().unwrap(),
+            memory: "1.5Gi".parse().unwrap(),
+        };
+        insta::assert_snapshot!(kubernetes(&plan, &kubernetes_options, "formation"));
+    }
+
+    #[test]
+    fn names_of_odd_types() {
+        let file = file_of(&ODD_TYPES, &AppJson::default(), options());
+        let shown = |line: &&str| {
+            let line = line.trim_start();
+            line.starts_with("name:") || line.starts_with("- /cnb") || line.starts_with("app.kub")
+        };
+        let mut lines: Vec<_> = file.lines().filter(shown).map(str::trim).collect();
+        lines.dedup();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn another_image_is_another_release() {
+        let job = |image_name: &str| {
+            let image_name = Some(image_name.into());
+            let file = file_of(
+                &["web", "release"],
+                &AppJson::default(),
+                super::super::plan::Options {
+                    image: image_name,
+                    ..options()
+                },
+            );
+            let line = file.lines().find(|line| line.contains("job/")).unwrap();
+            line.rsplit_once('/').unwrap().1.to_string()
+        };
+        assert_eq!(job("shop:1"), job("shop:1"));
+        assert_ne!(job("shop:1"), job("shop:2"));
+    }
+
+    #[test]
+    fn what_kubernetes_would_replace() {
+        for (word, written) in [
+            ("$PORT", "$PORT"),
+            ("$(date)", "$$(date)"),
+            ("$PORT $(date)", "$$PORT $$(date)"),
+            ("kill $$", "kill $$$$"),
+            ("a$", "a$"),
+        ] {
+            assert_eq!(escaped(word), written);
+        }
+    }
+
+    #[test]
+    fn amounts() {
+        for good in ["1", "0.5", "250m", "512Mi", "2G"] {
+            assert!(good.parse::<Amount>().is_ok(), "{good}");
+        }
+        for bad in ["", "0", "-1", "1 Gi", "1GB", "1.2.3", "Mi", "1e3"] {
+            assert!(bad.parse::<Amount>().is_err(), "{bad}");
+        }
+    }
+}
