@@ -1,6 +1,9 @@
 //! Passwords are used where they are meant, and are nowhere afterwards: not in the image, its labels and history, the caches, or the log.
 
-use crate::rig::{PackBuild, buildpack, docker, gateway, serve_rig_files, variable};
+use crate::build_phase::BuildPhase;
+use crate::gem_sources::{build_with, change_greeting};
+use crate::git_server::GitServer;
+use crate::rig::{PackBuild, buildpack, docker, gateway, variable};
 use libcnb_test::{assert_contains, assert_not_contains};
 use std::fs;
 use std::path::Path;
@@ -9,16 +12,23 @@ use std::process::Command;
 const NAME: &str = "canary-name";
 const PASSWORD: &str = "canary-password";
 
-const WITH_PASSWORD: &str = "listen 80; auth_basic private; auth_basic_user_file /settings/users;";
+const TOKEN: &str = "canary-token";
+
+const USERS: [(&str, &str); 2] = [(NAME, PASSWORD), (TOKEN, "")];
+
+/// What changes between two builds, which read their gems from a server that asks for a password.
+struct Way {
+    name: &'static str,
+    variables: Vec<(String, String)>,
+    /// The app's `.bundle/config`.
+    config: String,
+}
 
 #[test]
 #[ignore = "integration test"]
 fn passwords_are_nowhere_afterwards() {
-    let settings = tempfile::tempdir().expect("a temporary folder");
-    let users = format!("{NAME}:{{PLAIN}}{PASSWORD}\n");
-    fs::write(settings.path().join("users"), users).expect("a file");
-    let server = serve_rig_files(settings.path(), 80, WITH_PASSWORD);
-    let address = server.address(80);
+    let server = GitServer::start_for(&USERS);
+    let address = server.address();
 
     let app = tempfile::tempdir().expect("a temporary folder");
     copy_of_the_sample_app(app.path(), &address);
@@ -50,6 +60,132 @@ fn passwords_are_nowhere_afterwards() {
     let refused = build("credentials-refused", &["--env", &wrong]);
     assert!(!refused.succeeded);
     assert_not_contains!(refused.log, PASSWORD);
+}
+
+/// What the platform makes of a build's layers does not depend on how it was given the password: the build phase shows the rest.
+#[test]
+#[ignore = "integration test"]
+fn passwords_are_in_no_layer_however_they_are_given() {
+    let server = GitServer::start_for(&USERS);
+    let address = server.address();
+    let host = gateway().replace('.', "__");
+    let with_password = format!("http://{NAME}:{PASSWORD}@{address}");
+    let variable = |name: &str, value: &str| (name.to_string(), value.to_string());
+    let way = |name, variables| Way {
+        name,
+        variables,
+        config: String::new(),
+    };
+    let build = BuildPhase::of_a_copy("ruby-sample-app");
+    build.set(
+        "BP_RUBY_INVENTORY",
+        &format!("{with_password}/rubies/inventory.toml"),
+    );
+    build.bind(
+        "mirror",
+        &[("type", "dependency-mirror"), ("default", &with_password)],
+    );
+    build.unset("BUNDLE_MIRROR__ALL");
+    let run = |way: &Way| {
+        build.restore();
+        build.edit(
+            "Gemfile.lock",
+            "https://rubygems.org",
+            &format!("http://{address}"),
+        );
+        build.edit(
+            "Gemfile",
+            "https://rubygems.org",
+            &format!("http://{address}"),
+        );
+        build.write(".bundle/config", &format!("---\n{}", way.config));
+        for (name, value) in &way.variables {
+            build.set(name, value);
+        }
+        build.output_of("rm -rf /build/layers/*");
+        let build_of_this = build.start();
+        let (status, log) = (build_of_this.status(), build_of_this.logs());
+        for (name, _) in &way.variables {
+            build.unset(name);
+        }
+        for secret in [PASSWORD, TOKEN] {
+            assert_not_contains!(log, secret);
+        }
+        let holding = build.layers_with("canary");
+        assert_eq!(holding, Vec::<String>::new(), "{}", way.name);
+        (status, log)
+    };
+    for way in [
+        way("a token", vec![variable(&format!("BUNDLE_{host}"), TOKEN)]),
+        way(
+            "a mirror's URL",
+            vec![variable("BUNDLE_MIRROR__ALL", &with_password)],
+        ),
+        way(
+            "a mirror's URL, by Bundler",
+            vec![
+                variable("BUNDLE_MIRROR__ALL", &with_password),
+                variable("BUNDLE_PLUGINS", "false"),
+            ],
+        ),
+        Way {
+            name: "the app's settings",
+            variables: Vec::new(),
+            config: format!("BUNDLE_{host}: \"{NAME}:{PASSWORD}\"\n"),
+        },
+    ] {
+        let (status, log) = run(&way);
+        assert_eq!(status, 0, "{}: {log}", way.name);
+        assert_contains!(log, "(a dependency mirror)");
+        assert_contains!(log, "gems are installed");
+        assert_eq!(
+            build.layers_with("canary"),
+            Vec::<String>::new(),
+            "{}",
+            way.name
+        );
+    }
+    let refused = format!("http://{NAME}:not-{PASSWORD}@{address}");
+    for way in [
+        way(
+            "a mirror that refuses",
+            vec![variable("BUNDLE_MIRROR__ALL", &refused)],
+        ),
+        way(
+            "a mirror of Ruby that refuses",
+            vec![variable("BP_DEPENDENCY_MIRROR", &refused)],
+        ),
+    ] {
+        let (status, log) = run(&way);
+        assert_ne!(status, 0, "{}: {log}", way.name);
+    }
+
+    // A gem in git, whose repository Bundler clones by a URL with the password in it.
+    let user = format!("{NAME}:{PASSWORD}@");
+    let build = build_with(&server, &user);
+    build.set("BUNDLE_GIT__EXAMPLE__COM", &format!("{NAME}:{PASSWORD}"));
+    let log = build.run();
+    assert_not_contains!(log, PASSWORD);
+    assert_eq!(build.layers_with("canary"), Vec::<String>::new());
+    let fails = "abort\ncreate_makefile";
+    change_greeting(
+        &server,
+        &build,
+        "ext/greeting/extconf.rb",
+        "create_makefile",
+        fails,
+    );
+    let log = build.fail();
+    assert_contains!(log, "greeting (1.0.0) could not be compiled");
+    assert_not_contains!(log, PASSWORD);
+    server.stand_in(&build, &format!("{NAME}:not-{PASSWORD}@"));
+    build.set(
+        "BUNDLE_GIT__EXAMPLE__COM",
+        &format!("{NAME}:not-{PASSWORD}"),
+    );
+    let log = build.fail();
+    assert_contains!(log, "A gem server, or git's, wants credentials");
+    assert_not_contains!(log, PASSWORD);
 }
 
 /// Its gems come from the server alone.

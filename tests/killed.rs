@@ -1,8 +1,10 @@
 //! A build that is killed at any moment leaves nothing that the next one trusts.
 
 use crate::build_phase::{BuildPhase, differences};
+use crate::gem_sources::build_with;
+use crate::git_server::GitServer;
 use crate::rig::buildpack;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const KILLS: usize = 20;
 
@@ -32,6 +34,47 @@ fn the_next_build_after_a_kill_equals_a_clean_one() {
         );
     }
     println!("{KILLS} builds of {takes:.1?} killed, {unfinished} of them half-way");
+    assert!(
+        unfinished >= KILLS / 2,
+        "the kills came too early or too late: {unfinished}"
+    );
+}
+
+/// Of gems that are compiled, one that Ruby has compiled, and one in git.
+#[test]
+#[ignore = "integration test"]
+fn the_next_build_after_a_kill_among_the_gems_equals_a_clean_one() {
+    let git = GitServer::start();
+    let build = build_with(&git, "");
+    build.run();
+    let expected = build.contents("layers/gems");
+
+    let mut takes = Duration::ZERO;
+    let mut unfinished = 0;
+    for number in 0..=KILLS {
+        // Ruby stays.
+        build.output_of("rm -rf /build/layers/gem*");
+        let killed = build.start();
+        assert!(killed.wait_for("- Gems", Duration::from_secs(60)));
+        let started = Instant::now();
+        if number == 0 {
+            killed.status();
+            takes = started.elapsed();
+            continue;
+        }
+        let after = takes.mul_f64(fastrand::f64());
+        std::thread::sleep(after);
+        killed.kill();
+        let left = build.contents("layers/gems");
+        unfinished += usize::from(left != expected);
+        build.run();
+        let different = differences(&build.contents("layers/gems"), &expected);
+        assert!(
+            different.is_empty(),
+            "kill {number}, after {after:?}: {different:#?}"
+        );
+    }
+    println!("{KILLS} installs of {takes:.1?} killed, {unfinished} of them half-way");
     assert!(
         unfinished >= KILLS / 2,
         "the kills came too early or too late: {unfinished}"

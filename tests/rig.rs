@@ -223,6 +223,11 @@ impl Container {
         docker(&["stop", &self.id]);
     }
 
+    /// Kills it, unless it has ended on its own.
+    pub(crate) fn kill(&self) {
+        let _ = Command::new("docker").args(["kill", &self.id]).output();
+    }
+
     /// Where this machine reaches a port of the container that was published.
     pub(crate) fn address(&self, port: u16) -> String {
         docker(&["port", &self.id, &port.to_string()])

@@ -17,7 +17,7 @@ use clap::Parser;
 use container::{Container, Files};
 use results::{Results, Row, Times};
 use server::Server;
-use sets::{Case, NEXT_RUBY, RUBY, Set};
+use sets::{Case, RUBY, Set};
 use sides::Sides;
 use std::env;
 use std::fs;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let cores = available_parallelism().map_or(1, usize::from);
     let upstream = variable("FORMATION_GEM_SERVER");
-    let rig = Server::start(&upstream, Files::new(), [RUBY, NEXT_RUBY]);
+    let rig = Server::start(&upstream, Files::new());
     let buildpack = fs::canonicalize(variable("FORMATION_BUILDPACK")).expect("a folder");
     let container = Container::start(
         &variable("FORMATION_BUILDER"),
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     sides(&rig).install_ruby();
     eprintln!("Making gems …");
     let generated = generate(&container, &upstream);
-    let rig_and_generated = Server::start(&upstream, generated.clone(), [RUBY, NEXT_RUBY]);
+    let rig_and_generated = Server::start(&upstream, generated.clone());
 
     let mut results = Results {
         ruby: RUBY.into(),

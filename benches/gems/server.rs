@@ -9,9 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// An inventory in which the rig's Ruby is the next patch release: the rig has no second one of the same series.
-pub(crate) const NEXT_PATCH_INVENTORY: &str = "/rubies/next-patch.toml";
-
 /// Serves until the process ends.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -24,13 +21,11 @@ struct Shared {
     files: Mutex<HashMap<String, Option<Arc<Vec<u8>>>>>,
     latency_ms: AtomicU64,
     requests: Mutex<Vec<String>>,
-    /// Two versions: that of the inventory, and what `NEXT_PATCH_INVENTORY` makes of it.
-    patch: [String; 2],
 }
 
 impl Server {
     /// On a free port of the upstream's own address, which every build reaches, with further files in front of the upstream's.
-    pub(crate) fn start(upstream: &str, files: Files, patch: [&str; 2]) -> Self {
+    pub(crate) fn start(upstream: &str, files: Files) -> Self {
         let host = upstream
             .trim_start_matches("http://")
             .trim_end_matches('/')
@@ -46,7 +41,6 @@ impl Server {
             files: Mutex::new(files.collect()),
             latency_ms: AtomicU64::new(0),
             requests: Mutex::default(),
-            patch: patch.map(String::from),
         });
         let server = Self {
             url: format!("http://{address}"),
@@ -127,15 +121,7 @@ impl Shared {
         if let Some(known) = lock(&self.files).get(path) {
             return known.clone();
         }
-        let file = if path == NEXT_PATCH_INVENTORY {
-            let inventory = self.fetch("/rubies/inventory.toml")?;
-            let [this, next] = self.patch.each_ref().map(|it| format!("version = {it:?}"));
-            let inventory = String::from_utf8(inventory).expect("TOML is UTF-8");
-            Some(inventory.replace(&this, &next).into_bytes())
-        } else {
-            self.fetch(path)
-        };
-        let file = file.map(Arc::new);
+        let file = self.fetch(path).map(Arc::new);
         lock(&self.files).insert(path.to_string(), file.clone());
         file
     }

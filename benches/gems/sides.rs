@@ -10,7 +10,7 @@
 //! | `archives` | the cache |
 
 use crate::container::{Container, Files};
-use crate::server::{NEXT_PATCH_INVENTORY, Server};
+use crate::server::Server;
 use crate::sets::{App, Case, NEXT_RUBY, RUBY, Set};
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ impl Sides<'_> {
 
     fn set_platform(&self, case: Case) {
         let (version, inventory) = match case {
-            Case::Patch => (NEXT_RUBY, NEXT_PATCH_INVENTORY),
+            Case::Patch => (NEXT_RUBY, "/rubies/next-patch/inventory.toml"),
             _ => (RUBY, "/rubies/inventory.toml"),
         };
         let variables = [

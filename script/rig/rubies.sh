@@ -32,6 +32,46 @@ ruby_key() {
 ruby_stamp() { echo "$RUBIES/.${1%%/*}.key"; }
 ruby_archive() { echo "$RUBIES/ruby-${1%%/*}-debian-13-$(docker version --format '{{.Server.Arch}}').tar.gz"; }
 
+# The next patch release of the demo's Ruby, to see what outlives the change: made of the same source by raising the patch number in
+# version.h, and so nothing that ruby-lang.org has. Its inventory is its own, so that only who asks for it gets it.
+NEXT_PATCH=$RUBIES/next-patch
+
+next_patch_title() { echo "Ruby $(next_patch_version), made of the source of ${DEMO_RUBIES[0]%%/*}"; }
+next_patch_duration() { echo "about 3 minutes"; }
+next_patch_current() { [[ -f $NEXT_PATCH/inventory.toml && $(<"$NEXT_PATCH/.key") == "$(next_patch_key)" ]]; }
+
+next_patch_make() {
+  local suite package scratch source
+  IFS=/ read -r _ suite package <<<"${DEMO_RUBIES[0]}"
+  scratch=$(scratch_folder)
+  tar -C "$scratch" -xf "$CACHE/sources/$package-$suite"/*.orig.tar.*
+  source=$(echo "$scratch"/*)
+  raise_patch_number "$source/version.h"
+  tar -C "$scratch" -cf "$scratch/source.tar" "${source##*/}"
+  rm -rf "$NEXT_PATCH"
+  "$rig/../build-ruby" "$scratch/source.tar" "$NEXT_PATCH"
+  rm -rf "$scratch"
+  grep -q "^version = \"$(next_patch_version)\"" "$NEXT_PATCH/inventory.toml"
+  next_patch_key >"$NEXT_PATCH/.key"
+}
+
+next_patch_version() {
+  local version=${DEMO_RUBIES[0]%%/*}
+  echo "${version%.*}.$((${version##*.} + 1))"
+}
+
+next_patch_key() { key_of "$(ruby_key "${DEMO_RUBIES[0]}")" "$(next_patch_version)"; }
+
+# As old as it was: whatever is made of it is not made again.
+raise_patch_number() {
+  local version
+  version=$(next_patch_version)
+  touch -r "$1" "$1.time"
+  sed -i "s/^\(#define RUBY_VERSION_TEENY\) .*/\1 ${version##*.}/" "$1"
+  touch -r "$1.time" "$1"
+  rm "$1.time"
+}
+
 # fetch_debian FOLDER <LIST: the packages of a list (see debian/fetch.sh) in a new folder.
 fetch_debian() {
   local folder=$1

@@ -37,7 +37,7 @@ impl BundleInputs {
             let folder = bundle.paths.lockfile.with_file_name(name);
             inputs.insert(
                 format!("path gem `{name}`"),
-                digest_of_gem(&folder, &app.dir)?,
+                digest_of_gem(&folder, &[&app.dir, gemfile_folder(bundle)])?,
             );
         }
         Ok(Self(inputs))
@@ -76,10 +76,19 @@ fn digest_of(bytes: impl AsRef<[u8]>) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The files of a gem that lives in the app: all of them, or where the app's own folder is the gem, its gemspecs and `ext`: Ruby
-/// reads the rest where it stands.
-fn digest_of_gem(folder: &Path, app_dir: &Path) -> io::Result<String> {
-    let is_app = fs::canonicalize(folder)? == fs::canonicalize(app_dir)?;
+fn gemfile_folder(bundle: &Bundle) -> &Path {
+    let gemfile = &bundle.paths.gemfile;
+    gemfile.parent().unwrap_or(gemfile)
+}
+
+/// The files of a gem that lives in the app: all of them, or where the app itself is the gem (one of the folders `app`), its gemspecs and
+/// `ext`: Ruby reads the rest where it stands.
+fn digest_of_gem(folder: &Path, app: &[&Path]) -> io::Result<String> {
+    let folder_itself = fs::canonicalize(folder)?;
+    let mut is_app = false;
+    for app in app {
+        is_app |= fs::canonicalize(app)? == folder_itself;
+    }
     let mut digest = Sha256::new();
     let entries = WalkDir::new(folder)
         .sort_by_file_name()
@@ -218,7 +227,7 @@ mod tests {
         };
         write("Gemfile", "gemspec");
         write("lib/billing.rb", "code");
-        let digest = || digest_of_gem(&gem, dir.path()).unwrap();
+        let digest = || digest_of_gem(&gem, &[dir.path()]).unwrap();
         let before = digest();
         for left_over in [".git/HEAD", "node_modules/x.js", "tmp/x", "log/test.log"] {
             write(left_over, "x");
@@ -234,7 +243,7 @@ mod tests {
     #[test]
     fn the_app_itself_counts_by_its_gemspec_and_extensions() {
         let dir = tempfile::tempdir().unwrap();
-        let digest = || digest_of_gem(&dir.path().join("."), dir.path()).unwrap();
+        let digest = || digest_of_gem(&dir.path().join("."), &[dir.path()]).unwrap();
         fs::write(dir.path().join("app.gemspec"), "spec").unwrap();
         let before = digest();
         fs::write(dir.path().join("app.rb"), "code").unwrap();
@@ -252,8 +261,8 @@ mod tests {
         for (link, target) in [("a.rb", "../shared.rb"), ("b.rb", "nowhere")] {
             std::os::unix::fs::symlink(target, gem.join(link)).unwrap();
         }
-        let before = digest_of_gem(&gem, dir.path()).unwrap();
+        let before = digest_of_gem(&gem, &[dir.path()]).unwrap();
         fs::write(dir.path().join("shared.rb"), "other code").unwrap();
-        assert_ne!(digest_of_gem(&gem, dir.path()).unwrap(), before);
+        assert_ne!(digest_of_gem(&gem, &[dir.path()]).unwrap(), before);
     }
 }

@@ -1,10 +1,13 @@
 //! Running `bundle install`: Bundler is the installer and the judge.
 
 use crate::app::download_settings::CaCertificates;
+use crate::app::gem_version::GemVersion;
 use crate::app::{App, Bundle};
+use crate::layers::failed_extension::{FAILED_EXTENSION, FailedExtension};
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
 use crate::report;
+use crate::supply::masked_lines::MaskedLines;
 use fs_err as fs;
 use libcnb::Env;
 use libherokubuildpack::command::CommandExt;
@@ -34,6 +37,10 @@ pub enum BundleInstallError {
         /// Why not.
         source: io::Error,
     },
+    /// A gem could not be compiled.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Extension(#[from] FailedExtension),
     /// It ended with an error, which its own output above explains.
     #[error("`bundle install` failed ({status}); its own message is in the log above")]
     #[diagnostic(help("{help}"))]
@@ -59,18 +66,28 @@ pub fn run(
     archives: Option<&Path>,
 ) -> Result<(), BundleInstallError> {
     let what = "Running bundle install";
+    if let Some(version) = obsolete_bundler(bundle, ruby) {
+        report::detail(format!(
+            "Bundler {version}, which {} names, does not run on Ruby {}: Ruby's own does",
+            app.name_of(&bundle.paths.lockfile),
+            ruby.version
+        ));
+    }
     let mut output = if let Some(cache) = vendored_gems::complete_cache(app, bundle) {
         let what = format!("{what} from {} alone", app.name_of(&cache));
         bundle_install(app, bundle, ruby, env, &what, Some(&cache))?
     } else {
         bundle_install(app, bundle, ruby, env, what, archives)?
     };
-    if archives.is_some() && !output.status.success() && lacks_a_gem(&output) {
+    if archives.is_some() && lacks_a_gem(&output) {
         report::detail("Not every gem is here: again, with the gem servers");
         output = bundle_install(app, bundle, ruby, env, what, None)?;
     }
     if output.status.success() {
         return Ok(());
+    }
+    if let Some(extension) = FailedExtension::find(&text_of(&output)) {
+        return Err(extension.into());
     }
     Err(BundleInstallError::Failed {
         status: output.status,
@@ -78,18 +95,23 @@ pub fn run(
     })
 }
 
-/// Whether Bundler would have asked a server for a gem.
+/// Whether Bundler has failed where it would have asked a server for a gem. (What a compilation could not find is another matter.)
 fn lacks_a_gem(output: &Output) -> bool {
     let phrases = ["Could not find", "in cached gems", "is not yet checked out"];
-    says(output, &phrases)
+    !output.status.success() && says(output, &phrases) && !says(output, &[FAILED_EXTENSION])
 }
 
-/// What Bundler says, in any of these phrases.
+/// What Bundler says, in any of these phrases. It breaks its lines wherever there is a space.
 fn says(output: &Output, phrases: &[&str]) -> bool {
-    let text = [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-        .concat();
+    let text = text_of(output);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     phrases.iter().any(|phrase| text.contains(phrase))
+}
+
+fn text_of(output: &Output) -> String {
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat()
 }
 
 /// With a folder of archives, no server is asked.
@@ -120,17 +142,27 @@ fn bundle_install(
     }
     if let Some(archives) = archives {
         command.arg("--local").env("BUNDLE_CACHE_PATH", archives);
-        // The lockfile's own Bundler would be downloaded, if it is not here.
-        if !has_locked_bundler(bundle, env) && !app.env.sets("BUNDLE_VERSION") {
-            command.env("BUNDLE_VERSION", "system");
-        }
     }
-    report::streamed(what, |out, err| command.output_and_write_streams(out, err)).map_err(
-        |source| BundleInstallError::Start {
-            program: program.display().to_string(),
-            source,
-        },
-    )
+    // The lockfile's own Bundler would be downloaded, if it is not here.
+    let stays_away = archives.is_some() && !has_locked_bundler(bundle, env);
+    if (stays_away || obsolete_bundler(bundle, ruby).is_some()) && !app.env.sets("BUNDLE_VERSION") {
+        command.env("BUNDLE_VERSION", "system");
+    }
+    report::streamed(what, |out, err| {
+        command.output_and_write_streams(MaskedLines::new(out), MaskedLines::new(err))
+    })
+    .map_err(|source| BundleInstallError::Start {
+        program: program.display().to_string(),
+        source,
+    })
+}
+
+/// The lockfile's own Bundler, where that is older than this Ruby: no Bundler 1 runs on Ruby 3.2 or newer, which have no `untaint`. Ruby's
+/// own reads its lockfile.
+pub(super) fn obsolete_bundler<'a>(bundle: &'a Bundle, ruby: &RubyLayer) -> Option<&'a GemVersion> {
+    let locked = bundle.lockfile.bundled_with.as_ref();
+    let is_new = (ruby.version.number(0), ruby.version.number(1)) >= (3, 2);
+    locked.filter(|locked| locked.number(0) < 2 && is_new)
 }
 
 /// Whether the gems have the Bundler that the lockfile asks for.
@@ -196,6 +228,14 @@ fn write_certificates(folder: &Path, added: &CaCertificates) -> io::Result<Optio
     Ok(Some(path))
 }
 
+/// `… but your local platform is x86_64-linux.`
+fn platform_in(text: &str) -> Option<&str> {
+    let mut words = text.split_whitespace();
+    words.by_ref().find(|word| *word == "local")?;
+    let platform = words.nth(2)?;
+    Some(platform.trim_end_matches('.'))
+}
+
 /// The remedy, where Bundler's output names a cause that is well known.
 fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
     let gemfile = app.name_of(&bundle.paths.gemfile);
@@ -207,7 +247,8 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         )
     } else if says(&["Your bundle only supports platforms"]) {
         format!(
-            "{lockfile} was resolved for other platforms. Run `bundle lock --add-platform x86_64-linux` (or `aarch64-linux`), and commit {lockfile}."
+            "{lockfile} was resolved for other platforms. Run `bundle lock --add-platform {}`, and commit {lockfile}.",
+            platform_in(&text_of(output)).unwrap_or("x86_64-linux` (or `aarch64-linux")
         )
     } else if says(&["Your Ruby version is"]) {
         format!(
@@ -221,14 +262,15 @@ fn help_for(output: &Output, app: &App, bundle: &Bundle) -> String {
         format!(
             "A gem of {lockfile} is not in vendor/cache. Run `bundle cache` where you develop, and commit vendor/cache, or leave vendor/cache out."
         )
-    } else if says(&["Failed to build gem native extension"]) {
+    } else if says(&[FAILED_EXTENSION]) {
         "A gem could not be compiled; the log above says what it missed. A library's headers have to be in the build image, and the library in the run image.".into()
     } else if says(&[
         "Authentication is required",
         "Bad username or password",
         "401 Unauthorized",
+        "Authentication failed for", // git
     ]) {
-        "A gem server wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
+        "A gem server, or git's, wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
     } else if says(&[
         "Could not verify the SSL certificate",
         "certificate verify failed",
@@ -307,13 +349,14 @@ mod tests {
         let app = app(dir.path());
         let remedies: Vec<String> = [
             "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
-            "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform is x86_64-linux.",
+            "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform\nis x86_64-linux. Add",
             "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
             "rack-3.2.0 requires ruby version >= 3.4, which is incompatible with the current version, 3.3.8",
             "Could not find rack-3.1.20 in cached gems or installed locally",
             "Add the current platform to the lockfile with\n`bundle lock --add-platform x86_64-linux` and try again.\nCould not reach host rubygems.org.",
             "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
             "Authentication is required for gems.example.com.",
+            "fatal: Authentication failed for 'https://git.example.com/a.git/'",
             "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",
             "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
             "Could not reach host rubygems.org. Check your network connection and try again.",

@@ -1,4 +1,4 @@
-//! Layer `gem-cache` (cache): the verified `.gem` archives of the lockfile's gems. They are in no image.
+//! Layer `gem-cache` (cache): the verified `.gem` archives of the installed gems. They are in no image.
 
 use crate::layers::{UNKNOWN_METADATA, lock};
 use crate::supply::gem_archive::Fetched;

@@ -7,8 +7,9 @@ use crate::app::user_env::UserEnv;
 use crate::app::{App, Bundle, bundle_config::BundleConfig};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
+use crate::layers::compiled_libraries::link_copies;
 use crate::layers::gem_cache::GemCache;
-use crate::layers::left_overs::remove_left_overs;
+use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::layers::ruby::RubyLayer;
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
@@ -150,6 +151,7 @@ where
             ..now.clone()
         })?;
         write_config(&layer.path(), &bundle.config)
+            .and_then(|()| remove_unfinished_checkouts(&gem_home(&layer.path(), ruby)))
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
         let archives = UnpackedGems {
             app,
@@ -172,6 +174,7 @@ where
         )
         .map_err(|error| buildpack_error(error.into()))?;
         remove_left_overs(&layer.path())
+            .and_then(|()| link_copies(&gem_home(&layer.path(), ruby)))
             .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
         report::detail(format!(
             "{} are installed",

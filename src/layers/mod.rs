@@ -2,10 +2,13 @@
 
 mod bundle_inputs;
 pub mod bundle_install;
+mod compiled_libraries;
+mod failed_extension;
 pub mod formation;
 pub mod gem_cache;
 pub mod gems;
 mod left_overs;
+mod missing;
 pub mod ruby;
 mod unpacked_gems;
 mod vendored_gems;

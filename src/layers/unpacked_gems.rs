@@ -14,7 +14,7 @@ use crate::report;
 use crate::supply::download::{Downloader, Sha256Hex};
 use crate::supply::file::FileError;
 use crate::supply::gem_archive::{Fetched, GemArchive, GemFile, fetch_all};
-use crate::supply::megabytes;
+use crate::supply::{masked, megabytes};
 use fs_err as fs;
 use libcnb::{Env, Target};
 use std::collections::BTreeSet;
@@ -83,21 +83,24 @@ impl UnpackedGems<'_> {
             let specification = format!("specifications/default/{}.gemspec", gem.full_name);
             ruby.join(specification).is_file()
         };
-        let bundler = bundler(self.app, self.bundle);
-        archives.extend(bundler.filter(|gem| !is_default(gem)));
+        if bundle_install::obsolete_bundler(self.bundle, self.ruby).is_none() {
+            let bundler = bundler(self.app, self.bundle);
+            archives.extend(bundler.filter(|gem| !is_default(gem)));
+        }
         Some(archives)
     }
 
     fn try_install(&self, archives: &[GemArchive]) -> Result<TempDir, Stop> {
         let started = Instant::now();
-        let all: BTreeSet<_> = archives
-            .iter()
-            .map(|archive| archive.full_name.clone())
-            .collect();
-        self.cache.keep_only(&all)?;
         self.remove_partial()?;
         let state = tempfile::tempdir()?;
         let (driver, names) = Driver::start(self, state.path())?;
+        // Those of groups that are not chosen may have been fetched before that was known.
+        let needed = archives
+            .iter()
+            .filter(|archive| names.contains(&archive.name))
+            .map(|archive| archive.full_name.clone());
+        self.cache.keep_only(&needed.collect())?;
         let wanted: Vec<_> = archives
             .iter()
             .filter(|archive| {
@@ -146,7 +149,11 @@ impl UnpackedGems<'_> {
         }
         let finished = driver.finish();
         let fetched = fetched?;
-        fetched_bundler?;
+        if let Some(reason) = fetched_bundler?.failure {
+            report::detail(format!(
+                "Ruby's own Bundler is used instead of the lockfile's: {reason}"
+            ));
+        }
         finished?;
         let (installed, left): (Vec<_>, Vec<_>) = wanted
             .iter()
@@ -415,5 +422,5 @@ impl Driver {
 fn failed(errors: &Path) -> Stop {
     let text = fs::read_to_string(errors).unwrap_or_default();
     let first = text.lines().next().unwrap_or("Ruby ended early");
-    Stop::LeftToBundler(first.to_string())
+    Stop::LeftToBundler(masked(first))
 }

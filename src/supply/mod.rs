@@ -6,6 +6,7 @@ pub mod download;
 pub mod file;
 pub mod gem_archive;
 pub mod inventory;
+pub(crate) mod masked_lines;
 mod unpack;
 pub mod vendor;
 
@@ -126,7 +127,7 @@ pub(crate) fn megabytes(bytes: u64) -> String {
 }
 
 /// A text as it may be shown: with stars, as many as there are bytes, for names, passwords and queries of the URLs in it.
-fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
         .map(|word| match word.find("://") {
             Some(colon) => masked_url(word, colon + "://".len()),

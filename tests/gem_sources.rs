@@ -1,0 +1,181 @@
+//! Gems of every source, and what has Bundler run again: an app whose Gemfile is `backend/gems.rb`, with a `gemspec`, a gem in another folder,
+//! one in git that is compiled, a plugin, and groups.
+
+use crate::build_phase::{BuildPhase, differences};
+use crate::git_server::GitServer;
+use crate::rig::variable;
+use libcnb_test::assert_contains;
+use std::fs;
+use std::path::Path;
+
+const REPOSITORIES: &str = "fixtures/gem-sources/git";
+
+/// The revision of the gem in git that the lockfile names.
+const REVISION: &str = "f2045f706e32121d75a5898ecbc9d0310b01f9b3";
+
+const LOCKFILE: &str = "backend/gems.locked";
+
+const ANSWER: &str = "bundle exec ruby -r backend -e 'puts Backend.answer'";
+
+/// `user` is who asks the server, as `name:password@`, or nothing.
+pub(crate) fn build_with(git: &GitServer, user: &str) -> BuildPhase {
+    for repository in ["greeting", "announcer"] {
+        let revision = git.commit(repository, &Path::new(REPOSITORIES).join(repository));
+        assert!(
+            repository != "greeting" || revision == REVISION,
+            "{LOCKFILE} needs {revision}"
+        );
+    }
+    let build = BuildPhase::of_a_copy("gem-sources/app");
+    git.stand_in(&build, user);
+    for (name, value) in [
+        ("BP_RUBY_VERSION", "3.3.8"),
+        ("BUNDLE_GEMFILE", "backend/gems.rb"),
+        ("BUNDLE_WITH", "staging"),
+        ("NO_COLOR", "1"),
+    ] {
+        build.set(name, value);
+    }
+    build
+}
+
+/// Commits the repository of `greeting` with a change in one of its files, and locks that revision.
+pub(crate) fn change_greeting(
+    git: &GitServer,
+    build: &BuildPhase,
+    file: &str,
+    from: &str,
+    to: &str,
+) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut cp = std::process::Command::new("cp");
+    cp.arg("-a")
+        .arg(format!("{REPOSITORIES}/greeting/."))
+        .arg(folder.path());
+    assert!(cp.status().expect("cp starts").success());
+    let path = folder.path().join(file);
+    let text = fs::read_to_string(&path).expect("a file");
+    assert!(text.contains(from), "{file} holds {from}");
+    fs::write(&path, text.replace(from, to)).expect("a file");
+    let revision = git.commit("greeting", folder.path());
+    build.edit(LOCKFILE, REVISION, &revision);
+}
+
+#[test]
+#[ignore = "integration test"]
+fn gems_of_every_source_and_every_reason_to_run_bundler() {
+    let git = GitServer::start();
+    let build = build_with(&git, "");
+    let log = build.run();
+    assert_contains!(log, "The plugin announces 9 dependencies");
+    assert_contains!(log, "Compiling bcrypt 3.1.20");
+    assert_contains!(log, "Taking racc 1.7.3 over from Ruby");
+    assert_contains!(log, "Fetching https://git.example.com/greeting.git");
+    assert_eq!(build.output_of(ANSWER), "Hello 42 2.4.0 4 c\n");
+    let clean = build.contents("layers/gems");
+    let installed = |name: &str| clean.keys().any(|path| path.contains(name));
+    assert!(
+        installed("/gems/connection_pool-2.4.1/"),
+        "a group of BUNDLE_WITH"
+    );
+    for group in ["/rack-test-", "/webrick-", "/minitest-"] {
+        assert!(!installed(group), "{group} is for development or test");
+    }
+    assert!(!installed("/.git"), "nobody reads the repository again");
+
+    // What does not matter.
+    build.output_of("chmod a-x /build/layers/ruby/bin/*");
+    build.set("BUNDLE_JOBS", "1");
+    build.set("RAILS_ENV", "staging");
+    build.set(
+        "BUNDLE_MIRROR__ALL",
+        &format!("{}/", variable("FORMATION_GEM_SERVER")),
+    );
+    build.write("app.rb", "puts 1\n");
+    build.write("backend/lib/backend/more.rb", "puts 1\n");
+    let unchanged = build.run();
+    assert_contains!(
+        unchanged,
+        "Bundler does not run, for nothing has changed in BUNDLE_WITH, Ruby, backend/gems.locked, backend/gems.rb, \
+         path gem `../engines/billing`, path gem `.`"
+    );
+    build.output_of("chmod a+x /build/layers/ruby/bin/*");
+
+    // What does.
+    let expect = |reason: &str| {
+        let log = build.run();
+        assert_contains!(log, &format!("Updating the cached gems: {reason}\n"));
+        log
+    };
+    build.edit("engines/billing/lib/billing.rb", "42", "43");
+    expect("path gem `../engines/billing` has changed");
+    build.edit("backend/backend.gemspec", "which is a gem", "a gem");
+    expect("path gem `.` has changed");
+    build.set("BUNDLE_WITH", "staging:test");
+    let log = expect("BUNDLE_WITH has changed");
+    assert_contains!(log, "6 gems are installed");
+    build.set("BUNDLE_WITHOUT", "development");
+    expect("BUNDLE_WITHOUT is new");
+    build.write(
+        "backend/.bundle/config",
+        "BUNDLE_BUILD__GREETING: \"--with-opt\"\n",
+    );
+    expect(".bundle/config is new");
+    build.edit("backend/gems.rb", "# The Gemfile", "# A Gemfile");
+    expect("backend/gems.rb has changed");
+    change_greeting(&git, &build, "ext/greeting/greeting.c", "Hello", "Goodbye");
+    let log = expect("backend/gems.locked has changed");
+    assert_contains!(log, "Removing greeting (f2045f706e32)");
+    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
+
+    // Bundlers of other major versions: none that the gem server has, and none that runs on this Ruby.
+    build.edit(LOCKFILE, "WITH\n   2.5.22", "WITH\n  4.0.99");
+    let log = expect("backend/gems.locked has changed");
+    assert_contains!(
+        log,
+        "Ruby's own Bundler is used instead of the lockfile's: "
+    );
+    build.edit(LOCKFILE, "WITH\n  4.0.99", "WITH\n   1.17.3");
+    let log = expect("backend/gems.locked has changed");
+    assert_contains!(
+        log,
+        "Bundler 1.17.3, which backend/gems.locked names, does not run on Ruby 3.3.8: Ruby's own does"
+    );
+    assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
+
+    // And back: no trace of all that.
+    build.restore();
+    build.unset("BUNDLE_WITHOUT");
+    build.set("BUNDLE_WITH", "staging");
+    build.run();
+    assert_eq!(
+        differences(&build.contents("layers/gems"), &clean),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+#[ignore = "integration test"]
+fn what_keeps_gems_from_being_installed() {
+    let git = GitServer::start();
+    let build = build_with(&git, "");
+    build.edit(LOCKFILE, "  ruby\n  x86_64-linux\n", "  arm64-darwin-23\n");
+    let log = build.fail();
+    assert_contains!(
+        log,
+        "backend/gems.locked was resolved for other platforms. Run `bundle lock --add-platform x86_64-linux`,"
+    );
+    build.edit(LOCKFILE, "  arm64-darwin-23\n", "  ruby\n  x86_64-linux\n");
+
+    let check = "abort \"MySQL is missing\" unless have_header(\"mysql.h\")\ncreate_makefile";
+    change_greeting(
+        &git,
+        &build,
+        "ext/greeting/extconf.rb",
+        "create_makefile",
+        check,
+    );
+    let log = build.fail();
+    let report = log.split_once("  × ").expect("an error").1;
+    insta::assert_snapshot!(report);
+}
