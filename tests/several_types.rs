@@ -775,3 +775,89 @@ fn polite_processes_end_in_peace() {
     }
     assert_eq!(running.status(), Some(0));
 }
+
+/// Its parent has left the group, and does not reap it.
+#[test]
+fn a_zombie_that_nobody_looks_after_keeps_nobody() {
+    let app = App::with_script(
+        "web",
+        "bash -c 'sleep 0.2 & echo ready; exec setsid sleep 1003' & sleep 1000",
+    );
+    let mut running = app.run(&["--prefix", "none", "--grace", "0.5"]);
+    assert_eq!(running.line(), "ready");
+    sleep(Duration::from_millis(400));
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(137));
+}
+
+#[test]
+fn the_end_comes_when_the_last_line_is_read() {
+    let app = App::with("web: head -c 1500000 /dev/zero | tr '\\0' x | fold -w 1000\n");
+    let mut running = (app
+        .run_command(&["--prefix", "none"])
+        .stdout(Stdio::piped()))
+    .spawn()
+    .unwrap();
+    sleep(Duration::from_secs(1));
+    let started = Instant::now();
+    let mut text = String::new();
+    let mut output = running.stdout.take().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    assert_eq!(text.matches('x').count(), 1_500_000);
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn who_is_being_replaced_is_not_brought_back() {
+    let app = App::with_script(
+        "worker",
+        "trap 'sleep 2; exit' TERM; echo ready; while :; do sleep 0.02; done",
+    );
+    let mut running = app.run(&["--prefix", "none"]);
+    assert_eq!(running.line(), "ready");
+    assert!(app.ask(&["restart", "worker"]).status.success());
+    wait_until("the old one is on its way", || {
+        let rows = app.processes();
+        rows.len() == 2 && rows.iter().any(|row| row["state"] == "ending")
+    });
+    assert!(app.ask(&["scale", "worker=1"]).status.success());
+    wait_until("the old one is gone", || app.names().len() == 1);
+    sleep(Duration::from_millis(300));
+    assert_eq!(app.names(), ["worker.1"]);
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+}
+
+/// A platform asks for the end while it is under way already, because a process has ended.
+#[test]
+fn a_first_signal_kills_nobody() {
+    let app =
+        App::with("web: . ./script; :\nworker: until [ -e ready ]; do sleep 0.02; done; exit 4\n");
+    let script = "trap 'echo asked; sleep 1; echo cleaned; exit' TERM; touch ready; while :; do sleep 0.02; done";
+    fs::write(app.path("script"), script).unwrap();
+    let mut running = app.run(&["--prefix", "none", "--grace", "60"]);
+    assert_eq!(running.line(), "asked");
+    running.signal(Signal::TERM);
+    assert_eq!(running.line(), "cleaned");
+    assert_eq!(running.status(), Some(4));
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let app = App::with("web: echo \"$PORT\"\n");
+    let mut command = app.run_command(&["--prefix", "none"]);
+    for variable in ["PORT", "FORMATION", "FORMATION_GRACE", "FORMATION_RESTART"] {
+        command.env(variable, "");
+    }
+    assert_eq!(out_of(&command.output().unwrap()), "8080\n");
+    let mut exec = formation(&["exec", "--", "true"]);
+    assert_eq!(
+        exec.env("FORMATION_GRACE", "").status().unwrap().code(),
+        Some(0)
+    );
+}

@@ -16,6 +16,18 @@ use std::process::{Command, ExitCode};
 /// Stands beside this program.
 const COMMAND_LINE: &str = "formation-cli";
 
+/// What stands for its options.
+const VARIABLES: [&str; 8] = [
+    "FORMATION",
+    "FORMATION_GRACE",
+    "FORMATION_PREFIX",
+    "FORMATION_RESTART",
+    "FORMATION_RESTART_DELAY",
+    "FORMATION_RESTART_LIMIT",
+    "FORMATION_SOCKET",
+    "PORT",
+];
+
 fn main() -> ExitCode {
     // Before anything else: a signal that comes now is for a command that has yet to start.
     let signals = Signals::hold();
@@ -39,10 +51,15 @@ fn main() -> ExitCode {
 /// Becomes the program that knows the rest, with the signals held back that came meanwhile.
 fn hand_over(words: &[OsString]) -> ExitCode {
     let path = beside_this().unwrap_or_else(|| COMMAND_LINE.into());
-    let error = Command::new(&path)
-        .arg0("formation")
-        .args(words.iter().skip(1))
-        .exec();
+    let mut command = Command::new(&path);
+    command.arg0("formation").args(words.iter().skip(1));
+    // An empty one is none, as Compose makes it of a variable that is not set.
+    for variable in VARIABLES {
+        if env::var_os(variable).is_some_and(|value| value.is_empty()) {
+            command.env_remove(variable);
+        }
+    }
+    let error = command.exec();
     let path = path.display();
     fail(
         &format!("{path} cannot be started: {error}. Build the image again."),

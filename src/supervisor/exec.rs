@@ -41,9 +41,12 @@ pub enum SignalsGoTo {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Grace(pub Duration);
 
+/// What clocks can count; a year is more than anybody waits.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// No grace can be read from that.
 #[derive(Debug, Error)]
-#[error("a number of seconds is expected, like 8 or 0.5")]
+#[error("a number of seconds is expected, like 8 or 0.5, of no more than a year")]
 pub struct NoGrace;
 
 impl Default for Grace {
@@ -67,7 +70,11 @@ impl FromStr for Grace {
 /// It is none.
 pub fn seconds(text: &str) -> Result<Duration, NoGrace> {
     let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| NoGrace)
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| NoGrace)?;
+    if time > LONGEST {
+        return Err(NoGrace);
+    }
+    Ok(time)
 }
 
 impl Display for Grace {
@@ -142,8 +149,9 @@ impl Exec {
     pub fn from_words(words: &[OsString]) -> Option<Self> {
         let launched = Launched::from_words(words.iter().cloned())?;
         let grace = match env::var(GRACE_VARIABLE) {
-            Ok(text) => text.parse().ok()?,
-            Err(env::VarError::NotPresent) => Grace::default(),
+            // Compose makes an empty one of a variable that is not set.
+            Ok(text) if !text.is_empty() => text.parse().ok()?,
+            Ok(_) | Err(env::VarError::NotPresent) => Grace::default(),
             Err(env::VarError::NotUnicode(_)) => return None,
         };
         Some(Self {

@@ -23,7 +23,13 @@ const SOCKET: &str = "control.sock";
 /// Bytes of a question at most.
 const LONGEST: u64 = 64 * 1024;
 
-/// How long a supervisor that is there may take to answer, or who asks to read.
+/// Bytes of a refusal at most; a socket holds more than that, also when the text is quoted.
+const LONGEST_ANSWER: usize = 32 * 1024;
+
+/// Who asks at the same time at most: descriptors are for the processes.
+pub(super) const MOST_CLIENTS: usize = 16;
+
+/// How long a supervisor that is there may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked of a running formation.
@@ -259,10 +265,15 @@ impl Client {
         }
     }
 
+    /// Whoever does not read has no answer: nothing is waited for here. An answer fits into what a socket holds.
     pub(super) fn answer(self, answer: &Answer) -> io::Result<()> {
-        self.stream.set_nonblocking(false)?;
-        self.stream.set_write_timeout(Some(PATIENCE))?;
-        (&self.stream).write_all(&line_of(answer)?)
+        let line = match answer {
+            Answer::Refused(text) if text.len() > LONGEST_ANSWER => line_of(&Answer::Refused(
+                "too much of it is wrong to be told\n".into(),
+            ))?,
+            answer => line_of(answer)?,
+        };
+        (&self.stream).write_all(&line)
     }
 }
 

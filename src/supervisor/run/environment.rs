@@ -136,10 +136,11 @@ fn run_exec_d(
         process_type: process_type.into(),
         source,
     };
+    let nothing = fs::File::open("/dev/null").map_err(unreadable)?;
     let (mut reader, writer) = pipe().map_err(unreadable)?;
     let started = Program::named(&path).start_with(&Setting::new(
         environment.clone(),
-        &[(writer.as_fd(), EXEC_D_OUTPUT)],
+        &[(nothing.as_fd(), 0), (writer.as_fd(), EXEC_D_OUTPUT)],
     ));
     drop(writer);
     let process = started.map_err(|source| EnvironmentError::ExecD {

@@ -5,6 +5,7 @@ use super::lines::Label;
 use crate::app::procfile::ProcessType;
 use crate::supervisor::image::Image;
 use crate::supervisor::quantities::MOST;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
@@ -247,12 +248,16 @@ impl Instance {
         if let Phase::Ending {
             process,
             is_reaped: true,
+            kill_at,
             then,
             ..
         } = self.phase
-            && test_kill_process_group(process).is_err()
         {
-            self.phase = Phase::Gone(then);
+            // After a kill there may still be a zombie, whose parent has left the group and does not look after it.
+            let was_killed = kill_at.is_none();
+            if was_killed || test_kill_process_group(process) == Err(Errno::SRCH) {
+                self.phase = Phase::Gone(then);
+            }
         }
     }
 }

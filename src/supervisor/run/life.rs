@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use std::env;
 use std::io::{self, pipe};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -82,18 +82,23 @@ impl Supervisor<'_> {
                 return; // One of them did not start.
             }
             let name = self.name(process_type, wanted);
-            let mut same =
-                (self.instances.iter_mut()).filter(|it| it.name == name && !it.is_successor);
-            match same.next() {
+            let is_same = |it: &&mut Instance| it.name == name;
+            if self
+                .instances
+                .iter()
+                .any(|it| it.name == name && it.counts())
+            {
+                continue;
+            }
+            match self.instances.iter_mut().find(is_same) {
                 None => self.add(name, None),
                 // It was asked to end: it comes back when it has.
-                Some(leaving) if !leaving.counts() => {
+                Some(leaving) => {
                     let again = Then::StartAgain {
                         after: Duration::ZERO,
                     };
                     leaving.and_then(again);
                 }
-                Some(_) => {}
             }
         }
         let grace = self.run.grace.0;
@@ -162,6 +167,16 @@ impl Supervisor<'_> {
         let mut environment = self.environment.clone();
         environment.insert("PORT".into(), port.to_string().into());
         environment.insert("PS".into(), name.to_string().into());
+        // Programs of the layers run in the app's folder, wherever the process itself does.
+        let in_folder = |folder: &Path| {
+            // One thread starts processes, and nothing else here depends on it.
+            env::set_current_dir(folder).map_err(|source| LifeError::Folder {
+                process_type: process_type.clone(),
+                folder: folder.to_path_buf(),
+                source,
+            })
+        };
+        in_folder(&self.folder)?;
         add_for_type(&mut environment, &process_type, &self.image.buildpacks)?;
         let Some(process) = self.image.process(&process_type) else {
             unreachable!("an instance is one of a type");
@@ -170,12 +185,7 @@ impl Supervisor<'_> {
             Some(folder) => self.folder.join(folder),
             None => self.folder.clone(),
         };
-        // One thread starts processes, and nothing else here depends on it.
-        env::set_current_dir(&folder).map_err(|source| LifeError::Folder {
-            process_type: process_type.clone(),
-            folder,
-            source,
-        })?;
+        in_folder(&folder)?;
         let no_pipes = |source| LifeError::Pipes {
             process_type: process_type.clone(),
             source,
@@ -245,7 +255,8 @@ impl Supervisor<'_> {
             }
             return Then::Nothing;
         }
-        let successor = (self.instances.iter_mut()).find(|it| same(it) && it.is_successor);
+        let successor =
+            (self.instances.iter_mut()).find(|it| same(it) && it.is_successor && it.is_running());
         if let Some(successor) = successor {
             successor.is_successor = false;
             return Then::Nothing;
@@ -284,13 +295,24 @@ impl Supervisor<'_> {
     /// Somebody has asked for the end; again, where it takes too long.
     pub(super) fn asked_to_end(&mut self, signal: Signal) {
         let name = signal_name(signal.as_raw());
-        if self.ending.is_none() {
-            self.output.say(&format!("{name}: asking all to end"));
-            self.end_all(0, signal);
-        } else {
-            self.output
-                .say(&format!("{name} again: killing all that are left"));
-            self.kill_all();
+        match &mut self.ending {
+            None => {
+                self.output.say(&format!("{name}: asking all to end"));
+                self.end_all(0, signal);
+            }
+            // A process had ended all by itself before.
+            Some(ending) if !ending.was_asked_for => {
+                self.output
+                    .say(&format!("{name}: all are on their way to the end"));
+            }
+            Some(_) => {
+                self.output
+                    .say(&format!("{name} again: killing all that are left"));
+                self.kill_all();
+            }
+        }
+        if let Some(ending) = &mut self.ending {
+            ending.was_asked_for = true;
         }
     }
 
@@ -301,6 +323,7 @@ impl Supervisor<'_> {
             status,
             until: Instant::now() + grace,
             has_asked_orphans: false,
+            was_asked_for: false,
         });
         for instance in &mut self.instances {
             instance.ask_to_end(signal, grace, Then::Nothing);

@@ -99,7 +99,9 @@ impl Supervisor<'_> {
                 }
             }
         }
-        for index in 0..self.instances.len() {
+        // A successor may be put in between.
+        let mut index = 0;
+        while index < self.instances.len() {
             let instance = &self.instances[index];
             let is_busy = |it: &Instance| {
                 it.name.process_type == instance.name.process_type
@@ -108,6 +110,7 @@ impl Supervisor<'_> {
             if instance.restart == Some(Restart::Queued) && !self.instances.iter().any(is_busy) {
                 self.begin_restart(index);
             }
+            index += 1;
         }
     }
 

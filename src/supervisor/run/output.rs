@@ -168,9 +168,9 @@ impl Output {
         let mut open: Vec<_> = self.streams.keys().copied().collect();
         while !open.is_empty() && !left(deadline).is_zero() {
             self.settle(poller, &open)?;
-            open.retain(|number| !self.has_room(*number));
-            if !open.is_empty() {
-                self.outlet_of(open[0]).flush(left(deadline));
+            open.retain(|number| self.streams.contains_key(number) && !self.has_room(*number));
+            if let Some(full) = open.first() {
+                self.outlet_of(*full).flush(left(deadline));
             }
         }
         let numbers: Vec<_> = self.streams.keys().copied().collect();

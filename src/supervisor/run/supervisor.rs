@@ -1,6 +1,6 @@
 //! What happens, and what follows from it: the loop in which `formation run` lives.
 
-use super::control::{Answer, Client, Server};
+use super::control::{Answer, Client, MOST_CLIENTS, Server};
 use super::environment::Environment;
 use super::instance::Instance;
 use super::lines::Label;
@@ -51,6 +51,8 @@ pub(super) struct Ending {
     pub(super) status: u8,
     /// Until when everybody has time.
     pub(super) until: Instant,
+    /// Whether somebody has asked for it, and not only a process ended.
+    pub(super) was_asked_for: bool,
     /// Whether those that were left behind were asked to end too.
     pub(super) has_asked_orphans: bool,
 }
@@ -179,6 +181,11 @@ impl<'a> Supervisor<'a> {
 
     fn let_in(&mut self) -> io::Result<()> {
         while let Some(client) = self.control.as_ref().and_then(Server::accept) {
+            if self.clients.len() >= MOST_CLIENTS
+                && let Some((_, oldest)) = self.clients.pop_first()
+            {
+                self.poller.remove(&oldest);
+            }
             let number = self.next_client;
             self.next_client = number.wrapping_add(1);
             self.poller.add(&client, Source::Client(number))?;
