@@ -861,3 +861,22 @@ fn an_empty_variable_is_none() {
         Some(0)
     );
 }
+
+/// Servers that take their time until they listen: never are both away.
+#[test]
+fn who_listens_is_through_when_it_listens_again() {
+    let server = "use IO::Socket; sleep 2; $s = IO::Socket::INET->new(LocalPort => $ENV{PORT}, Listen => 1) or die; \
+                  print qq($ENV{PS} up\n); $SIG{TERM} = sub { print qq($ENV{PS} down\n); exit }; sleep 1 while 1";
+    let app = App::with("web: perl server\n");
+    fs::write(app.path("server"), format!("$| = 1; {server}")).unwrap();
+    let mut command = app.run_command(&["web=2", "--prefix", "none"]);
+    command.env("PORT", free_port().to_string());
+    let mut running = Running::spawn(command);
+    running.line();
+    running.line();
+    assert!(app.ask(&["restart"]).status.success());
+    let lines = [(); 4].map(|()| running.line());
+    assert_eq!(lines, ["web.1 down", "web.1 up", "web.2 down", "web.2 up"]);
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+}

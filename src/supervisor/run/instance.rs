@@ -3,6 +3,7 @@
 use super::backoff::Deaths;
 use super::lines::Label;
 use crate::app::procfile::ProcessType;
+use crate::supervisor::exec::LOOK_AGAIN;
 use crate::supervisor::image::Image;
 use crate::supervisor::quantities::MOST;
 use rustix::io::Errno;
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// How long a process has to run before it counts as up: what cannot start at all ends sooner.
 pub(super) const UP: Duration = Duration::from_secs(1);
+
+/// How long a process that listened before may take until it listens again.
+pub(super) const LISTENS: Duration = Duration::from_secs(60);
 
 /// The name of an instance: `worker.2`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -70,8 +74,8 @@ pub(super) struct Instance {
 pub(super) enum Restart {
     /// When those of its type before it are through: never all at once.
     Queued,
-    /// What was started since then is new.
-    UnderWay { since: Instant },
+    /// What was started since then is new. It is up when somebody listens on its port, where somebody did.
+    UnderWay { since: Instant, listens: bool },
 }
 
 /// Where in its life an instance is.
@@ -208,11 +212,22 @@ impl Instance {
         self.is_running() && self.since().is_some_and(|since| since.elapsed() >= UP)
     }
 
+    /// When it can be up; where that shows by its port, it is looked for again and again, but not for ever.
+    pub(super) fn up_at(&self, now: Instant) -> Option<Instant> {
+        let since = self.since()?;
+        let listens = matches!(self.restart, Some(Restart::UnderWay { listens: true, .. }));
+        Some(if listens && now >= since + UP {
+            (now + LOOK_AGAIN).min((since + LISTENS).max(now))
+        } else {
+            since + UP
+        })
+    }
+
     /// Whether something follows when it is up.
     pub(super) fn is_awaited(&self) -> bool {
         let is_anew = |at| self.since().is_some_and(|since| since >= at);
         let was_restarted =
-            |restart| matches!(restart, Restart::UnderWay { since } if is_anew(since));
+            |restart| matches!(restart, Restart::UnderWay { since, .. } if is_anew(since));
         self.is_successor || self.restart.is_some_and(was_restarted)
     }
 

@@ -2,7 +2,7 @@
 
 use super::backoff::Deaths;
 use super::environment::{EnvironmentError, add_for_type};
-use super::instance::{Instance, Name, Phase, Then, UP};
+use super::instance::{Instance, Name, Phase, Then};
 use super::lines::StreamName;
 use super::supervisor::{Ending, Supervisor};
 use super::{ALL, RunError};
@@ -413,7 +413,7 @@ impl Supervisor<'_> {
     fn next_due(&self, now: Instant) -> Option<Duration> {
         let is_over = self.ending.is_some() && self.instances.is_empty();
         let of_instance = |it: &Instance| match it.phase {
-            Phase::Running { since, .. } => it.is_awaited().then(|| since + UP),
+            Phase::Running { .. } => it.up_at(now).filter(|_| it.is_awaited()),
             Phase::Ending {
                 is_reaped: true, ..
             } => Some(now + LOOK_AGAIN),

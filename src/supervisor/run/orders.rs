@@ -1,7 +1,7 @@
 //! What `ps`, `scale` and `restart` do in a running formation.
 
 use super::control::{Answer, Request, Row, State};
-use super::instance::{Instance, Phase, Restart, Then};
+use super::instance::{Instance, LISTENS, Phase, Restart, Then};
 use super::supervisor::Supervisor;
 use crate::report;
 use crate::supervisor::quantities::Quantities;
@@ -92,7 +92,7 @@ impl Supervisor<'_> {
     pub(super) fn see_to_restarts(&mut self) {
         for index in 0..self.instances.len() {
             let instance = &mut self.instances[index];
-            if instance.is_awaited() && instance.is_up() {
+            if instance.is_awaited() && is_through(instance) {
                 instance.restart = None;
                 if instance.is_successor {
                     self.succeed(index);
@@ -118,9 +118,10 @@ impl Supervisor<'_> {
         let grace = self.run.grace.0;
         let instance = &mut self.instances[index];
         let since = Instant::now();
-        instance.restart = Some(Restart::UnderWay { since });
+        let listens = instance.is_running() && is_listened_on(instance.port);
+        instance.restart = Some(Restart::UnderWay { since, listens });
         match instance.phase {
-            Phase::Running { .. } if !is_listened_on(instance.port) => {
+            Phase::Running { .. } if !listens => {
                 let name = instance.name.clone();
                 self.add(name, Some(index));
             }
@@ -169,6 +170,18 @@ impl Supervisor<'_> {
         };
         self.instances.iter().map(row).collect()
     }
+}
+
+/// Whether the next of its type may be started anew.
+fn is_through(instance: &Instance) -> bool {
+    let listens = matches!(
+        instance.restart,
+        Some(Restart::UnderWay { listens: true, .. })
+    );
+    let has_time = instance
+        .since()
+        .is_some_and(|since| since.elapsed() < LISTENS);
+    instance.is_up() && !(listens && has_time && !is_listened_on(instance.port))
 }
 
 /// Whether some process of this container accepts connections on a port. Not knowing counts as yes.
