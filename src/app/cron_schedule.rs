@@ -98,7 +98,7 @@ impl FromStr for CronSchedule {
 }
 
 impl Field {
-    /// `*`, `5`, `1-5`, each perhaps with `/2`.
+    /// `*`, `5`, `1-5`; `*` and `1-5` perhaps with `/2`. (What a step behind a single number means is not agreed upon.)
     fn check(&self, part: &str) -> Result<(), NotASchedule> {
         let (span, step) = match part.split_once('/') {
             Some((span, step)) => (span, Some(step)),
@@ -111,6 +111,15 @@ impl Field {
         }
         if span == "*" {
             return Ok(());
+        }
+        if let Some(step) = step
+            && !span.contains('-')
+        {
+            let last = self.range.end();
+            return Err(NotASchedule(format!(
+                "`{part}` is no {}: a step stands behind `*` or a span, as in `{span}-{last}/{step}`",
+                self.name
+            )));
         }
         let (first, last) = span.split_once('-').unwrap_or((span, span));
         match (self.value(first), self.value(last)) {
@@ -160,7 +169,10 @@ mod tests {
             ("* * * * *", "* * * * *"),
             (" */10  * * *\t* ", "*/10 * * * *"),
             ("0 3 1,15 * 1-5", "0 3 1,15 * 1-5"),
-            ("5/15 0-23/2 31 JAN-Dec sun", "5/15 0-23/2 31 JAN-Dec sun"),
+            (
+                "5-59/15 0-23/2 31 JAN-Dec sun",
+                "5-59/15 0-23/2 31 JAN-Dec sun",
+            ),
             ("@daily", "@daily"),
         ] {
             assert_eq!(text.parse::<CronSchedule>().unwrap().to_string(), schedule);
@@ -176,6 +188,7 @@ mod tests {
             "60 * * * *",
             "*/0 * * * *",
             "*/60 * * * *",
+            "5/15 * * * *",
             "+5 * * * *",
             "* 24 * * *",
             "* 5-3 * * *",

@@ -313,16 +313,10 @@ fn connect() -> Result<UnixStream, AskError> {
         .then(|| fs::metadata("/proc/1").ok())
         .flatten();
     let users = [Some(ours.as_raw()), first.map(|first| first.uid())];
-    for path in users.into_iter().flatten().flat_map(usual_paths) {
-        match UnixStream::connect(&path) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Err(unreachable(&path, error));
-            }
-            Err(_) => {}
-        }
-    }
-    Err(AskError::NotRunning)
+    let of_user = |user| usual_paths(user).filter(move |path| is_private(folder_of(path), user));
+    (users.into_iter().flatten().flat_map(of_user))
+        .find_map(|path| UnixStream::connect(path).ok())
+        .ok_or(AskError::NotRunning)
 }
 
 fn unreachable(path: &Path, source: io::Error) -> AskError {
@@ -349,16 +343,23 @@ fn usual_paths(user: u32) -> impl Iterator<Item = PathBuf> {
     })
 }
 
+fn folder_of(socket: &Path) -> &Path {
+    socket.parent().unwrap_or(Path::new("/"))
+}
+
+/// Whether a folder is a user's, and nobody else's.
+fn is_private(folder: &Path, user: u32) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|metadata| {
+        metadata.is_dir() && metadata.uid() == user && metadata.mode().trailing_zeros() >= 6
+    })
+}
+
 /// Makes the socket's folder, or makes sure that it is one that nobody else has made or may use.
 fn own_folder(socket: &Path) -> io::Result<()> {
-    let folder = socket.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(socket);
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let metadata = fs::symlink_metadata(folder)?;
-            let is_ours = metadata.is_dir()
-                && metadata.uid() == geteuid().as_raw()
-                && metadata.mode().trailing_zeros() >= 6;
-            if is_ours {
+            if is_private(folder, geteuid().as_raw()) {
                 Ok(())
             } else {
                 Err(ErrorKind::AlreadyExists.into())

@@ -197,7 +197,6 @@ impl Supervisor<'_> {
             (out_writer.as_fd(), 1),
             (err_writer.as_fd(), 2),
         ];
-        let started = (process.launched.program).start_with(&Setting::new(environment, &files))?;
         let mut streams = Vec::new();
         for (pipe, name) in [
             (out.into(), StreamName::Stdout),
@@ -206,8 +205,9 @@ impl Supervisor<'_> {
             let stream = (self.output).add_stream(&self.poller, pipe, name, label.clone());
             streams.push(stream.map_err(no_pipes)?);
         }
+        // Where it does not start, they have nobody to write to them, and end.
         self.instances[index].streams = streams;
-        Ok(started)
+        Ok((process.launched.program).start_with(&Setting::new(environment, &files))?)
     }
 
     /// Reaps all that have ended, also those that were adopted.
