@@ -1,6 +1,6 @@
 //! Programs with children of their own end in their own order: Puma's cluster, Sidekiq, a parent that forks as Resque does.
 
-use crate::rig::{Container, build_config, docker, image_of, variable};
+use crate::rig::{Container, build_config, image_of, start_redis};
 use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -55,23 +55,7 @@ fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
 }
 
 fn sidekiq_finishes_the_job_that_is_under_way(image: &str) {
-    let redis = Container::start(
-        &variable("FORMATION_SERVER_IMAGE"),
-        &[],
-        &["redis-server", "--save", "", "--protected-mode", "no"],
-    );
-    assert!(
-        redis.wait_for("Ready to accept connections", PATIENCE),
-        "{}",
-        redis.logs()
-    );
-    let ip = docker(&[
-        "inspect",
-        "--format",
-        "{{.NetworkSettings.IPAddress}}",
-        &redis.id,
-    ]);
-    let url = format!("REDIS_URL=redis://{}:6379", ip.trim());
+    let (_redis, url) = start_redis();
     let worker = Container::start(image, &["--env", &url, "--entrypoint", "worker"], &[]);
     assert!(
         worker.wait_for("job started", PATIENCE),

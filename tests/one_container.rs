@@ -1,6 +1,6 @@
 //! Several process types in one container of a real image, as its first process.
 
-use crate::rig::{Container, build_config, docker, image_of, variable};
+use crate::rig::{Container, build_config, docker, image_of, start_redis};
 use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -102,23 +102,7 @@ fn behind_another_init(image: &str) {
 fn a_job_queue_in_one_container() {
     TestRunner::default().build(build_config("sidekiq-app"), |context| {
         let image = image_of(&context);
-        let redis = Container::start(
-            &variable("FORMATION_SERVER_IMAGE"),
-            &[],
-            &["redis-server", "--save", "", "--protected-mode", "no"],
-        );
-        assert!(
-            redis.wait_for("Ready to accept connections", PATIENCE),
-            "{}",
-            redis.logs()
-        );
-        let address = docker(&[
-            "inspect",
-            "--format",
-            "{{.NetworkSettings.IPAddress}}",
-            &redis.id,
-        ]);
-        let url = format!("REDIS_URL=redis://{}:6379", address.trim());
+        let (_redis, url) = start_redis();
         let options = ["--publish", "127.0.0.1::8080", "--env", &url];
         let formation = start(&image, &options, &["web=1", "worker=2"]);
         wait_for_processes(&formation, 3);

@@ -254,6 +254,25 @@ impl Drop for Container {
     }
 }
 
+/// A Redis, and the variable that tells an app where it is.
+pub(crate) fn start_redis() -> (Container, String) {
+    let redis = Container::start(
+        &variable("FORMATION_SERVER_IMAGE"),
+        &[],
+        &["redis-server", "--save", "", "--protected-mode", "no"],
+    );
+    let patience = Duration::from_secs(30);
+    assert!(
+        redis.wait_for("Ready to accept connections", patience),
+        "{}",
+        redis.logs()
+    );
+    let format = "{{.NetworkSettings.IPAddress}}";
+    let address = docker(&["inspect", "--format", format, &redis.id]);
+    let variable = format!("REDIS_URL=redis://{}:6379", address.trim());
+    (redis, variable)
+}
+
 /// A `pack build` that libcnb-test has no words for: with a network, volumes or a package of its own. What it leaves, the image and the
 /// caches, is removed at the end.
 pub(crate) struct PackBuild {
