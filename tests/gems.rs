@@ -120,7 +120,7 @@ fn the_gems_are_those_of_bundle_install() {
     assert_eq!(again.output_of(USED), USES);
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "megabytes are exact")]
 fn ratio(whole: u64, part: u64) -> f64 {
     whole as f64 / part as f64
 }

@@ -252,7 +252,7 @@ impl Running<'_> {
     /// Reaps all that have ended. The exit status of the child, if it is among them.
     fn reap(&mut self) -> io::Result<Option<u8>> {
         let mut ended = None;
-        while let Some((process, status)) = next_change()? {
+        while let Some((process, status)) = next_change(WaitOptions::UNTRACED)? {
             if process != self.child {
                 continue;
             }
@@ -325,7 +325,7 @@ impl Running<'_> {
             let _ = kill_process_group(self.child, Signal::TERM);
         }
         loop {
-            while next_change()?.is_some() {}
+            while next_change(WaitOptions::UNTRACED)?.is_some() {}
             if test_kill_process_group(self.child).is_err() {
                 return Ok(());
             }
@@ -342,11 +342,11 @@ impl Running<'_> {
     }
 }
 
-/// A child, born ours or adopted, that has ended or was stopped.
-fn next_change() -> io::Result<Option<(Pid, WaitStatus)>> {
-    match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+/// A child, born ours or adopted, that has ended, or has done what else is asked for.
+pub(super) fn next_change(changes: WaitOptions) -> io::Result<Option<(Pid, WaitStatus)>> {
+    match wait(WaitOptions::NOHANG | changes) {
         Err(rustix::io::Errno::CHILD) => Ok(None),
-        changed => Ok(changed?),
+        child => Ok(child?),
     }
 }
 

@@ -7,12 +7,12 @@ use super::lines::StreamName;
 use super::supervisor::{Ending, Supervisor};
 use super::{ALL, RunError};
 use crate::report;
-use crate::supervisor::exec::{LOOK_AGAIN, exit_status};
+use crate::supervisor::exec::{LOOK_AGAIN, exit_status, next_change};
 use crate::supervisor::image::ImageProcess;
 use crate::supervisor::program::{Setting, StartError};
 use miette::Diagnostic;
 use procfs::process::Process;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process};
 use std::env;
 use std::io::{self, pipe};
 use std::os::fd::AsFd;
@@ -212,7 +212,7 @@ impl Supervisor<'_> {
 
     /// Reaps all that have ended, also those that were adopted.
     pub(super) fn reap(&mut self) -> io::Result<()> {
-        while let Some((process, status)) = next_end()? {
+        while let Some((process, status)) = next_change(WaitOptions::empty())? {
             let is_its = |it: &Instance| it.process() == Some(process);
             let Some(index) = self.instances.iter().position(is_its) else {
                 continue;
@@ -448,14 +448,6 @@ impl Ending {
         if self.status == 0 {
             self.status = 128 + 9;
         }
-    }
-}
-
-/// A child, born ours or adopted, that has ended.
-fn next_end() -> io::Result<Option<(Pid, WaitStatus)>> {
-    match wait(WaitOptions::NOHANG) {
-        Err(rustix::io::Errno::CHILD) => Ok(None),
-        ended => Ok(ended?),
     }
 }
 
