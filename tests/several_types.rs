@@ -259,10 +259,12 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
     ] {
         let app = App::with(&format!("web: {command}\n"));
         fs::create_dir(app.path("bin")).unwrap();
-        // Perl, so that no shell is in between.
+        // Perl, so that no shell is in between. The pipe ends when the child is ready too.
         let script = if command == "bin/program" {
-            "#!/usr/bin/perl\n$| = 1; if (!($c = fork)) { $SIG{TERM} = sub { print qq(child\\n); exit }; sleep 1 while 1 }\n\
-             $SIG{TERM} = sub { print qq(parent\\n); kill TERM => $c; wait; exit }; print qq(ready\\n); sleep 1 while 1;\n"
+            "#!/usr/bin/perl\n$| = 1; pipe(R, W);\n\
+             if (!($c = fork)) { $SIG{TERM} = sub { print qq(child\\n); exit }; close R; close W; sleep 1 while 1 }\n\
+             $SIG{TERM} = sub { print qq(parent\\n); kill TERM => $c; wait; exit };\n\
+             close W; <R>; print qq(ready\\n); sleep 1 while 1;\n"
                 .to_string()
         } else {
             alone.clone()
