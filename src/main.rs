@@ -6,9 +6,9 @@ use formation::app::user_env::UserEnv;
 use formation::app::{App, AppError, AppErrors};
 use formation::launch::{self, LaunchError, Processes, bash};
 use formation::layers::formation::{self as formation_layer, FormationLayerError};
-use formation::layers::gem_cache;
-use formation::layers::gems::{self, GemsLayerError};
-use formation::layers::ruby::{self, RubyLayerError};
+use formation::layers::gems::{self, GemsLayerError, GemsSupply};
+use formation::layers::ruby::{self, RubyLayerError, RubySupply};
+use formation::layers::{NeededBy, gem_cache};
 use formation::report;
 use formation::supply::Supply;
 use formation::supply::choose::{Choice, ChoiceError, choose, kept_default};
@@ -17,7 +17,7 @@ use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
 use libcnb::generic::{GenericMetadata, GenericPlatform};
-use libcnb::{Buildpack, Env, Platform, additional_buildpack_binary_path, buildpack_main};
+use libcnb::{Buildpack, Platform, additional_buildpack_binary_path, buildpack_main};
 use miette::Diagnostic;
 use std::io;
 use std::path::PathBuf;
@@ -61,19 +61,31 @@ impl Buildpack for Formation {
             Some(bundle) => Some((bundle, gem_cache::open(&context)?)),
             None => None,
         };
-        let env = Env::from_current();
-        let ruby = ruby::install(&context, &chosen.ruby, &supply, &env, &|stop| {
-            if let Some((bundle, cache)) = &cache {
-                let prefetcher = &supply.prefetcher;
-                gems::prefetch(&app, bundle, &context.target, cache, prefetcher, stop);
-            }
-        })?;
+        let needed_by = needed_by(&context, &app.env);
+        let ruby_supply = RubySupply {
+            ruby: &chosen.ruby,
+            supply: &supply,
+            meanwhile: &|stop| {
+                if let Some((bundle, cache)) = &cache {
+                    let prefetcher = &supply.prefetcher;
+                    gems::prefetch(&app, bundle, &context.target, cache, prefetcher, stop);
+                }
+            },
+        };
+        let ruby = ruby::install(&context, ruby_supply, needed_by)?;
 
         // 4 gems
         report::step("Gems");
         match &cache {
             Some((bundle, cache)) => {
-                gems::install(&context, &app, bundle, &ruby, cache, &supply)?;
+                let gems_supply = GemsSupply {
+                    app: &app,
+                    bundle,
+                    ruby: &ruby,
+                    cache,
+                    supply: &supply,
+                };
+                gems::install(&context, &gems_supply, needed_by)?;
             }
             None => report::detail("No Gemfile: no gems"),
         }
@@ -138,6 +150,23 @@ fn build_plan(detected: Detected) -> BuildPlan {
         }
     }
     plan.provides("ruby").requires("ruby").build()
+}
+
+/// The user's word that a later buildpack needs Ruby, where that buildpack does not say so itself.
+const RUBY_AT_BUILD: &str = "BP_RUBY_AT_BUILD";
+
+/// Who needs Ruby and the gems: later buildpacks, where one of them requires `ruby`, as Formation itself does.
+fn needed_by(context: &BuildContext<Formation>, env: &UserEnv) -> NeededBy {
+    let entries = context.buildpack_plan.entries.iter();
+    let required = entries.filter(|entry| entry.name == "ruby").count();
+    let is_asked_for = env
+        .get(RUBY_AT_BUILD)
+        .is_some_and(|value| !["", "0", "false"].contains(&value));
+    if required > 1 || is_asked_for {
+        NeededBy::LaterBuildpacks
+    } else {
+        NeededBy::TheImage
+    }
 }
 
 fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, FormationError> {

@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 
 const KILLS: usize = 20;
 
+/// What the platform restores where Ruby and the gems are in the image, and something has changed.
+const CHANGED: &str = "
+rm -rf /build/layers/{gems,ruby}
+sed -i '/^Ruby = /d' /build/layers/gems.toml /build/layers/gems-archive/gems.toml
+";
+
 #[test]
 #[ignore = "integration test"]
 fn the_next_build_after_a_kill_equals_a_clean_one() {
@@ -49,34 +55,38 @@ fn the_next_build_after_a_kill_among_the_gems_equals_a_clean_one() {
     build.run();
     let expected = build.contents("layers/gems");
 
-    let mut takes = Duration::ZERO;
-    let mut unfinished = 0;
-    for number in 0..=KILLS {
-        // Ruby stays.
-        build.output_of("rm -rf /build/layers/gem*");
-        let killed = build.start();
-        assert!(killed.wait_for("- Gems", Duration::from_secs(60)));
-        let started = Instant::now();
-        if number == 0 {
-            killed.status();
-            takes = started.elapsed();
-            continue;
+    let finished = build.contents("layers")["gems.toml"].clone();
+    let is_unfinished = || build.contents("layers").get("gems.toml") != Some(&finished);
+
+    // Ruby stays, and every gem is installed; then both are in the image, and the gems are brought up to date.
+    for (before, kills) in [("rm -rf /build/layers/gem*", KILLS), (CHANGED, KILLS / 4)] {
+        let mut takes = Duration::ZERO;
+        let mut unfinished = 0;
+        for number in 0..=kills {
+            build.output_of(before);
+            let killed = build.start();
+            assert!(killed.wait_for("- Gems", Duration::from_secs(60)));
+            let started = Instant::now();
+            if number == 0 {
+                killed.status();
+                takes = started.elapsed();
+                continue;
+            }
+            let after = takes.mul_f64(fastrand::f64());
+            std::thread::sleep(after);
+            killed.kill();
+            unfinished += usize::from(is_unfinished());
+            build.run();
+            let different = differences(&build.contents("layers/gems"), &expected);
+            assert!(
+                different.is_empty(),
+                "{before}: kill {number}, after {after:?}: {different:#?}"
+            );
         }
-        let after = takes.mul_f64(fastrand::f64());
-        std::thread::sleep(after);
-        killed.kill();
-        let left = build.contents("layers/gems");
-        unfinished += usize::from(left != expected);
-        build.run();
-        let different = differences(&build.contents("layers/gems"), &expected);
+        println!("{kills} installs of {takes:.1?} killed, {unfinished} of them half-way");
         assert!(
-            different.is_empty(),
-            "kill {number}, after {after:?}: {different:#?}"
+            unfinished >= kills / 2,
+            "the kills came too early or too late: {unfinished}"
         );
     }
-    println!("{KILLS} installs of {takes:.1?} killed, {unfinished} of them half-way");
-    assert!(
-        unfinished >= KILLS / 2,
-        "the kills came too early or too late: {unfinished}"
-    );
 }

@@ -1,7 +1,10 @@
 //! What a second build does again, and what it does not.
 
-use crate::rig::{build_config, inspect_image, rebuild, web_answer};
-use libcnb_test::{BuildConfig, TestContext, TestRunner, assert_contains, assert_not_contains};
+use crate::build_phase::{BuildPhase, differences};
+use crate::rig::{build_config, buildpack, docker, image_of, inspect_image, rebuild, web_answer};
+use libcnb_test::{
+    BuildConfig, BuildpackReference, TestContext, TestRunner, assert_contains, assert_not_contains,
+};
 use std::path::Path;
 
 const LAYERS: &str = "{{json .RootFS.Layers}}";
@@ -30,12 +33,14 @@ fn an_unchanged_app_reuses_everything() {
     TestRunner::default().build(&config, |context| {
         let before = layer_digests(&context);
         rebuild(context, &config, |context| {
-            assert_contains!(context.pack_stdout, "Reusing it from the cache: same archive, same platform");
+            assert_contains!(context.pack_stdout, "Reusing it: same archive, same platform");
             assert_contains!(
                 context.pack_stdout,
-                "Reusing 12 gems from the cache; Bundler does not run, for nothing has changed in Gemfile, Gemfile.lock, Ruby"
+                "Reusing 12 gems; Bundler does not run, for nothing has changed in Gemfile, Gemfile.lock, Ruby"
             );
-            assert_not_contains!(context.pack_stdout, "bundle install");
+            for work in ["bundle install", "Unpacking", "Keeping"] {
+                assert_not_contains!(context.pack_stdout, work);
+            }
             assert_eq!(layer_digests(&context), before);
         });
     });
@@ -67,11 +72,11 @@ fn another_ruby_is_installed_with_gems_of_its_own() {
         rebuild(context, other_ruby, |context| {
             assert_contains!(
                 context.pack_stdout,
-                "Not reusing the cached one: version changed from 3.3.8 to 3.1.2"
+                "Not reusing the last one: version changed from 3.3.8 to 3.1.2"
             );
             assert_contains!(
                 context.pack_stdout,
-                "Not reusing the cached gems: Ruby's ABI changed from 3.3.0 to 3.1.0"
+                "Not reusing the last gems: Ruby's ABI changed from 3.3.0 to 3.1.0"
             );
             assert!(web_answer(&context).ends_with("Hello World! Ruby 3.1.2\n"));
         });
@@ -112,4 +117,94 @@ fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
             });
         });
     });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn a_lost_image_is_made_of_the_cache() {
+    let config = build_config("ruby-sample-app");
+    TestRunner::default().build(&config, |context| {
+        let before = layer_digests(&context);
+        docker(&["image", "rm", "--force", &image_of(&context)]);
+        context.rebuild(&config, |context| {
+            for line in [
+                "Unpacking it from the cache",
+                "Reusing 12 gems; Bundler does not run",
+            ] {
+                assert_contains!(context.pack_stdout, line);
+            }
+            assert_eq!(layer_digests(&context), before);
+        });
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn later_buildpacks_have_ruby_and_the_gems_where_they_require_them() {
+    let found = "Later: 3.3.8, 4.1.1";
+    let alone = build_config("ruby-sample-app");
+    let mut with_a_later_one = alone.clone();
+    with_a_later_one.buildpacks([
+        BuildpackReference::Other(buildpack().to_string()),
+        BuildpackReference::Other("fixtures/later-buildpack".to_string()),
+    ]);
+    TestRunner::default().build(&alone, |context| {
+        let before = layer_digests(&context);
+        rebuild(context, &with_a_later_one, |context| {
+            assert_contains!(context.pack_stdout, found);
+            assert_contains!(context.pack_stdout, "Bundler does not run");
+            rebuild(context, &with_a_later_one, |context| {
+                assert_contains!(context.pack_stdout, found);
+                assert_not_contains!(context.pack_stdout, "Unpacking");
+                rebuild(context, &alone, |context| {
+                    assert_contains!(context.pack_stdout, "Bundler does not run");
+                    assert_eq!(layer_digests(&context), before);
+                });
+            });
+        });
+    });
+}
+
+/// What the platform keeps of the layers where the image keeps the rest.
+const RESTORED: &str = "rm -rf /build/layers/{ruby,gems}";
+
+#[test]
+#[ignore = "integration test"]
+fn what_is_in_the_image_comes_back_where_something_changes() {
+    let clean = BuildPhase::of_a_copy("ruby-sample-app");
+    clean.set("BUNDLE_WITHOUT", "none");
+    clean.run();
+    let build = BuildPhase::of_a_copy("ruby-sample-app");
+    build.run();
+
+    build.output_of(RESTORED);
+    build.run();
+    let layers = build.contents("layers");
+    for layer in ["ruby", "gems"] {
+        assert!(!layers.contains_key(layer), "nobody needs {layer} here");
+    }
+
+    let change = "BUNDLE_WITHOUT is new";
+    let damaged = "of no use";
+    let gone = "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none";
+    let cut =
+        "truncate -s 100000 /build/layers/ruby-archive/*.gz /build/layers/gems-archive/gems.tar";
+    let remove = "rm /build/layers/{ruby,gems}-archive/*";
+    for (damage, expected) in [("true", change), (cut, damaged), (remove, gone)] {
+        build.output_of(&format!("{RESTORED}; {damage}"));
+        build.set("BUNDLE_WITHOUT", "none");
+        let log = build.run();
+        assert_contains!(log, expected);
+        for layer in [
+            "layers/ruby",
+            "layers/gems",
+            "layers/ruby-archive",
+            "layers/gems-archive",
+        ] {
+            let different = differences(&build.contents(layer), &clean.contents(layer));
+            assert_eq!(different, Vec::<String>::new(), "{damage}: {layer}");
+        }
+        build.unset("BUNDLE_WITHOUT");
+        build.run();
+    }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `app` | the app, the same for all |
 //! | `ruby` | the layers' folder with nothing but Ruby in it, which the sides with Bundler run too |
-//! | `layers`, `layers-before`, `layers-older` | Formation's; after a build of the app; after one of the app with an older gem |
+//! | `layers` | Formation's |
+//! | `layers-before`, `layers-older` | what the platform restores of them: after a build of the app; after one of the app with an older gem |
 //! | `plain` | plain Bundler's |
 //! | `prefilled`, `bundle-before`, `bundle-older` | Bundler's with a cache, as above |
 //! | `archives` | the cache |
@@ -51,12 +52,12 @@ impl Sides<'_> {
         self.put_app(&app.files());
         self.container.run("rm -rf layers; cp -a ruby layers");
         self.build().expect("Formation can build it");
-        self.container.run("cp -a layers layers-before");
+        self.restore_to("layers-before");
         if cases.contains(&Case::Updated) {
             self.container.run("cp -a bundle-before bundle-older");
             install(&app.before_update(set), "bundle-older");
             self.build().expect("Formation can build it");
-            self.container.run("cp -a layers layers-older");
+            self.restore_to("layers-older");
         }
     }
 
@@ -92,11 +93,13 @@ impl Sides<'_> {
         self.build().expect("Formation can build it")
     }
 
-    /// Whether Formation needs a Ruby process, by taking from it the means to start one.
+    /// Whether Formation starts a Ruby process: where there is no Ruby afterwards, there was none to start.
     pub(crate) fn starts_ruby(&self, set: Set, app: &App, case: Case) -> bool {
-        self.before_formation(set, app, case);
-        self.container.run("chmod a-x layers/ruby/bin/*");
-        self.build().is_err()
+        self.formation(set, app, case);
+        self.container
+            .run("ls layers")
+            .lines()
+            .any(|name| name == "ruby")
     }
 
     /// RubyGems, installing the added gem and nothing else from its archive.
@@ -129,6 +132,13 @@ impl Sides<'_> {
         if case == Case::Code {
             self.container.run("echo 'puts 2' >app/app.rb");
         }
+    }
+
+    /// The layers `ruby` and `gems` are in the image alone.
+    fn restore_to(&self, folder: &str) {
+        self.container.run(&format!(
+            "cp -a layers {folder}; rm -rf {folder}/ruby {folder}/gems"
+        ));
     }
 
     fn put_app(&self, files: &Files) {

@@ -167,7 +167,6 @@ mod tests {
             path: "/layers/ruby".into(),
             version: version.parse().unwrap(),
             abi: "3.3.0".into(),
-            env: Env::new(),
         };
         BundleInputs::of(&app, app.bundle.as_ref().unwrap(), &ruby).unwrap()
     }

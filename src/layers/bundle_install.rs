@@ -316,10 +316,9 @@ mod tests {
             path: "/nowhere/ruby".into(),
             version: "3.3.8".parse().unwrap(),
             abi: "3.3.0".into(),
-            env: Env::new(),
         };
         let bundle = app.bundle.as_ref().unwrap();
-        assert_report!(run(&app, bundle, &ruby, &ruby.env, None).unwrap_err());
+        assert_report!(run(&app, bundle, &ruby, &Env::new(), None).unwrap_err());
     }
 
     #[test]

@@ -1,25 +1,15 @@
 //! Layer `gem-cache` (cache): the verified `.gem` archives of the installed gems. They are in no image.
 
-use crate::layers::{UNKNOWN_METADATA, lock};
+use crate::layers::{cache_folder, lock};
 use crate::supply::gem_archive::Fetched;
 use fs_err as fs;
 use libcnb::Buildpack;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
-use libcnb::layer::{
-    CachedLayerDefinition, InvalidMetadataAction, LayerState, RestoredLayerAction,
-};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
-
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Metadata {
-    layout: String,
-}
 
 /// The archives that are here, and what was fetched in this build.
 pub struct GemCache {
@@ -74,28 +64,8 @@ impl GemCache {
 /// # Errors
 /// The layer cannot be made.
 pub fn open<B: Buildpack>(context: &BuildContext<B>) -> libcnb::Result<GemCache, B::Error> {
-    let layer = context.cached_layer(
-        layer_name!("gem-cache"),
-        CachedLayerDefinition {
-            build: false,
-            launch: false,
-            invalid_metadata_action: &|_| {
-                (
-                    InvalidMetadataAction::DeleteLayer,
-                    UNKNOWN_METADATA.to_string(),
-                )
-            },
-            restored_layer_action: &|_: &Metadata, _| {
-                (RestoredLayerAction::KeepLayer, String::new())
-            },
-        },
-    )?;
-    if matches!(layer.state, LayerState::Empty { .. }) {
-        layer.write_metadata(Metadata {
-            layout: "1".to_string(),
-        })?;
-    }
-    Ok(GemCache::at(layer.path()))
+    let folder = cache_folder(context, &layer_name!("gem-cache"))?;
+    Ok(GemCache::at(folder))
 }
 
 #[cfg(test)]

@@ -1,43 +1,41 @@
-//! Layer `gems` (build, launch, cache): the app's gems, as Bundler installs them.
+//! Layer `gems` (launch): the app's gems, as Bundler installs them.
 //!
-//! It is thrown away where compiled gems would not fit any more: another Ruby ABI, architecture or distribution. In between it is
-//! brought up to date, and where nothing that Bundler looks at has changed, Bundler is not even started.
+//! They are thrown away where compiled gems would not fit any more: another Ruby ABI, architecture or distribution. In between they are
+//! brought up to date, from the archive that the last build left. Where nothing that Bundler looks at has changed, Bundler is not even
+//! started, and the last image's layer is used again.
 
-use crate::app::user_env::UserEnv;
-use crate::app::{App, Bundle, bundle_config::BundleConfig};
+use crate::app::{App, Bundle};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
 use crate::layers::compiled_libraries::link_copies;
 use crate::layers::gem_cache::GemCache;
+use crate::layers::gem_environment::{digest_of, layer_env, write_config};
+use crate::layers::gems_archive::GemsArchive;
+use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
 use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
-use crate::layers::ruby::RubyLayer;
+use crate::layers::ruby::{Installed, RubyLayer, RubyLayerError};
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
-use crate::layers::{BuiltFor, UNKNOWN_METADATA, changed};
+use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder, changed};
 use crate::report;
 use crate::supply::Supply;
 use crate::supply::file::FileError;
 use fs_err as fs;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
-use libcnb::layer::{
-    CachedLayerDefinition, EmptyLayerCause, InvalidMetadataAction, LayerState, RestoredLayerAction,
-};
-use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
-use libcnb::{Buildpack, Env};
+use libcnb::layer_env::{LayerEnv, Scope};
+use libcnb::{Buildpack, Env, Target};
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use thiserror::Error;
 
-/// Groups that a production image has no use for; `BUNDLE_WITHOUT` or the app's `.bundle/config` says otherwise.
-const DEFAULT_WITHOUT: &str = "development:test";
-
 /// Raised whenever Formation lays the contents out differently: older layers are then thrown away. Text, because the lifecycle keeps
 /// metadata as JSON and gives numbers back as floats.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// The gems could not be installed.
 #[derive(Debug, Diagnostic, Error)]
@@ -50,6 +48,10 @@ pub enum GemsLayerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] FileError),
+    /// Ruby, which was in the image alone, cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ruby(#[from] RubyLayerError),
     /// The files that decide whether it has to run cannot be read.
     #[error("the files that the gems depend on cannot be read")]
     #[diagnostic(help(
@@ -72,118 +74,224 @@ struct Metadata {
     built_for: BuiltFor,
     /// What the installed gems were made from. Empty while an install is under way.
     inputs: BundleInputs,
+    /// A digest of the environment in which they are found.
+    environment: String,
+    /// How many there are.
+    gems: String,
 }
 
-/// Installs the app's gems, or keeps those that are there. `cache` is the layer `gem-cache`. Returns the environment in which they are found.
+impl Metadata {
+    /// Whether the gems are what they have to be, and found as they have to be.
+    fn is_what(&self, now: &Self) -> bool {
+        let Self {
+            layout,
+            ruby_abi,
+            built_for,
+            inputs,
+            environment,
+            gems: _,
+        } = self;
+        (layout, ruby_abi, built_for) == (&now.layout, &now.ruby_abi, &now.built_for)
+            && (inputs, environment) == (&now.inputs, &now.environment)
+    }
+
+    fn say_that_nothing_has_changed(&self) {
+        report::detail(format!(
+            "Reusing {}; Bundler does not run, for nothing has changed in {}",
+            counted(&self.gems),
+            self.inputs
+        ));
+    }
+}
+
+/// What the gems are installed with.
+pub struct GemsSupply<'a> {
+    /// Whose gems.
+    pub app: &'a App,
+    /// Which.
+    pub bundle: &'a Bundle,
+    /// For which Ruby.
+    pub ruby: &'a Installed<'a>,
+    /// Their archives.
+    pub cache: &'a GemCache,
+    /// Gets what is missing.
+    pub supply: &'a Supply,
+}
+
+/// Installs the app's gems, or keeps those of the last build.
 ///
 /// # Errors
-/// An input cannot be read, or `bundle install` fails.
+/// An input cannot be read, `bundle install` fails, or Ruby, which that needs, cannot be had.
 pub fn install<B>(
     context: &BuildContext<B>,
-    app: &App,
-    bundle: &Bundle,
-    ruby: &RubyLayer,
-    cache: &GemCache,
-    supply: &Supply,
-) -> libcnb::Result<Env, B::Error>
+    with: &GemsSupply<'_>,
+    needed_by: NeededBy,
+) -> libcnb::Result<(), B::Error>
 where
     B: Buildpack,
     B::Error: From<GemsLayerError>,
 {
-    let buildpack_error = |error: GemsLayerError| libcnb::Error::BuildpackError(error.into());
-    let now = Metadata {
-        layout: LAYOUT.to_string(),
-        ruby_abi: ruby.abi.clone(),
-        built_for: BuiltFor::new(&context.target),
-        inputs: BundleInputs::of(app, bundle, ruby)
-            .map_err(|error| buildpack_error(GemsLayerError::Inputs(error)))?,
+    let layer = LaunchLayer::new(&context.layers_dir, &layer_name!("gems"), needed_by);
+    let archive = GemsArchive {
+        folder: cache_folder(context, &layer_name!("gems-archive"))?,
     };
-    let layer = context.cached_layer(
-        layer_name!("gems"),
-        CachedLayerDefinition {
-            build: true,
-            launch: true,
-            invalid_metadata_action: &|_| {
-                (
-                    InvalidMetadataAction::DeleteLayer,
-                    vec![UNKNOWN_METADATA.to_string()],
-                )
-            },
-            restored_layer_action: &|before: &Metadata, _| match reasons(before, &now).as_slice() {
-                [] => (
-                    RestoredLayerAction::KeepLayer,
-                    now.inputs.changes_since(&before.inputs),
-                ),
-                reasons => (RestoredLayerAction::DeleteLayer, reasons.to_vec()),
-            },
-        },
-    )?;
-    let must_install = match &layer.state {
-        LayerState::Restored { cause } if cause.is_empty() => {
-            report::detail(format!(
-                "Reusing {} from the cache; Bundler does not run, for nothing has changed in {}",
-                counted(installed_gems(&layer.path(), ruby)),
-                now.inputs
-            ));
-            false
-        }
-        LayerState::Restored { cause } => {
-            report::detail(format!("Updating the cached gems: {}", cause.join(", ")));
-            true
-        }
-        LayerState::Empty { cause } => {
-            if let EmptyLayerCause::RestoredLayerAction { cause }
-            | EmptyLayerCause::InvalidMetadataAction { cause } = cause
-            {
-                report::detail(format!("Not reusing the cached gems: {}", cause.join(", ")));
+    with.bring_up_to_date(&layer, &archive, &context.target)
+        .and_then(|now| keep(&layer, &archive, &now, needed_by).map_err(GemsLayerError::Layer))
+        .map_err(|error| libcnb::Error::BuildpackError(error.into()))
+}
+
+/// Keeps the gems for the next build.
+fn keep(
+    layer: &LaunchLayer,
+    archive: &GemsArchive,
+    now: &Metadata,
+    needed_by: NeededBy,
+) -> io::Result<()> {
+    match needed_by {
+        // Nothing was to be done, and nothing is here.
+        NeededBy::TheImage if !layer.is_here() => Ok(()),
+        NeededBy::TheImage if archive.holds().as_ref() == Some(now) => Ok(()),
+        NeededBy::TheImage => report::timed("Keeping them for the next build", || {
+            archive.pack(&layer.path, now)
+        }),
+        // The platform keeps the layer itself.
+        NeededBy::LaterBuildpacks => archive.clear(),
+    }
+}
+
+impl GemsSupply<'_> {
+    /// Returns what the layer holds then.
+    fn bring_up_to_date(
+        &self,
+        layer: &LaunchLayer,
+        archive: &GemsArchive,
+        target: &Target,
+    ) -> Result<Metadata, GemsLayerError> {
+        let Self { app, bundle, .. } = self;
+        let ruby = &self.ruby.layer;
+        let layer_env = layer_env(&layer.path, &gem_home(&layer.path, ruby), bundle, &app.env);
+        let mut now = Metadata {
+            layout: LAYOUT.to_string(),
+            ruby_abi: ruby.abi.clone(),
+            built_for: BuiltFor::new(target),
+            inputs: BundleInputs::of(app, bundle, ruby).map_err(GemsLayerError::Inputs)?,
+            environment: digest_of(&layer_env).map_err(GemsLayerError::Layer)?,
+            gems: String::new(),
+        };
+        let last = layer.last::<Metadata>().map_err(GemsLayerError::Layer)?;
+        if let Last::Known(before) = &last
+            && before.is_what(&now)
+            && layer.is_where_it_is_needed()
+        {
+            now.gems.clone_from(&before.gems);
+            now.say_that_nothing_has_changed();
+        } else {
+            let before = start(layer, archive, &last, &now).map_err(GemsLayerError::Layer)?;
+            match before {
+                Some(before) if before.inputs == now.inputs => {
+                    now.gems = before.gems;
+                    now.say_that_nothing_has_changed();
+                }
+                before => {
+                    if let Some(before) = before {
+                        let changes = now.inputs.changes_since(&before.inputs).join(", ");
+                        report::detail(format!("Updating the cached gems: {changes}"));
+                    }
+                    self.install(&layer.path, &layer_env, target)?;
+                    now.gems = installed_gems(&gem_home(&layer.path, ruby)).to_string();
+                    report::detail(format!("{} are installed", counted(&now.gems)));
+                }
             }
-            true
+            write_config(&layer.path, &bundle.config)
+                .and_then(|()| layer_env.write_to_layer_dir(&layer.path))
+                .map_err(GemsLayerError::Layer)?;
         }
-    };
-    let layer_env = layer_env(&layer.path(), bundle, &app.env, ruby);
-    let mut env = ruby.env.clone();
-    app.env.apply(&mut env);
-    let env = layer_env.apply(Scope::Build, &env);
-    if must_install {
-        // Until Bundler is through, the layer is not what its inputs say.
-        layer.write_metadata(Metadata {
-            inputs: BundleInputs::default(),
-            ..now.clone()
-        })?;
-        write_config(&layer.path(), &bundle.config)
-            .and_then(|()| remove_unfinished_checkouts(&gem_home(&layer.path(), ruby)))
-            .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
+        layer.write(&now).map_err(GemsLayerError::Layer)?;
+        Ok(now)
+    }
+
+    fn install(
+        &self,
+        layer: &Path,
+        layer_env: &LayerEnv,
+        target: &Target,
+    ) -> Result<(), GemsLayerError> {
+        let Self { app, bundle, .. } = self;
+        let mut env = self.ruby.bring_here(&Env::from_current())?;
+        app.env.apply(&mut env);
+        let env = layer_env.apply(Scope::Build, &env);
+        let ruby = &self.ruby.layer;
+        let gem_home = gem_home(layer, ruby);
+        write_config(layer, &bundle.config)
+            .and_then(|()| remove_unfinished_checkouts(&gem_home))
+            .map_err(GemsLayerError::Layer)?;
         let archives = UnpackedGems {
             app,
             bundle,
             ruby,
-            target: &context.target,
+            target,
             env: &env,
-            gem_home: &gem_home(&layer.path(), ruby),
-            cache,
-            downloader: &supply.downloader,
+            gem_home: &gem_home,
+            cache: self.cache,
+            downloader: &self.supply.downloader,
         }
-        .install()
-        .map_err(|error| buildpack_error(error.into()))?;
-        bundle_install::run(
-            app,
-            bundle,
-            ruby,
-            &env,
-            archives.as_ref().map(TempDir::path),
-        )
-        .map_err(|error| buildpack_error(error.into()))?;
-        remove_left_overs(&layer.path())
-            .and_then(|()| link_copies(&gem_home(&layer.path(), ruby)))
-            .map_err(|error| buildpack_error(GemsLayerError::Layer(error)))?;
-        report::detail(format!(
-            "{} are installed",
-            counted(installed_gems(&layer.path(), ruby))
-        ));
-        layer.write_metadata(&now)?;
+        .install()?;
+        let archives = archives.as_ref().map(TempDir::path);
+        bundle_install::run(app, bundle, ruby, &env, archives)?;
+        remove_left_overs(layer)
+            .and_then(|()| link_copies(&gem_home))
+            .map_err(GemsLayerError::Layer)
     }
-    layer.write_env(layer_env)?;
-    Ok(env)
+}
+
+/// Puts the gems of the last build into the layer, where they can be used; empties it otherwise. Until it is written what the layer holds,
+/// it counts as unfinished. Returns what is in it.
+fn start(
+    layer: &LaunchLayer,
+    archive: &GemsArchive,
+    last: &Last<Metadata>,
+    now: &Metadata,
+) -> io::Result<Option<Metadata>> {
+    let can_be_used = |metadata: &&Metadata| reasons(metadata, now).is_empty();
+    let archived = archive.holds();
+    let last_known = match last {
+        Last::Known(metadata) => Some(metadata),
+        Last::Nothing | Last::Unknown => None,
+    };
+    let here = last_known.filter(|_| layer.is_here()).filter(can_be_used);
+    let archived_now = archived.as_ref().filter(can_be_used);
+    layer.write(&Metadata {
+        inputs: BundleInputs::default(),
+        ..now.clone()
+    })?;
+    if let Some(metadata) = here {
+        return Ok(Some(metadata.clone()));
+    }
+    if let Some(metadata) = archived_now {
+        match archive.unpack(&layer.path) {
+            Ok(()) => return Ok(Some(metadata.clone())),
+            Err(error) => report::detail(format!("The cached gems are of no use: {error}")),
+        }
+    }
+    let why_not = match last_known.or(archived.as_ref()) {
+        Some(before) => {
+            let mut why_not = reasons(before, now);
+            if why_not.is_empty() {
+                why_not = now.inputs.changes_since(&before.inputs);
+                why_not.push("the cache has none".into());
+            }
+            why_not
+        }
+        None if *last == Last::Unknown => vec![UNKNOWN_METADATA.to_string()],
+        None => Vec::new(),
+    };
+    if !why_not.is_empty() {
+        report::detail(format!("Not reusing the last gems: {}", why_not.join(", ")));
+    }
+    if layer.is_here() {
+        fs::remove_dir_all(&layer.path)?;
+    }
+    Ok(None)
 }
 
 /// Why no cached gem can be used any more.
@@ -193,6 +301,8 @@ fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
         ruby_abi,
         built_for,
         inputs: _,
+        environment: _,
+        gems: _,
     } = before;
     let mut reasons = built_for.changes_to(&now.built_for);
     if *ruby_abi != now.ruby_abi {
@@ -209,79 +319,30 @@ fn gem_home(layer: &Path, ruby: &RubyLayer) -> PathBuf {
     layer.join("ruby").join(&ruby.abi)
 }
 
-fn config_folder(layer: &Path) -> PathBuf {
-    layer.join("bundle-config")
-}
-
-fn layer_env(layer: &Path, bundle: &Bundle, user: &UserEnv, ruby: &RubyLayer) -> LayerEnv {
-    let gem_home = gem_home(layer, ruby);
-    let mut env = LayerEnv::new()
-        // Programs of gems are found by their name: `web: puma` works as well as `web: bundle exec puma`.
-        .chainable_insert(
-            Scope::All,
-            ModificationBehavior::Prepend,
-            "PATH",
-            gem_home.join("bin"),
-        )
-        .chainable_insert(Scope::All, ModificationBehavior::Delimiter, "PATH", ":");
-    let fixed = [
-        ("BUNDLE_APP_CONFIG", config_folder(layer)),
-        ("BUNDLE_FROZEN", "1".into()),
-        ("BUNDLE_GEMFILE", bundle.paths.gemfile.clone()),
-        ("BUNDLE_PATH", layer.to_path_buf()),
-        ("GEM_PATH", gem_home),
-    ];
-    for (name, value) in fixed {
-        env.insert(Scope::All, ModificationBehavior::Override, name, value);
-    }
-    for (name, value) in chosen_groups(user, &bundle.config) {
-        env.insert(Scope::All, ModificationBehavior::Override, name, value);
-    }
-    env
-}
-
-/// The settings that choose groups, for the container too: the app finds those groups that were installed here, whatever the
-/// container's environment says. Set to nothing is a choice as well: every group. `BUNDLE_WITH` only adds to the default.
-fn chosen_groups(user: &UserEnv, config: &BundleConfig) -> Vec<(&'static str, String)> {
-    let mut chosen: Vec<_> = ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"]
-        .into_iter()
-        .filter(|name| user.sets(name))
-        .map(|name| (name, user.get(name).unwrap_or_default().to_string()))
-        .collect();
-    let replaces_default = |name: &&str| user.sets(name) || config.sets(name);
-    if !["BUNDLE_WITHOUT", "BUNDLE_ONLY"]
-        .iter()
-        .any(replaces_default)
-    {
-        chosen.push(("BUNDLE_WITHOUT", DEFAULT_WITHOUT.to_string()));
-    }
-    chosen
-}
-
-fn write_config(layer: &Path, config: &BundleConfig) -> io::Result<()> {
-    fs::create_dir_all(config_folder(layer))?;
-    fs::write(config_folder(layer).join("config"), config.for_image())
-}
-
-fn installed_gems(layer: &Path, ruby: &RubyLayer) -> usize {
-    fs::read_dir(gem_home(layer, ruby).join("specifications"))
-        .map(|entries| {
-            entries
-                .filter_map(Result::ok)
-                .filter(|entry| entry.file_name().to_string_lossy().ends_with(".gemspec"))
-                .count()
-        })
-        .unwrap_or_default()
+/// Those of gem servers, by their specifications, and those of git, by their checkouts.
+fn installed_gems(gem_home: &Path) -> usize {
+    let count = |folder: &str, counts: &dyn Fn(&str) -> bool| {
+        let Ok(entries) = fs::read_dir(gem_home.join(folder)) else {
+            return 0;
+        };
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names.filter(|name| counts(&name.to_string_lossy())).count()
+    };
+    count("specifications", &|name| name.ends_with(".gemspec"))
+        + count("bundler/gems", &|name| name != "extensions")
 }
 
 /// Of gems, in words.
-pub(super) fn counted(gems: usize) -> String {
-    format!("{gems} gem{}", if gems == 1 { "" } else { "s" })
+pub(super) fn counted(gems: impl Display) -> String {
+    let gems = gems.to_string();
+    let s = if gems == "1" { "" } else { "s" };
+    format!("{gems} gem{s}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::user_env::UserEnv;
     use crate::report::tests::assert_report;
 
     #[test]
@@ -295,11 +356,13 @@ mod tests {
                 distro_version: "13".into(),
             },
             inputs: BundleInputs::default(),
+            environment: String::new(),
+            gems: String::new(),
         };
         assert!(reasons(&before, &before).is_empty());
         let now = Metadata {
             ruby_abi: "3.1.0".into(),
-            layout: "2".into(),
+            layout: "1".into(),
             ..before.clone()
         };
         assert_eq!(
@@ -309,45 +372,6 @@ mod tests {
                 "they were laid out by another version of Formation"
             ]
         );
-    }
-
-    #[test]
-    fn groups_are_chosen_by_the_user_or_by_default() {
-        for (variables, config, expected) in [
-            (vec![], "", vec![("BUNDLE_WITHOUT", DEFAULT_WITHOUT)]),
-            (
-                vec![("BUNDLE_WITHOUT", "")],
-                "",
-                vec![("BUNDLE_WITHOUT", "")],
-            ),
-            (
-                vec![("BUNDLE_WITH", "staging")],
-                "",
-                vec![
-                    ("BUNDLE_WITH", "staging"),
-                    ("BUNDLE_WITHOUT", DEFAULT_WITHOUT),
-                ],
-            ),
-            (
-                vec![("BUNDLE_ONLY", "web")],
-                "",
-                vec![("BUNDLE_ONLY", "web")],
-            ),
-            (vec![], "BUNDLE_WITHOUT: \"ci\"\n", vec![]),
-            (
-                vec![],
-                "BUNDLE_WITH: \"staging\"\n",
-                vec![("BUNDLE_WITHOUT", DEFAULT_WITHOUT)],
-            ),
-        ] {
-            let mut env = Env::new();
-            for (name, value) in &variables {
-                env.insert(name, value);
-            }
-            let chosen = chosen_groups(&UserEnv::new(&env), &BundleConfig::parse(config));
-            let chosen: Vec<_> = chosen.iter().map(|(n, v)| (*n, v.as_str())).collect();
-            assert_eq!(chosen, expected, "{variables:?} {config:?}");
-        }
     }
 
     #[test]
@@ -363,7 +387,6 @@ mod tests {
             path: "/nowhere/ruby".into(),
             version: "3.3.8".parse().unwrap(),
             abi: "3.3.0".into(),
-            env: Env::new(),
         };
         let error = BundleInputs::of(&app, &bundle, &ruby).unwrap_err();
         assert_report!(GemsLayerError::Inputs(error));

@@ -6,15 +6,27 @@ mod compiled_libraries;
 mod failed_extension;
 pub mod formation;
 pub mod gem_cache;
+mod gem_environment;
 pub mod gems;
+mod gems_archive;
+mod launch_layer;
 mod left_overs;
 mod missing;
 pub mod ruby;
+mod ruby_files;
 mod unpacked_gems;
 mod vendored_gems;
 
-use libcnb::Target;
+pub use launch_layer::NeededBy;
+
+use libcnb::build::BuildContext;
+use libcnb::data::layer::LayerName;
+use libcnb::layer::{
+    CachedLayerDefinition, InvalidMetadataAction, LayerState, RestoredLayerAction,
+};
+use libcnb::{Buildpack, Target};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a layer is thrown away that another version of Formation made, or that was never finished.
@@ -60,6 +72,35 @@ impl BuiltFor {
         }
         changes
     }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct CacheMetadata {
+    layout: String,
+}
+
+/// The folder of a layer that is in the cache alone, as the last build left it. What is in it is judged file by file: it is kept whatever
+/// happened to that build.
+fn cache_folder<B: Buildpack>(
+    context: &BuildContext<B>,
+    name: &LayerName,
+) -> libcnb::Result<PathBuf, B::Error> {
+    let layer = context.cached_layer(
+        name,
+        CachedLayerDefinition {
+            build: false,
+            launch: false,
+            invalid_metadata_action: &|_| InvalidMetadataAction::DeleteLayer,
+            restored_layer_action: &|_: &CacheMetadata, _| RestoredLayerAction::KeepLayer,
+        },
+    )?;
+    if matches!(layer.state, LayerState::Empty { .. }) {
+        layer.write_metadata(CacheMetadata {
+            layout: "1".to_string(),
+        })?;
+    }
+    Ok(layer.path())
 }
 
 /// Locks a mutex. A thread that panicked under it has ended the build anyway.

@@ -7,9 +7,9 @@ use crate::supply::download::{
 use crate::supply::unpack::{LARGEST, Unpacking};
 use fs_err as fs;
 use miette::Diagnostic;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use thiserror::Error;
 use url::Url;
 
@@ -66,8 +66,8 @@ pub enum ArchiveError {
 
 impl Archive {
     /// Fetches from `url`, verifies and unpacks; `destination` then holds what is wanted of the archive's `root`, by paths below it.
-    /// Until it is verified, everything is in a temporary folder beside it; one that a killed build left there is removed.
-    /// Returns the archive's length in bytes.
+    /// Until it is verified, everything is in a temporary folder beside it; one that a killed build left there is removed. The archive
+    /// itself is kept as the file `copy`, where one is named and can be written. Returns the archive's length in bytes.
     ///
     /// # Errors
     /// The archive cannot be had, is another one, or cannot be unpacked. `destination` is as it was.
@@ -77,15 +77,16 @@ impl Archive {
         url: &Url,
         destination: &Path,
         is_wanted: &dyn Fn(&Path) -> bool,
+        copy: Option<&Path>,
     ) -> Result<u64, ArchiveError> {
         let partial = destination.with_file_name(partial_name(destination));
         remove_all(&partial).map_err(ArchiveError::Place)?;
         let unpacked =
             downloader.with_bytes_of(url, |reader| match temporary_folder_beside(destination) {
-                Ok(folder) => self.unpack(url, reader, folder, is_wanted),
+                Ok(folder) => self.unpack(url, reader, folder, is_wanted, copy),
                 Err(error) => Taken::Refused(ArchiveError::Place(error)),
             });
-        let (unpacked, length) = unpacked.map_err(|error| match error {
+        let (unpacked, length, copied) = unpacked.map_err(|error| match error {
             TakeError::Download(error) => ArchiveError::Download(error),
             TakeError::Refused(error) => error,
         })?;
@@ -95,17 +96,22 @@ impl Archive {
             return Err(unpack_error(url, &reason));
         }
         move_folder(&root, destination).map_err(ArchiveError::Place)?;
+        if let Some((file, path)) = copied {
+            let _ = file.persist(path); // Where it cannot be put there it is removed.
+        }
         Ok(length)
     }
 
-    fn unpack(
+    fn unpack<'a>(
         &self,
         url: &Url,
         reader: &mut (dyn Read + Send),
         folder: TempDir,
         is_wanted: &dyn Fn(&Path) -> bool,
-    ) -> Taken<(TempDir, u64), ArchiveError> {
-        let mut hashed = HashingReader::new(reader);
+        copy: Option<&'a Path>,
+    ) -> Taken<(TempDir, u64, Option<Copy<'a>>), ArchiveError> {
+        let mut copying = Copying::new(reader, copy);
+        let mut hashed = HashingReader::new(&mut copying);
         let unpacking = Unpacking {
             folder: folder.path(),
             root: &self.root,
@@ -125,8 +131,39 @@ impl Archive {
                 actual: actual.0,
             }),
             Err(error) => Taken::Refused(unpack_error(url, &error)),
-            Ok(()) => Taken::Whole((folder, length)),
+            Ok(()) => Taken::Whole((folder, length, copying.copy)),
         }
+    }
+}
+
+/// Writes what is read through it into a file as well. One that cannot be written is given up: it is there to save time.
+struct Copying<'a, R> {
+    inner: R,
+    copy: Option<Copy<'a>>,
+}
+
+/// A file, and where it belongs.
+type Copy<'a> = (NamedTempFile, &'a Path);
+
+impl<'a, R> Copying<'a, R> {
+    fn new(inner: R, copy: Option<&'a Path>) -> Self {
+        let copy = copy.and_then(|path| {
+            let file = NamedTempFile::new_in(path.parent()?).ok()?;
+            Some((file, path))
+        });
+        Self { inner, copy }
+    }
+}
+
+impl<R: Read> Read for Copying<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Some((file, _)) = &mut self.copy
+            && file.write_all(&buffer[..count]).is_err()
+        {
+            self.copy = None;
+        }
+        Ok(count)
     }
 }
 
@@ -171,7 +208,7 @@ fn is_real_folder(base: &Path, path: &Path) -> bool {
 }
 
 /// Puts the contents of one folder in the place of another's, on the same disk.
-fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     remove_all(to)?;
     fs::rename(from, to)
 }
@@ -229,6 +266,7 @@ mod tests {
                 &self.archive.url,
                 &layers.join("ruby"),
                 &|path| path != Path::new("unwanted"),
+                None,
             );
             let names: Vec<_> = fs::read_dir(&layers)
                 .unwrap()

@@ -143,6 +143,7 @@ fn a_layer_that_cannot_be_written_is_told_before_anything_is_fetched() {
         &archive.url,
         &file.join("ruby"),
         &|_| true,
+        None,
     );
     let error = result.unwrap_err();
     assert!(matches!(&error, ArchiveError::Place(_)), "{error}");

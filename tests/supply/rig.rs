@@ -72,18 +72,31 @@ impl<'a> Download<'a> {
         };
         let place: Url = supply.place_of(&archive).url;
         let downloader = Downloader::new(&settings).with_patience(self.patience);
-        let result = archive.install(&downloader, &place, &layers.join("ruby"), &|_| true);
+        let copies = folder.path().join("copies");
+        fs::create_dir(&copies).unwrap();
+        let copy = copies.join("ruby.tgz");
+        let result = archive.install(
+            &downloader,
+            &place,
+            &layers.join("ruby"),
+            &|_| true,
+            Some(&copy),
+        );
         assert_eq!(names_in(&layers), ["ruby"], "something stays beside");
         match result {
             Ok(_) => {
                 assert_eq!(names_in(&layers.join("ruby")), ["bin"]);
                 let program = fs::read(layers.join("ruby").join(PROGRAM)).unwrap();
                 assert!(program == *PROGRAM_BYTES, "it has other bytes");
+                assert_eq!(names_in(&copies), ["ruby.tgz"]);
+                let digest = sha256_of(&fs::read(copy).unwrap());
+                assert_eq!(digest, self.sha256, "the copy has other bytes");
                 Ok(())
             }
             Err(error) => {
                 assert_eq!(names_in(&layers.join("ruby")), ["old"]);
                 assert_eq!(fs::read_to_string(layers.join("ruby/old")).unwrap(), "old");
+                assert!(names_in(&copies).is_empty(), "a copy of it stays");
                 assert!(
                     !report::plain(&error).contains("secret"),
                     "{}",

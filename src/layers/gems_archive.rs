@@ -1,0 +1,176 @@
+//! Layer `gems-archive` (cache): the layer `gems` as one file, for the day on which something changes. One file is restored and cached in
+//! a fraction of the time that thousands take.
+
+use crate::supply::archive::move_folder;
+use fs_err as fs;
+use libcnb::{read_toml_file, write_toml_file};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::Metadata as FileMetadata;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tar::{Archive, Builder, EntryType, Header};
+use tempfile::NamedTempFile;
+use walkdir::WalkDir;
+
+/// What the platform sets every file's time to, in seconds: 1980-01-01T00:00:01Z.
+const AS_IN_THE_IMAGE: u64 = 315_532_801;
+
+/// The folder of the archive.
+pub(super) struct GemsArchive {
+    pub(super) folder: PathBuf,
+}
+
+impl GemsArchive {
+    fn archive(&self) -> PathBuf {
+        self.folder.join("gems.tar")
+    }
+
+    fn description(&self) -> PathBuf {
+        self.folder.join("gems.toml")
+    }
+
+    /// What it holds; none where there is none, or none that this version of Formation can read.
+    pub(super) fn holds<M: DeserializeOwned>(&self) -> Option<M> {
+        let description = read_toml_file(self.description()).ok()?;
+        self.archive().is_file().then_some(description)
+    }
+
+    /// Puts its files into `layer`, in the place of whatever is there: all of them, or none.
+    pub(super) fn unpack(&self, layer: &Path) -> io::Result<()> {
+        let new = layer.with_file_name(".gems.new");
+        if new.exists() {
+            fs::remove_dir_all(&new)?; // A killed build's.
+        }
+        let mut archive = Archive::new(BufReader::new(fs::File::open(self.archive())?));
+        archive.set_preserve_permissions(true);
+        archive.unpack(&new)?;
+        move_folder(&new, layer)
+    }
+
+    /// Takes the files of `layer` in, and what they are. A build that is killed meanwhile leaves an archive that holds nothing.
+    pub(super) fn pack(&self, layer: &Path, metadata: &impl Serialize) -> io::Result<()> {
+        self.clear()?;
+        let mut file = NamedTempFile::new_in(&self.folder)?;
+        let mut builder = Builder::new(BufWriter::with_capacity(1 << 16, &mut file));
+        let entries = WalkDir::new(layer).min_depth(1).sort_by_file_name();
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            let name = path.strip_prefix(layer).unwrap_or(path);
+            append(&mut builder, path, name, &entry.metadata()?)?;
+        }
+        builder.into_inner()?.flush()?;
+        file.persist(self.archive()).map_err(|error| error.error)?;
+        write_toml_file(metadata, self.description()).map_err(io::Error::other)
+    }
+
+    /// Removes everything, and what a killed build left.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        // The description first: without it there is no archive.
+        for path in [self.description(), self.archive()] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::read_dir(&self.folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+    }
+}
+
+/// Without owners, times and whatever else differs from build to build: the platform caches equal bytes once.
+fn append(
+    builder: &mut Builder<impl Write>,
+    path: &Path,
+    name: &Path,
+    metadata: &FileMetadata,
+) -> io::Result<()> {
+    let mut header = Header::new_gnu();
+    header.set_metadata_in_mode(metadata, tar::HeaderMode::Complete);
+    header.set_mtime(AS_IN_THE_IMAGE);
+    header.set_uid(0);
+    header.set_gid(0);
+    if metadata.is_file() {
+        builder.append_data(&mut header, name, fs::File::open(path)?)
+    } else if metadata.is_symlink() {
+        header.set_entry_type(EntryType::Symlink);
+        builder.append_link(&mut header, name, fs::read_link(path)?)
+    } else {
+        builder.append_data(&mut header, name, io::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// Each path below a folder, with its mode and what it holds.
+    fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        let entries = WalkDir::new(folder).min_depth(1).into_iter();
+        entries
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let holds = match entry.path() {
+                    path if entry.path_is_symlink() => {
+                        let target = fs::read_link(path).unwrap();
+                        target.into_os_string().into_encoded_bytes()
+                    }
+                    path if path.is_file() => fs::read(path).unwrap(),
+                    _ => Vec::new(),
+                };
+                let mode = entry.metadata().unwrap().permissions().mode();
+                let name = entry.path().strip_prefix(folder).unwrap();
+                (name.to_path_buf(), (mode, holds))
+            })
+            .collect()
+    }
+
+    fn layer(folder: &Path) -> PathBuf {
+        let layer = folder.join("gems");
+        let long = "a-name-that-is-long/".repeat(10);
+        for (name, mode) in [
+            ("bin/puma", 0o755),
+            ("lib/read only.rb", 0o444),
+            (&*format!("{long}x.rb"), 0o640),
+        ] {
+            let path = layer.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+        fs::create_dir(layer.join("empty")).unwrap();
+        symlink("../lib/read only.rb", layer.join("bin/link")).unwrap();
+        symlink(format!("/nowhere/{long}"), layer.join("long-link")).unwrap();
+        layer
+    }
+
+    #[test]
+    fn what_comes_out_is_what_went_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let layer = layer(folder.path());
+        let before = tree(&layer);
+        let archive = GemsArchive {
+            folder: folder.path().join("archive"),
+        };
+        fs::create_dir(&archive.folder).unwrap();
+        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
+        fs::write(archive.folder.join(".tmpAbCdEf"), "of a killed build").unwrap();
+
+        let metadata = BTreeMap::from([("layout".to_string(), "1".to_string())]);
+        archive.pack(&layer, &metadata).unwrap();
+        assert_eq!(tree(&archive.folder).len(), 2);
+        let bytes = fs::read(archive.archive()).unwrap();
+        archive.pack(&layer, &metadata).unwrap();
+        assert_eq!(fs::read(archive.archive()).unwrap(), bytes);
+        fs::write(layer.join("new"), "").unwrap();
+        assert_eq!(archive.holds(), Some(metadata));
+        archive.unpack(&layer).unwrap();
+        assert_eq!(tree(&layer), before);
+
+        archive.clear().unwrap();
+        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
+    }
+}
