@@ -108,6 +108,39 @@ fn lines_of(output: &[u8], process: &str) -> Vec<String> {
     text_of(output).lines().filter_map(line).collect()
 }
 
+/// An image's process table: `web` and `worker`, of a buildpack that has an exec.d program for `web`.
+fn app_with_exec_d(program: &str, web: &[&str], worker: &[&str]) -> (App, Command) {
+    let app = App::with("");
+    let table = format!(
+        "[[buildpacks]]\nid = \"some/buildpack\"\nversion = \"1\"\n\n{}{}",
+        launched("web", web),
+        launched("worker", worker),
+    );
+    let path = app.path("layers/some_buildpack/a/exec.d/web/program");
+    for (path, text) in [
+        (&app.path("layers/config/metadata.toml"), &*table),
+        (&path, program),
+    ] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).unwrap();
+    fs::create_dir(app.path("jobs")).unwrap();
+    let mut command = app.command(&["run"]);
+    command.env("CNB_LAYERS_DIR", app.path("layers"));
+    (app, command)
+}
+
+/// A type of an image, in the folder `jobs`.
+fn launched(process_type: &str, command: &[&str]) -> String {
+    let words = [&["/bin/formation", "exec", "--"], command].concat();
+    format!(
+        "[[processes]]\ntype = {process_type:?}\ncommand = {words:?}\nargs = []\ndirect = true\nworking-dir = \"jobs\"\nbuildpack-id = \
+         \"some/buildpack\"\n\n"
+    )
+}
+
 /// Ends at once when it is asked to, with a line.
 const POLITE: &str =
     "trap 'echo asked; exit' TERM; echo ready; while :; do read -rt 0.05 <> <(:); done";
@@ -281,6 +314,58 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
         }
         assert_eq!(lines, expected, "{command}");
         assert_eq!(running.status(), Some(0));
+    }
+}
+
+const SLEEP: [&str; 2] = ["sleep", "60"];
+
+#[test]
+fn an_exec_d_program_is_a_part_of_its_process() {
+    let program = "#!/bin/sh\necho \"sets variables in $(basename \"$PWD\")\"\necho 'GREETING = \"hello\"' >&3\n";
+    let web = "echo \"$GREETING from $(basename \"$PWD\") on $PORT\"; exec sleep 60";
+    let (app, mut command) = app_with_exec_d(program, &["bash", "-c", web], &SLEEP);
+    let folder = app.path("").file_name().unwrap().display().to_string();
+    command.args(["--prefix", "name"]);
+    let mut running = Running::spawn(command);
+    for text in [
+        &format!("sets variables in {folder}"),
+        "hello from jobs on 5000",
+    ] {
+        assert_eq!(running.line().split_once(" | "), Some(("web.1    ", text)));
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+}
+
+/// It gets its process's signals, and nobody waits for it.
+#[test]
+fn an_exec_d_program_may_take_its_time() {
+    let worker = ["bash", "-c", "echo works; exec sleep 60"];
+    let (_app, mut command) =
+        app_with_exec_d("#!/bin/sh\necho $$\nexec sleep 60\n", &["true"], &worker);
+    command.args(["--prefix", "none"]);
+    let mut running = Running::spawn(command);
+    let mut lines = [running.line(), running.line()];
+    lines.sort();
+    assert_eq!(lines[1], "works");
+    let program: u32 = lines[0].parse().unwrap();
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+    assert!(is_gone(program));
+}
+
+#[test]
+fn what_keeps_a_process_with_an_exec_d_program_from_its_start() {
+    for (program, status, expected) in [
+        ("#!/bin/sh\necho why >&2\nexit 3\n", 126, "why"),
+        ("#!/bin/sh\n", 127, "there is no program `nowhere`"),
+    ] {
+        let (_app, mut command) = app_with_exec_d(program, &["nowhere"], &SLEEP);
+        let output = command.stderr(Stdio::piped()).output().unwrap();
+        let log = text_of(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{log}");
+        let told = |line: &str| line.starts_with("web.1") && line.contains(expected);
+        assert!(log.lines().any(told), "{log}");
     }
 }
 

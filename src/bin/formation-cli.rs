@@ -12,6 +12,7 @@ use formation::supervisor::export::{Target, export};
 use formation::supervisor::probe::Probe;
 use formation::supervisor::program::{FOREGROUND, Program};
 use formation::supervisor::run::control::{AskError, Request};
+use formation::supervisor::run::exec_d::{EXEC_D, ExecD};
 use formation::supervisor::run::{Prefix, Run, RunError};
 use formation::supervisor::signals::Signals;
 use miette::Diagnostic;
@@ -52,6 +53,8 @@ enum Formation {
     Completions(CompletionsArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
+    #[command(name = EXEC_D, hide = true)]
+    ExecD(ExecDArguments),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Formation::Completions(arguments) => completions(&arguments),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
+        Formation::ExecD(arguments) => exec_d(arguments, signals),
     }
 }
 
@@ -560,6 +564,31 @@ struct ForegroundArguments {
 
 fn foreground(arguments: ForegroundArguments) -> ExitCode {
     let error = program(arguments.command).run_in_foreground();
+    fail(&error, error.exit_code())
+}
+
+/// The first half of a process of `run` that begins with exec.d programs; of no use to anybody else.
+#[derive(Args)]
+struct ExecDArguments {
+    #[arg(long)]
+    folder: PathBuf,
+    #[arg(long = "program")]
+    programs: Vec<PathBuf>,
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+fn exec_d(arguments: ExecDArguments, signals: io::Result<Signals>) -> ExitCode {
+    // Until it is the process's program, it ends as one that hears of no signal.
+    if let Err(error) = signals.and_then(Signals::release) {
+        return fail(&ExecError::from(error), 126);
+    }
+    let exec_d = ExecD {
+        programs: arguments.programs,
+        folder: arguments.folder,
+        program: program(arguments.command),
+    };
+    let error = exec_d.run();
     fail(&error, error.exit_code())
 }
 

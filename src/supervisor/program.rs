@@ -43,6 +43,7 @@ pub struct Setting<'a> {
     environment: Vec<CString>,
     path: Option<OsString>,
     files: &'a [(BorrowedFd<'a>, RawFd)],
+    own_group: bool,
 }
 
 impl<'a> Setting<'a> {
@@ -74,6 +75,16 @@ impl<'a> Setting<'a> {
             environment,
             path,
             files,
+            own_group: true,
+        }
+    }
+
+    /// The process is to be one of this process's group, instead of the leader of a new one.
+    #[must_use]
+    pub fn in_this_group(self) -> Self {
+        Self {
+            own_group: false,
+            ..self
         }
     }
 }
@@ -219,6 +230,19 @@ impl Program {
             .then(|| Self::new(command.iter().cloned()))?
     }
 
+    /// This very program, with other arguments.
+    pub(super) fn ourselves(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        Self {
+            name: OURSELVES.into(),
+            arguments: arguments.into_iter().collect(),
+        }
+    }
+
+    /// Its words, the program first.
+    pub(super) fn words(&self) -> impl Iterator<Item = OsString> {
+        [&self.name].into_iter().chain(&self.arguments).cloned()
+    }
+
     /// A program without arguments.
     #[must_use]
     pub fn named(name: impl Into<OsString>) -> Self {
@@ -255,13 +279,11 @@ impl Program {
     /// # Errors
     /// It does not start. Where only the second step fails, the new process says so.
     pub fn start_in_foreground(&self) -> Result<Pid, StartError> {
-        let ourselves = Self {
-            name: OURSELVES.into(),
-            arguments: [FOREGROUND.into(), "--".into(), self.name.clone()]
+        let ourselves = Self::ourselves(
+            [FOREGROUND.into(), "--".into()]
                 .into_iter()
-                .chain(self.arguments.iter().cloned())
-                .collect(),
-        };
+                .chain(self.words()),
+        );
         // Without /proc there is only one step, and the terminal is lent a moment late.
         ourselves.spawn(&Setting::ours()).or_else(|_| self.start())
     }
@@ -271,21 +293,33 @@ impl Program {
     #[must_use]
     pub fn run_in_foreground(&self) -> StartError {
         terminal::take_for_ourselves();
-        let mut command = Command::new(&self.name);
-        // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
         match SigSet::empty().thread_set_mask() {
-            Ok(()) => self.explain(command.args(&self.arguments).exec(), &Setting::ours()),
+            Ok(()) => self.replace_this_process(env::vars_os()),
             Err(errno) => self.explain(errno.into(), &Setting::ours()),
         }
     }
 
+    /// Becomes the program, with these variables. Returns only where that fails.
+    pub(super) fn replace_this_process(
+        &self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> StartError {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let mut command = Command::new(&self.name);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(environment.clone());
+        // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
+        self.explain(command.exec(), &Setting::new(environment, &[]))
+    }
+
     fn spawn(&self, setting: &Setting<'_>) -> nix::Result<Pid> {
         let mut attributes = PosixSpawnAttr::init()?;
-        attributes.set_flags(
-            PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
-                | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
-                | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
-        )?;
+        let mut flags =
+            PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
+        flags.set(PosixSpawnFlags::POSIX_SPAWN_SETPGROUP, setting.own_group);
+        attributes.set_flags(flags)?;
         attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
         attributes.set_sigdefault(&SigSet::all())?;
         attributes.set_sigmask(&SigSet::empty())?;
@@ -293,7 +327,10 @@ impl Program {
         for (file, number) in setting.files {
             files.add_dup2(file.as_raw_fd(), *number)?;
         }
-        let words = self.words()?;
+        let words: Vec<_> = self
+            .words()
+            .map(|word| c_string(&word))
+            .collect::<Result<_, _>>()?;
         let child = posix_spawnp(
             &self.looked_up(setting)?,
             &files,
@@ -315,14 +352,6 @@ impl Program {
                 .as_ref()
                 .map_or(self.name.as_os_str(), |file| file.as_os_str()),
         )
-    }
-
-    fn words(&self) -> nix::Result<Vec<CString>> {
-        [&self.name]
-            .into_iter()
-            .chain(&self.arguments)
-            .map(|word| c_string(word))
-            .collect()
     }
 
     /// A script without a first line that names its interpreter is one for the shell, by an old rule that all shells keep.

@@ -3,14 +3,11 @@
 //! The launcher, which starts `formation` like any other type, has seen to the first part; the second follows its rules
 //! (lifecycle's `launch.Launcher` and `env.AddEnvDir`, the specification's "Launch" chapter).
 
-use crate::supervisor::program::{Program, Setting, StartError};
 use fs_err as fs;
 use miette::Diagnostic;
-use rustix::process::{WaitOptions, waitpid};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, pipe};
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -18,9 +15,6 @@ use thiserror::Error;
 
 /// Variables by their names.
 pub(super) type Environment = BTreeMap<OsString, OsString>;
-
-/// Where an exec.d program writes its variables.
-const EXEC_D_OUTPUT: i32 = 3;
 
 /// The environment of a process type cannot be made.
 #[derive(Debug, Diagnostic, Error)]
@@ -31,34 +25,15 @@ pub(super) enum EnvironmentError {
         process_type: String,
         source: io::Error,
     },
-    #[error("the program {} does not start", path.display())]
-    #[diagnostic(help("It comes from a buildpack, and sets variables for `{process_type}`."))]
-    ExecD {
-        process_type: String,
-        path: PathBuf,
-        #[source]
-        source: StartError,
-    },
-    #[error("the program {} has failed", path.display())]
-    #[diagnostic(help(
-        "It comes from a buildpack, and sets variables for `{process_type}`; what it wrote stands above."
-    ))]
-    ExecDFailed { process_type: String, path: PathBuf },
-    #[error("the program {} wrote something else than variables", path.display())]
-    #[diagnostic(help("It comes from a buildpack, and sets variables for `{process_type}`."))]
-    ExecDOutput {
-        process_type: String,
-        path: PathBuf,
-        source: toml::de::Error,
-    },
 }
 
-/// Adds to an environment what the buildpacks' layers have for a type; `buildpacks` are the folders of their layers, in order.
+/// Adds to an environment what the buildpacks' layers have for a type; `buildpacks` are the folders of their layers, in order. Returns the
+/// exec.d programs of the type, which are to run before its process, and add the rest.
 pub(super) fn add_for_type(
     environment: &mut Environment,
     process_type: &str,
     buildpacks: &[PathBuf],
-) -> Result<(), EnvironmentError> {
+) -> Result<Vec<PathBuf>, EnvironmentError> {
     let unreadable = |source| EnvironmentError::Unreadable {
         process_type: process_type.into(),
         source,
@@ -71,13 +46,12 @@ pub(super) fn add_for_type(
         add_folder(environment, &layer.join("env.launch").join(process_type))
             .map_err(unreadable)?;
     }
+    let mut programs = Vec::new();
     for layer in &layers {
-        let programs = entries(&layer.join("exec.d").join(process_type), Path::is_file);
-        for program in programs.map_err(unreadable)? {
-            run_exec_d(environment, process_type, program)?;
-        }
+        let of_layer = entries(&layer.join("exec.d").join(process_type), Path::is_file);
+        programs.extend(of_layer.map_err(unreadable)?);
     }
-    Ok(())
+    Ok(programs)
 }
 
 /// What a folder has of a kind, by name; nothing where there is no folder.
@@ -126,55 +100,10 @@ fn add_folder(environment: &mut Environment, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a program that has variables for its output.
-fn run_exec_d(
-    environment: &mut Environment,
-    process_type: &str,
-    path: PathBuf,
-) -> Result<(), EnvironmentError> {
-    let unreadable = |source| EnvironmentError::Unreadable {
-        process_type: process_type.into(),
-        source,
-    };
-    let nothing = fs::File::open("/dev/null").map_err(unreadable)?;
-    let (mut reader, writer) = pipe().map_err(unreadable)?;
-    let started = Program::named(&path).start_with(&Setting::new(
-        environment.clone(),
-        &[(nothing.as_fd(), 0), (writer.as_fd(), EXEC_D_OUTPUT)],
-    ));
-    drop(writer);
-    let process = started.map_err(|source| EnvironmentError::ExecD {
-        process_type: process_type.into(),
-        path: path.clone(),
-        source,
-    })?;
-    let mut text = String::new();
-    let read = reader.read_to_string(&mut text);
-    let status = waitpid(Some(process), WaitOptions::empty()).map_err(|e| unreadable(e.into()))?;
-    if status.is_none_or(|(_, status)| status.exit_status() != Some(0)) {
-        return Err(EnvironmentError::ExecDFailed {
-            process_type: process_type.into(),
-            path,
-        });
-    }
-    read.map_err(unreadable)?;
-    let variables: BTreeMap<String, String> =
-        toml::from_str(&text).map_err(|source| EnvironmentError::ExecDOutput {
-            process_type: process_type.into(),
-            path,
-            source,
-        })?;
-    for (name, value) in variables {
-        environment.insert(name.into(), value.into());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::tests::assert_report;
-    use std::os::unix::fs::PermissionsExt;
 
     fn layers(files: &[(&str, &str)]) -> tempfile::TempDir {
         let buildpack = tempfile::tempdir().unwrap();
@@ -182,7 +111,6 @@ mod tests {
             let path = buildpack.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
         }
         buildpack
     }
@@ -243,62 +171,34 @@ mod tests {
     }
 
     #[test]
-    fn programs_set_variables_after_all_files() {
+    fn programs_of_the_type_come_in_order() {
         let files = [
-            (
-                "a/exec.d/web/10-first",
-                "#!/bin/sh\necho \"A = \\\"$B and more\\\"\" >&3\n",
-            ),
-            (
-                "a/exec.d/web/20-second",
-                "#!/bin/sh\necho \"C = \\\"$A\\\"\" >&3\n",
-            ),
-            ("a/exec.d/everybody", "#!/bin/sh\nexit 1\n"),
-            ("b/env.launch/web/B", "file"),
+            ("b/exec.d/web/ports", ""),
+            ("a/exec.d/web/20-second", ""),
+            ("a/exec.d/web/10-first", ""),
+            ("a/exec.d/everybody", ""),
+            ("a/exec.d/worker/its-own", ""),
         ];
-        assert_eq!(
-            environment_of(&files, &[("PATH", "/usr/bin:/bin")]).unwrap(),
-            [
-                "A=file and more",
-                "B=file",
-                "C=file and more",
-                "PATH=/usr/bin:/bin"
-            ]
-        );
+        let buildpack = layers(&files);
+        let buildpacks = [buildpack.path().to_path_buf()];
+        let programs = add_for_type(&mut Environment::new(), "web", &buildpacks).unwrap();
+        let names: Vec<_> = programs
+            .iter()
+            .map(|path| path.strip_prefix(buildpack.path()).unwrap().to_str())
+            .collect();
+        let expected = [
+            "a/exec.d/web/10-first",
+            "a/exec.d/web/20-second",
+            "b/exec.d/web/ports",
+        ];
+        assert_eq!(names, expected.map(Some));
     }
 
     #[test]
-    fn a_program_that_fails_is_shown() {
-        let failure = |script: &str| {
-            let error = environment_of(&[("a/exec.d/web/ports", script)], &[]).unwrap_err();
-            let path = PathBuf::from("/layers/some/a/exec.d/web/ports");
-            let process_type = "web".to_string();
-            match error {
-                EnvironmentError::ExecDFailed { .. } => {
-                    EnvironmentError::ExecDFailed { process_type, path }
-                }
-                EnvironmentError::ExecDOutput { source, .. } => EnvironmentError::ExecDOutput {
-                    process_type,
-                    path,
-                    source,
-                },
-                EnvironmentError::ExecD { .. } => EnvironmentError::ExecD {
-                    process_type,
-                    source: Program::named(&path).start().unwrap_err(),
-                    path,
-                },
-                error @ EnvironmentError::Unreadable { .. } => error,
-            }
-        };
-        assert_report!("failed", failure("#!/bin/sh\nexit 3\n"));
-        assert_report!("wrong_output", failure("#!/bin/sh\necho 'PORT: 1' >&3\n"));
-        assert_report!("not_started", failure("#!/nowhere/sh\n"));
-        assert_report!(
-            "unreadable",
-            EnvironmentError::Unreadable {
-                process_type: "web".into(),
-                source: io::Error::from(io::ErrorKind::PermissionDenied),
-            }
-        );
+    fn what_cannot_be_read_is_shown() {
+        assert_report!(EnvironmentError::Unreadable {
+            process_type: "web".into(),
+            source: io::Error::from(io::ErrorKind::PermissionDenied),
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use super::backoff::Deaths;
 use super::environment::{EnvironmentError, add_for_type};
+use super::exec_d::ExecD;
 use super::instance::{Instance, Name, Phase, Then};
 use super::lines::StreamName;
 use super::supervisor::{Ending, Supervisor};
@@ -16,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use std::env;
 use std::io::{self, pipe};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -167,25 +168,32 @@ impl Supervisor<'_> {
         let mut environment = self.environment.clone();
         environment.insert("PORT".into(), port.to_string().into());
         environment.insert("PS".into(), name.to_string().into());
-        // Programs of the layers run in the app's folder, wherever the process itself does.
-        let in_folder = |folder: &Path| {
-            // One thread starts processes, and nothing else here depends on it.
-            env::set_current_dir(folder).map_err(|source| LifeError::Folder {
-                process_type: process_type.clone(),
-                folder: folder.to_path_buf(),
-                source,
-            })
-        };
-        in_folder(&self.folder)?;
-        add_for_type(&mut environment, &process_type, &self.image.buildpacks)?;
+        let exec_d = add_for_type(&mut environment, &process_type, &self.image.buildpacks)?;
         let Some(process) = self.image.process(&process_type) else {
             unreachable!("an instance is one of a type");
         };
-        let folder = match &process.working_dir {
+        let own_folder = match &process.working_dir {
             Some(folder) => self.folder.join(folder),
             None => self.folder.clone(),
         };
-        in_folder(&folder)?;
+        let program = process.launched.program.clone();
+        // Programs of the layers run in the app's folder, wherever the process itself does.
+        let (folder, program) = if exec_d.is_empty() {
+            (own_folder, program)
+        } else {
+            let exec_d = ExecD {
+                programs: exec_d,
+                folder: own_folder,
+                program,
+            };
+            (self.folder.clone(), exec_d.command())
+        };
+        // One thread starts processes, and nothing else here depends on it.
+        env::set_current_dir(&folder).map_err(|source| LifeError::Folder {
+            process_type: process_type.clone(),
+            folder,
+            source,
+        })?;
         let no_pipes = |source| LifeError::Pipes {
             process_type: process_type.clone(),
             source,
@@ -207,7 +215,7 @@ impl Supervisor<'_> {
         }
         // Where it does not start, they have nobody to write to them, and end.
         self.instances[index].streams = streams;
-        Ok((process.launched.program).start_with(&Setting::new(environment, &files))?)
+        Ok(program.start_with(&Setting::new(environment, &files))?)
     }
 
     /// Reaps all that have ended, also those that were adopted.

@@ -7,7 +7,7 @@
 //! | `life` | how do processes start, die, and come back? |
 //! | `orders` | what do `ps`, `scale` and `restart` do? |
 //! | [`control`] | how do they reach a running formation? |
-//! | `environment` | what does a process type find in its environment? |
+//! | `environment`, [`exec_d`] | what does a process type find in its environment? |
 //! | `backoff` | how long does a process that died wait? |
 //! | `output`, `lines`, `outlet` | how do lines get from the processes to whoever reads them? |
 //! | `poller` | what is there to be done? |
@@ -17,6 +17,7 @@
 mod backoff;
 pub mod control;
 mod environment;
+pub mod exec_d;
 mod instance;
 mod life;
 mod lines;
