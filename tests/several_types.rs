@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -399,7 +400,7 @@ fn a_second_signal_kills_at_once() {
 fn who_forks_away_is_adopted_and_ends_with_the_others() {
     let polite = "trap 'echo away ends; exit' TERM";
     let deaf = "trap '' TERM";
-    for (away, last) in [(polite, "away ends"), (deaf, "")] {
+    for (away, last, status) in [(polite, "away ends", 0), (deaf, "", 137)] {
         let app = App::with_script(
             "web",
             &format!(
@@ -412,9 +413,71 @@ fn who_forks_away_is_adopted_and_ends_with_the_others() {
         if !last.is_empty() {
             assert_eq!(running.line(), last);
         }
-        assert_eq!(running.status(), Some(0));
+        assert_eq!(running.status(), Some(status));
         wait_until("it is gone", || is_gone(daemon));
     }
+}
+
+/// It becomes an orphan of this formation only when its own parent has ended.
+#[test]
+fn an_orphan_of_an_orphan_is_asked_to_end_too() {
+    let app = App::with_script("web", "setsid bash outer & exec sleep 60");
+    let inner = "trap 'echo ends; exit' TERM; echo ready; while :; do sleep 0.02; done";
+    fs::write(app.path("inner"), inner).unwrap();
+    fs::write(app.path("outer"), "setsid bash inner & wait").unwrap();
+    let mut running = app.run(&["--prefix", "none"]);
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::TERM);
+    assert_eq!(running.line(), "ends");
+    assert_eq!(running.status(), Some(0));
+}
+
+/// Whoever connects and says nothing is sent away, and is in nobody's way until then.
+#[test]
+fn silence_is_not_waited_for() {
+    let app = App::with("web: sleep 60\n");
+    let running = app.run(&[]);
+    wait_until("it can be asked", || app.path("control/socket").exists());
+    let mut silent = UnixStream::connect(app.path("control/socket")).unwrap();
+    assert!(app.runs(1));
+    let started = Instant::now();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    let waited = started.elapsed().as_secs();
+    assert!((3..15).contains(&waited), "{waited}");
+    running.signal(Signal::TERM);
+}
+
+/// Those who cannot be let in are told of by the kernel for as long as they wait.
+#[test]
+fn without_a_descriptor_for_who_asks_nobody_is_kept_busy() {
+    let app = App::with("web: sleep 60\n");
+    let command = app.run_command(&[]);
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "ulimit -n 16; exec \"$@\"", "bash"]);
+    limited.arg(command.get_program()).args(command.get_args());
+    limited.current_dir(app.path("")).stderr(Stdio::null());
+    let running = Running::spawn(limited);
+    wait_until("it can be asked", || app.path("control/socket").exists());
+    let connect = |_| UnixStream::connect(app.path("control/socket")).unwrap();
+    let silent: Vec<_> = (0..16).map(connect).collect();
+    sleep(Duration::from_secs(2));
+    let busy = cpu_time(running.id());
+    assert!(busy < Duration::from_millis(300), "{busy:?}");
+    drop(silent);
+    wait_until("it can be asked again", || {
+        app.ask(&["ps"]).status.success()
+    });
+    running.signal(Signal::TERM);
+}
+
+fn cpu_time(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 #[test]

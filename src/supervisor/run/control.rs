@@ -26,9 +26,6 @@ const LONGEST: u64 = 64 * 1024;
 /// Bytes of a refusal at most; a socket holds more than that, also when the text is quoted.
 const LONGEST_ANSWER: usize = 32 * 1024;
 
-/// Who asks at the same time at most: descriptors are for the processes.
-pub(super) const MOST_CLIENTS: usize = 16;
-
 /// How long a supervisor that is there may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -225,13 +222,17 @@ impl Server {
     }
 
     /// Who has connected; none where nobody has after all.
-    pub(super) fn accept(&self) -> Option<Client> {
-        let (stream, _) = self.listener.accept().ok()?;
-        stream.set_nonblocking(true).ok()?;
-        Some(Client {
+    pub(super) fn accept(&self) -> io::Result<Option<Client>> {
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        stream.set_nonblocking(true)?;
+        Ok(Some(Client {
             stream,
             question: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -378,7 +379,7 @@ mod tests {
     /// Answers one question, as the supervisor does.
     fn serve_once(server: &Server, answer: &Answer) -> Request {
         let mut client = loop {
-            if let Some(client) = server.accept() {
+            if let Some(client) = server.accept().unwrap() {
                 break client;
             }
         };
@@ -450,7 +451,7 @@ mod tests {
             let mut stream = UnixStream::connect(&path).unwrap();
             stream.write_all(words.as_bytes()).unwrap();
             drop(stream);
-            let mut client = server.accept().unwrap();
+            let mut client = server.accept().unwrap().unwrap();
             assert!(client.question().is_err(), "{words:?}");
         }
     }

@@ -14,6 +14,7 @@ use crate::supervisor::program::{Setting, StartError};
 use miette::Diagnostic;
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process};
+use std::collections::HashSet;
 use std::env;
 use std::io::{self, pipe};
 use std::os::fd::AsFd;
@@ -226,7 +227,7 @@ impl Supervisor<'_> {
                 continue;
             };
             let streams = self.instances[index].streams.clone();
-            self.output.settle(&self.poller, &streams)?;
+            self.output.settle(&self.poller, &streams);
             let instance = &self.instances[index];
             let ran_for = instance
                 .since()
@@ -330,7 +331,7 @@ impl Supervisor<'_> {
         self.ending = Some(Ending {
             status,
             until: Instant::now() + grace,
-            has_asked_orphans: false,
+            asked_orphans: HashSet::new(),
             was_asked_for: false,
         });
         for instance in &mut self.instances {
@@ -364,6 +365,7 @@ impl Supervisor<'_> {
             .retain(|it| it.phase != Phase::Gone(Then::Nothing));
         self.see_to_restarts();
         self.see_to_orphans(now);
+        self.clients.see_to_what_is_due(now, &self.poller);
         self.next_due(now)
     }
 
@@ -397,7 +399,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// When all instances are gone: processes that had left their groups, and so have not heard of the end.
+    /// When all instances are gone: processes that had left their groups, and so have not heard of the end. The end of one may bring more.
     fn see_to_orphans(&mut self, now: Instant) {
         let Some(ending) = &mut self.ending else {
             return;
@@ -405,16 +407,20 @@ impl Supervisor<'_> {
         if !self.instances.is_empty() {
             return;
         }
-        let signal = if now >= ending.until {
-            Signal::KILL
-        } else if ending.has_asked_orphans {
+        let orphans = children();
+        if now >= ending.until {
+            for orphan in &orphans {
+                let _ = kill_process(*orphan, Signal::KILL);
+            }
+            if !orphans.is_empty() {
+                ending.was_killed();
+            }
             return;
-        } else {
-            Signal::TERM
-        };
-        ending.has_asked_orphans = true;
-        for orphan in children() {
-            let _ = kill_process(orphan, signal);
+        }
+        for orphan in orphans {
+            if ending.asked_orphans.insert(orphan) {
+                let _ = kill_process(orphan, Signal::TERM);
+            }
         }
     }
 
@@ -431,6 +437,7 @@ impl Supervisor<'_> {
         };
         (self.instances.iter().filter_map(of_instance))
             .chain(is_over.then(|| now + LOOK_AGAIN))
+            .chain(self.clients.next_due())
             .min()
             .map(|at| at.saturating_duration_since(now))
     }

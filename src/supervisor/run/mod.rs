@@ -6,7 +6,7 @@
 //! | `instance` | what is one process, and where in its life is it? |
 //! | `life` | how do processes start, die, and come back? |
 //! | `orders` | what do `ps`, `scale` and `restart` do? |
-//! | [`control`] | how do they reach a running formation? |
+//! | [`control`], `clients` | how do they reach a running formation? |
 //! | `environment`, [`exec_d`] | what does a process type find in its environment? |
 //! | `backoff` | how long does a process that died wait? |
 //! | `output`, `lines`, `outlet` | how do lines get from the processes to whoever reads them? |
@@ -15,6 +15,7 @@
 //! One thread decides everything; two more do nothing but write, because a write may block.
 
 mod backoff;
+mod clients;
 pub mod control;
 mod environment;
 pub mod exec_d;

@@ -123,21 +123,20 @@ impl Output {
     }
 
     /// Takes what a process has written, once.
-    pub(super) fn read(&mut self, poller: &Poller, number: u32) -> io::Result<()> {
-        self.read_once(poller, number).map(drop)
+    pub(super) fn read(&mut self, poller: &Poller, number: u32) {
+        self.read_once(poller, number);
     }
 
     /// Takes all that is there, and the last line too if it has no end: the process has ended. Whoever it has left behind may go on writing.
-    pub(super) fn settle(&mut self, poller: &Poller, numbers: &[u32]) -> io::Result<()> {
+    pub(super) fn settle(&mut self, poller: &Poller, numbers: &[u32]) {
         for number in numbers {
             while self.has_room(*number) {
-                if self.read_once(poller, *number)? == Left::Nothing {
+                if self.read_once(poller, *number) == Left::Nothing {
                     self.pass_on(*number, None);
                     break;
                 }
             }
         }
-        Ok(())
     }
 
     /// The outlets have news: those that wait for room may have it.
@@ -162,12 +161,12 @@ impl Output {
     }
 
     /// Writes all that is there, to the last byte, for as long as there is time.
-    pub(super) fn finish(&mut self, poller: &Poller, within: Duration) -> io::Result<()> {
+    pub(super) fn finish(&mut self, poller: &Poller, within: Duration) {
         let deadline = Instant::now() + within;
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         let mut open: Vec<_> = self.streams.keys().copied().collect();
         while !open.is_empty() && !left(deadline).is_zero() {
-            self.settle(poller, &open)?;
+            self.settle(poller, &open);
             open.retain(|number| self.streams.contains_key(number) && !self.has_room(*number));
             if let Some(full) = open.first() {
                 self.outlet_of(*full).flush(left(deadline));
@@ -183,30 +182,30 @@ impl Output {
         {
             outlet.flush(left(deadline));
         }
-        Ok(())
     }
 
-    fn read_once(&mut self, poller: &Poller, number: u32) -> io::Result<Left> {
+    fn read_once(&mut self, poller: &Poller, number: u32) -> Left {
         let Some(stream) = self.streams.get(&number) else {
-            return Ok(Left::Closed);
+            return Left::Closed;
         };
         let count = match rustix::io::read(&stream.pipe, &mut *self.chunk) {
             Ok(count) => count,
-            Err(Errno::AGAIN) => return Ok(Left::Nothing),
-            Err(Errno::INTR) => return Ok(Left::Unknown),
-            Err(error) => return Err(error.into()),
+            Err(Errno::AGAIN) => return Left::Nothing,
+            Err(Errno::INTR) => return Left::Unknown,
+            // A pipe that cannot be read is at its end.
+            Err(_) => 0,
         };
         if count == 0 {
             self.pass_on(number, None);
             if let Some(stream) = self.streams.remove(&number) {
                 poller.remove(&stream.pipe);
             }
-            return Ok(Left::Closed);
+            return Left::Closed;
         }
         if !self.pass_on(number, Some(count)) {
             self.pause(poller, number);
         }
-        Ok(Left::Unknown)
+        Left::Unknown
     }
 
     /// Cuts what was read into lines, or ends the last one, and gives them to whom they are for. Whether there is room for more.

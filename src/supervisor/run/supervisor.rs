@@ -1,6 +1,7 @@
 //! What happens, and what follows from it: the loop in which `formation run` lives.
 
-use super::control::{Answer, Client, MOST_CLIENTS, Server};
+use super::clients::Clients;
+use super::control::{Answer, Server};
 use super::environment::Environment;
 use super::instance::Instance;
 use super::lines::Label;
@@ -13,8 +14,8 @@ use crate::supervisor::image::Image;
 use crate::supervisor::signals::{Signals, is_stop_by_terminal};
 use fs_err::File;
 use rustix::io::Errno;
-use rustix::process::Signal;
-use std::collections::BTreeMap;
+use rustix::process::{Pid, Signal};
+use std::collections::HashSet;
 use std::env;
 use std::io;
 use std::path::PathBuf;
@@ -40,9 +41,7 @@ pub(super) struct Supervisor<'a> {
     pub(super) nothing: File,
     width: usize,
     signals: &'a Signals,
-    control: Option<Server>,
-    clients: BTreeMap<u32, Client>,
-    next_client: u32,
+    pub(super) clients: Clients,
 }
 
 /// All are on their way to the end.
@@ -53,8 +52,8 @@ pub(super) struct Ending {
     pub(super) until: Instant,
     /// Whether somebody has asked for it, and not only a process ended.
     pub(super) was_asked_for: bool,
-    /// Whether those that were left behind were asked to end too.
-    pub(super) has_asked_orphans: bool,
+    /// Of those that were left behind, who was asked to end too.
+    pub(super) asked_orphans: HashSet<Pid>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -66,7 +65,7 @@ impl<'a> Supervisor<'a> {
         // `worker.12`
         let width = longest.unwrap_or_default() + ".12".len();
         let mut output = Output::new(run.prefix, width, &poller)?;
-        let control = match Server::open(run.socket.as_deref()) {
+        let server = match Server::open(run.socket.as_deref()) {
             Ok(server) => Some(server),
             Err(error) if run.socket.is_some() => return Err(error.into()),
             Err(error) => {
@@ -74,9 +73,7 @@ impl<'a> Supervisor<'a> {
                 None
             }
         };
-        if let Some(server) = &control {
-            poller.add(server, Source::Control)?;
-        }
+        let clients = Clients::of(server, &poller)?;
         Ok(Self {
             run,
             image,
@@ -89,9 +86,7 @@ impl<'a> Supervisor<'a> {
             nothing: File::open("/dev/null")?,
             width,
             signals,
-            control,
-            clients: BTreeMap::new(),
-            next_client: 0,
+            clients,
         })
     }
 
@@ -109,13 +104,15 @@ impl<'a> Supervisor<'a> {
                 break status;
             }
             for source in self.poller.wait(next)? {
-                self.see_to(source)?;
+                if let Err(error) = self.see_to(source) {
+                    self.cannot_go_on(error)?;
+                }
             }
         };
-        drop(self.control);
+        drop(self.clients);
         let until = self.ending.map_or_else(Instant::now, |ending| ending.until);
         let left = until.saturating_duration_since(Instant::now());
-        self.output.finish(&self.poller, left + LAST_LINES)?;
+        self.output.finish(&self.poller, left + LAST_LINES);
         Ok(status)
     }
 
@@ -132,10 +129,21 @@ impl<'a> Supervisor<'a> {
                     self.nobody_reads(errno);
                 }
             }
-            Source::Stream(number) => self.output.read(&self.poller, number)?,
-            Source::Control => self.let_in()?,
+            Source::Stream(number) => self.output.read(&self.poller, number),
+            Source::Control => self.clients.let_in(&self.poller),
             Source::Client(number) => self.answer(number),
         }
+        Ok(())
+    }
+
+    /// The kernel denies something: the processes end in order, unless it goes on denying.
+    fn cannot_go_on(&mut self, error: io::Error) -> io::Result<()> {
+        if self.ending.is_some() {
+            return Err(error);
+        }
+        self.output
+            .say(&format!("asking all to end, because of an error: {error}"));
+        self.end_all(126, Signal::TERM);
         Ok(())
     }
 
@@ -179,43 +187,18 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn let_in(&mut self) -> io::Result<()> {
-        while let Some(client) = self.control.as_ref().and_then(Server::accept) {
-            if self.clients.len() >= MOST_CLIENTS
-                && let Some((_, oldest)) = self.clients.pop_first()
-            {
-                self.poller.remove(&oldest);
-            }
-            let number = self.next_client;
-            self.next_client = number.wrapping_add(1);
-            self.poller.add(&client, Source::Client(number))?;
-            self.clients.insert(number, client);
-        }
-        Ok(())
-    }
-
     fn answer(&mut self, number: u32) {
-        let Some(client) = self.clients.get_mut(&number) else {
+        let Some((client, question)) = self.clients.question(number, &self.poller) else {
             return;
         };
-        let question = client.question();
-        if matches!(question, Ok(None)) {
-            return;
-        }
-        let Some(client) = self.clients.remove(&number) else {
-            return;
-        };
-        self.poller.remove(&client);
-        // Who does not wait for the answer has none; what was asked for is done all the same.
-        let _ = match question {
-            Ok(Some(request)) => {
-                let answer = self.obey(&request);
-                client.answer(&answer)
+        let answer = match question {
+            Ok(request) => self.obey(&request),
+            Err(_) => {
+                Answer::Refused("this version of `formation` does not know what is asked\n".into())
             }
-            _ => client.answer(&Answer::Refused(
-                "this version of `formation` does not know what is asked\n".into(),
-            )),
         };
+        // Who does not wait for the answer has none; what was asked for is done all the same.
+        let _ = client.answer(&answer);
     }
 
     pub(super) fn label(&self, name: &str, colour: usize) -> Rc<Label> {
