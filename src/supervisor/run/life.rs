@@ -5,16 +5,14 @@ use super::environment::{EnvironmentError, add_for_type};
 use super::exec_d::ExecD;
 use super::instance::{Instance, Name, Phase, Then};
 use super::lines::StreamName;
-use super::supervisor::{Ending, Supervisor};
+use super::supervisor::Supervisor;
 use super::{ALL, RunError};
 use crate::report;
 use crate::supervisor::exec::{LOOK_AGAIN, exit_status, next_change};
 use crate::supervisor::image::ImageProcess;
 use crate::supervisor::program::{Setting, StartError};
 use miette::Diagnostic;
-use procfs::process::Process;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process};
-use std::collections::HashSet;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use std::env;
 use std::io::{self, pipe};
 use std::os::fd::AsFd;
@@ -301,60 +299,6 @@ impl Supervisor<'_> {
         Then::StartAgain { after }
     }
 
-    /// Somebody has asked for the end; again, where it takes too long.
-    pub(super) fn asked_to_end(&mut self, signal: Signal) {
-        let name = signal_name(signal.as_raw());
-        match &mut self.ending {
-            None => {
-                self.output.say(&format!("{name}: asking all to end"));
-                self.end_all(0, signal);
-            }
-            // A process had ended all by itself before.
-            Some(ending) if !ending.was_asked_for => {
-                self.output
-                    .say(&format!("{name}: all are on their way to the end"));
-            }
-            Some(_) => {
-                self.output
-                    .say(&format!("{name} again: killing all that are left"));
-                self.kill_all();
-            }
-        }
-        if let Some(ending) = &mut self.ending {
-            ending.was_asked_for = true;
-        }
-    }
-
-    /// Asks every instance to end. The status is that of this process, unless somebody has to be killed.
-    pub(super) fn end_all(&mut self, status: u8, signal: Signal) {
-        let grace = self.run.grace.0;
-        self.ending = Some(Ending {
-            status,
-            until: Instant::now() + grace,
-            asked_orphans: HashSet::new(),
-            was_asked_for: false,
-        });
-        for instance in &mut self.instances {
-            instance.ask_to_end(signal, grace, Then::Nothing);
-        }
-    }
-
-    fn kill_all(&mut self) {
-        for instance in &mut self.instances {
-            instance.kill();
-        }
-        if let Some(ending) = &mut self.ending {
-            ending.until = Instant::now();
-            ending.was_killed();
-        }
-    }
-
-    /// The exit status, when all is over.
-    pub(super) fn status(&self) -> Option<u8> {
-        let ending = self.ending.as_ref()?;
-        (self.instances.is_empty() && children().is_empty()).then_some(ending.status)
-    }
-
     /// Does what is due by now. How long there is until the next.
     pub(super) fn see_to_what_is_due(&mut self) -> Option<Duration> {
         let now = Instant::now();
@@ -399,31 +343,6 @@ impl Supervisor<'_> {
         }
     }
 
-    /// When all instances are gone: processes that had left their groups, and so have not heard of the end. The end of one may bring more.
-    fn see_to_orphans(&mut self, now: Instant) {
-        let Some(ending) = &mut self.ending else {
-            return;
-        };
-        if !self.instances.is_empty() {
-            return;
-        }
-        let orphans = children();
-        if now >= ending.until {
-            for orphan in &orphans {
-                let _ = kill_process(*orphan, Signal::KILL);
-            }
-            if !orphans.is_empty() {
-                ending.was_killed();
-            }
-            return;
-        }
-        for orphan in orphans {
-            if ending.asked_orphans.insert(orphan) {
-                let _ = kill_process(orphan, Signal::TERM);
-            }
-        }
-    }
-
     fn next_due(&self, now: Instant) -> Option<Duration> {
         let is_over = self.ending.is_some() && self.instances.is_empty();
         let of_instance = |it: &Instance| match it.phase {
@@ -457,28 +376,6 @@ impl Supervisor<'_> {
     }
 }
 
-impl Ending {
-    /// A platform that stops containers is to know of it, as it would of one process.
-    fn was_killed(&mut self) {
-        if self.status == 0 {
-            self.status = 128 + 9;
-        }
-    }
-}
-
-/// All processes whose parent this one is.
-fn children() -> Vec<Pid> {
-    let tasks = Process::new(getpid().as_raw_nonzero().get()).and_then(|it| it.tasks());
-    let Ok(tasks) = tasks else {
-        return Vec::new();
-    };
-    tasks
-        .filter_map(|task| task.ok()?.children().ok())
-        .flatten()
-        .filter_map(|child| Pid::from_raw(child.cast_signed()))
-        .collect()
-}
-
 /// How a process has ended, in words.
 fn how(status: WaitStatus) -> String {
     match status.terminating_signal() {
@@ -487,7 +384,7 @@ fn how(status: WaitStatus) -> String {
     }
 }
 
-fn signal_name(number: i32) -> String {
+pub(super) fn signal_name(number: i32) -> String {
     nix::sys::signal::Signal::try_from(number)
         .map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())
 }

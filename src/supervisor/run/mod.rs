@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `supervisor` | what happens, and what follows from it? |
 //! | `instance` | what is one process, and where in its life is it? |
-//! | `life` | how do processes start, die, and come back? |
+//! | `life`, `ending` | how do processes start, die, come back, and end all together? |
 //! | `orders` | what do `ps`, `scale` and `restart` do? |
 //! | [`control`], `clients` | how do they reach a running formation? |
 //! | `environment`, [`exec_d`] | what does a process type find in its environment? |
@@ -17,6 +17,7 @@
 mod backoff;
 mod clients;
 pub mod control;
+mod ending;
 mod environment;
 pub mod exec_d;
 mod instance;

@@ -2,6 +2,7 @@
 
 use super::clients::Clients;
 use super::control::{Answer, Server};
+use super::ending::Ending;
 use super::environment::Environment;
 use super::instance::Instance;
 use super::lines::Label;
@@ -14,8 +15,7 @@ use crate::supervisor::image::Image;
 use crate::supervisor::signals::{Signals, is_stop_by_terminal};
 use fs_err::File;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal};
-use std::collections::HashSet;
+use rustix::process::Signal;
 use std::env;
 use std::io;
 use std::path::PathBuf;
@@ -42,18 +42,6 @@ pub(super) struct Supervisor<'a> {
     width: usize,
     signals: &'a Signals,
     pub(super) clients: Clients,
-}
-
-/// All are on their way to the end.
-pub(super) struct Ending {
-    /// With what this process ends.
-    pub(super) status: u8,
-    /// Until when everybody has time.
-    pub(super) until: Instant,
-    /// Whether somebody has asked for it, and not only a process ended.
-    pub(super) was_asked_for: bool,
-    /// Of those that were left behind, who was asked to end too.
-    pub(super) asked_orphans: HashSet<Pid>,
 }
 
 impl<'a> Supervisor<'a> {
