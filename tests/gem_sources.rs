@@ -113,7 +113,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     expect("path gem `.` has changed");
     build.set("BUNDLE_WITH", "staging:test");
     let log = expect("BUNDLE_WITH has changed");
-    assert_contains!(log, "6 gems are installed");
+    assert_contains!(log, "7 gems are installed");
     build.set("BUNDLE_WITHOUT", "development");
     expect("BUNDLE_WITHOUT is new");
     build.write(

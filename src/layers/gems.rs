@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -93,6 +94,13 @@ impl Metadata {
         } = self;
         (layout, ruby_abi, built_for) == (&now.layout, &now.ruby_abi, &now.built_for)
             && (inputs, environment) == (&now.inputs, &now.environment)
+    }
+
+    fn say_what_has_changed_since(&self, before: &Self) {
+        let changes = self.inputs.changes_since(&before.inputs);
+        if !changes.is_empty() {
+            report::detail(format!("Updating the cached gems: {}", changes.join(", ")));
+        }
     }
 
     fn say_that_nothing_has_changed(&self) {
@@ -186,17 +194,12 @@ impl GemsSupply<'_> {
             now.gems.clone_from(&before.gems);
             now.say_that_nothing_has_changed();
         } else {
-            let before = start(layer, archive, &last, &now).map_err(GemsLayerError::Layer)?;
-            match before {
+            match self.start(layer, archive, &last, &now)? {
                 Some(before) if before.inputs == now.inputs => {
                     now.gems = before.gems;
                     now.say_that_nothing_has_changed();
                 }
-                before => {
-                    if let Some(before) = before {
-                        let changes = now.inputs.changes_since(&before.inputs).join(", ");
-                        report::detail(format!("Updating the cached gems: {changes}"));
-                    }
+                _ => {
                     self.install(&layer.path, &layer_env, target)?;
                     now.gems = installed_gems(&gem_home(&layer.path, ruby)).to_string();
                     report::detail(format!("{} are installed", counted(&now.gems)));
@@ -242,56 +245,80 @@ impl GemsSupply<'_> {
             .and_then(|()| link_copies(&gem_home))
             .map_err(GemsLayerError::Layer)
     }
-}
 
-/// Puts the gems of the last build into the layer, where they can be used; empties it otherwise. Until it is written what the layer holds,
-/// it counts as unfinished. Returns what is in it.
-fn start(
-    layer: &LaunchLayer,
-    archive: &GemsArchive,
-    last: &Last<Metadata>,
-    now: &Metadata,
-) -> io::Result<Option<Metadata>> {
-    let can_be_used = |metadata: &&Metadata| reasons(metadata, now).is_empty();
-    let archived = archive.holds();
-    let last_known = match last {
-        Last::Known(metadata) => Some(metadata),
-        Last::Nothing | Last::Unknown => None,
-    };
-    let here = last_known.filter(|_| layer.is_here()).filter(can_be_used);
-    let archived_now = archived.as_ref().filter(can_be_used);
-    layer.write(&Metadata {
-        inputs: BundleInputs::default(),
-        ..now.clone()
-    })?;
-    if let Some(metadata) = here {
-        return Ok(Some(metadata.clone()));
-    }
-    if let Some(metadata) = archived_now {
-        match archive.unpack(&layer.path) {
-            Ok(()) => return Ok(Some(metadata.clone())),
-            Err(error) => report::detail(format!("The cached gems are of no use: {error}")),
+    /// Puts the gems of the last build into the layer, where they can be used; empties it otherwise. Until it is written what the layer
+    /// holds, it counts as unfinished. Returns what is in it.
+    fn start(
+        &self,
+        layer: &LaunchLayer,
+        archive: &GemsArchive,
+        last: &Last<Metadata>,
+        now: &Metadata,
+    ) -> Result<Option<Metadata>, GemsLayerError> {
+        let can_be_used = |metadata: &&Metadata| reasons(metadata, now).is_empty();
+        let archived = archive.holds();
+        let last_known = match last {
+            Last::Known(metadata) => Some(metadata),
+            Last::Nothing | Last::Unknown => None,
+        };
+        layer
+            .write(&Metadata {
+                inputs: BundleInputs::default(),
+                ..now.clone()
+            })
+            .map_err(GemsLayerError::Layer)?;
+        if let Some(before) = last_known.filter(|_| layer.is_here()).filter(can_be_used) {
+            now.say_what_has_changed_since(before);
+            return Ok(Some(before.clone()));
         }
-    }
-    let why_not = match last_known.or(archived.as_ref()) {
-        Some(before) => {
-            let mut why_not = reasons(before, now);
-            if why_not.is_empty() {
-                why_not = now.inputs.changes_since(&before.inputs);
-                why_not.push("the cache has none".into());
+        if let Some(before) = archived.as_ref().filter(can_be_used) {
+            now.say_what_has_changed_since(before);
+            match self.unpack(archive, layer, before.inputs != now.inputs)? {
+                Ok(()) => return Ok(archived),
+                Err(error) => report::detail(format!("The cached gems are of no use: {error}")),
             }
-            why_not
         }
-        None if *last == Last::Unknown => vec![UNKNOWN_METADATA.to_string()],
-        None => Vec::new(),
-    };
-    if !why_not.is_empty() {
-        report::detail(format!("Not reusing the last gems: {}", why_not.join(", ")));
+        let why_not = match last_known.or(archived.as_ref()) {
+            Some(before) => {
+                let mut why_not = reasons(before, now);
+                if why_not.is_empty() {
+                    why_not = now.inputs.changes_since(&before.inputs);
+                    why_not.push("the cache has none".into());
+                }
+                why_not
+            }
+            None if *last == Last::Unknown => vec![UNKNOWN_METADATA.to_string()],
+            None => Vec::new(),
+        };
+        if !why_not.is_empty() {
+            report::detail(format!("Not reusing the last gems: {}", why_not.join(", ")));
+        }
+        if layer.is_here() {
+            fs::remove_dir_all(&layer.path).map_err(GemsLayerError::Layer)?;
+        }
+        Ok(None)
     }
-    if layer.is_here() {
-        fs::remove_dir_all(&layer.path)?;
+
+    /// With Ruby side by side, where that is going to be needed.
+    fn unpack(
+        &self,
+        archive: &GemsArchive,
+        layer: &LaunchLayer,
+        needs_ruby: bool,
+    ) -> Result<io::Result<()>, RubyLayerError> {
+        thread::scope(|scope| {
+            let unpacking = scope.spawn(|| archive.unpack(&layer.path));
+            let ruby = if needs_ruby {
+                self.ruby.bring_here(&Env::new()).map(drop)
+            } else {
+                Ok(())
+            };
+            let unpacked = unpacking
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("it cannot be unpacked")));
+            ruby.map(|()| unpacked)
+        })
     }
-    Ok(None)
 }
 
 /// Why no cached gem can be used any more.
