@@ -189,6 +189,9 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
     for warning in &app.ruby.passed_over {
         report::warning(warning);
     }
+    if let Some(warning) = &app.app_json {
+        report::warning(warning);
+    }
     if let Some(procfile) = &app.procfile {
         if let Some(warnings) = &procfile.warnings {
             report::warning(warnings);

@@ -192,6 +192,8 @@ fn what_cannot_be_run_is_said_before_anything_starts() {
     for arguments in [
         &["wbe=1", "web=x", "--restart", "wroker"][..],
         &["release=1"],
+        &["--restart", "release"],
+        &["web"],
         &["web=0"],
         &["web=2", "--port", "65535"],
         &["--procfile", "nowhere/Procfile"],
@@ -753,7 +755,8 @@ fn what_is_refused_changes_nothing() {
     let nobody = app.ask(&["ps"]);
     let mut running = app.run(&[]);
     wait_until("it runs", || app.runs(1));
-    let mut shown = format!("$ formation ps{}", text_of(&nobody.stderr));
+    let nobody = text_of(&nobody.stderr).replace(&app.path("").display().to_string(), "/app/");
+    let mut shown = format!("$ formation ps{nobody}");
     for arguments in [
         &["scale", "web=2", "wroker=1"][..],
         &["scale", "release=1"],

@@ -411,6 +411,46 @@ fn wrong_usage_exits_with_2() {
     insta::assert_snapshot!(out_of(&help));
 }
 
+/// `formation web` is nearer to `formation web=1` than to a subcommand that there is not; a slip in one is told as such.
+#[test]
+fn a_type_without_a_number_is_told_how_to_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Procfile"), "web: true\nfore: true\n").unwrap();
+    let mut shown = String::new();
+    for word in ["web", "fore", "scal"] {
+        let mut command = formation(&[word]);
+        command
+            .args(["--procfile", "Procfile"])
+            .env_remove("FORMATION")
+            .current_dir(&folder);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stderr).unwrap();
+        writeln!(shown, "$ formation {word}\n{text}").unwrap();
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn completions_are_there_for_each_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = formation(&["completions", shell]).output().unwrap();
+        assert!(output.status.success());
+        let script = out_of(&output);
+        for word in ["scale", "export", "restart-delay"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+        // What is of no use to anybody is not offered.
+        for word in ["foreground", "exec-d"] {
+            assert!(!script.contains(word), "{shell}: {word}");
+        }
+        if shell == "bash" {
+            let parsed = Command::new("bash").args(["-n", "-c", &script]).status();
+            assert!(parsed.unwrap().success());
+        }
+    }
+}
+
 fn write(folder: &Path, name: &str, text: &[u8], mode: u32) {
     let file = folder.join(name);
     fs::write(&file, text).unwrap();

@@ -2,7 +2,9 @@
 
 use crate::running::{DEADLINE, kill_tree, wait_until};
 use pty_process::blocking::{Command, Pty, open};
+use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -56,6 +58,15 @@ impl Terminal {
             env!("CARGO_BIN_EXE_formation"),
             &[&["exec", "--"], command].concat(),
         )
+    }
+
+    /// `formation run`, of a Procfile in the folder.
+    fn with_run(folder: &Path, environment: &str) -> Self {
+        let script = format!(
+            "cd '{}'; program=$FORMATION; unset FORMATION; {environment} exec \"$program\" run --procfile Procfile --socket s",
+            folder.display()
+        );
+        Self::with("bash", &["-c", &script])
     }
 
     fn with_shell() -> Self {
@@ -257,4 +268,19 @@ fn a_command_that_does_not_start_gives_the_terminal_back() {
     terminal.see("got something");
     terminal.enter("exit 3");
     assert_eq!(terminal.status(), Some(3));
+}
+
+#[test]
+fn each_process_has_its_colour_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Procfile"), "web: echo hello\n").unwrap();
+    for (environment, colours) in [("NO_COLOR=", true), ("NO_COLOR=1", false)] {
+        let mut terminal = Terminal::with_run(folder.path(), environment);
+        terminal.see("hello");
+        let screen = terminal.screen.lock().unwrap().clone();
+        let line = screen.lines().find(|line| line.ends_with("hello"));
+        let line = line.expect("a line of its own");
+        assert_eq!(line.contains("\x1b["), colours, "{line:?}");
+        assert!(line.contains("web.1"), "{line:?}");
+    }
 }

@@ -6,13 +6,19 @@
 use crate::app::cron_schedule::CronSchedule;
 use crate::app::procfile::ProcessType;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 use thiserror::Error;
 
 /// Its name in the app's folder.
 pub const FILE_NAME: &str = "app.json";
+
+/// Instances of one process type at most, on however many machines: more are a slip of the pen.
+pub const MOST_INSTANCES: u16 = 10_000;
 
 /// What an `app.json` says of processes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -32,6 +38,49 @@ pub struct ScheduledTask {
     pub schedule: CronSchedule,
 }
 
+/// The build does without, and the image's `formation export` will not.
+#[derive(Clone, Debug, Diagnostic, Error)]
+pub enum AppJsonWarning {
+    /// It has mistakes.
+    #[error("app.json cannot be used")]
+    #[diagnostic(
+        severity(Warning),
+        help(
+            "The image is built without it. `formation export` will want it mended: it takes the keys `formation` and `cron` from it."
+        )
+    )]
+    Mistakes {
+        /// The file.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// Each by itself.
+        #[label(collection)]
+        labels: Vec<LabeledSpan>,
+    },
+    /// It is no text, or no file.
+    #[error("app.json cannot be read: {reason}")]
+    #[diagnostic(
+        severity(Warning),
+        help(
+            "The image is built without it. `formation export` will want it to be a file of UTF-8 text: it takes the keys `formation` and \
+             `cron` from it."
+        )
+    )]
+    Unreadable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl From<AppJsonError> for AppJsonWarning {
+    fn from(error: AppJsonError) -> Self {
+        Self::Mistakes {
+            source_code: error.source_code,
+            labels: error.labels,
+        }
+    }
+}
+
 /// Every mistake in an `app.json`.
 #[derive(Clone, Debug, Diagnostic, Error)]
 #[error("app.json cannot be used")]
@@ -46,26 +95,31 @@ pub struct AppJsonError {
     labels: Vec<LabeledSpan>,
 }
 
-#[derive(Deserialize)]
-struct Keys<'a> {
-    #[serde(borrow)]
-    formation: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cron: Option<&'a RawValue>,
+/// An object as it is written: what stands in it twice is in it twice.
+struct Object<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
 }
 
-#[derive(Deserialize)]
-struct FormationKeys<'a> {
-    #[serde(borrow)]
-    quantity: Option<&'a RawValue>,
-}
+struct ObjectVisitor;
 
-#[derive(Deserialize)]
-struct CronKeys<'a> {
-    #[serde(borrow)]
-    command: Option<&'a RawValue>,
-    #[serde(borrow)]
-    schedule: Option<&'a RawValue>,
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Object(entries))
+    }
 }
 
 impl AppJson {
@@ -122,29 +176,44 @@ impl<'a> Reader<'a> {
                 return AppJson::default();
             }
         };
-        let Some(keys) = self.parse_object::<Keys>(raw, "an object with the app's settings") else {
+        let Some(keys) = self.keys(
+            raw,
+            &["formation", "cron"],
+            "an object with the app's settings",
+        ) else {
             return AppJson::default();
         };
+        let [formation, cron] = ["formation", "cron"].map(|key| keys.get(key).copied());
         AppJson {
-            formation: keys.formation.and_then(|raw| self.formation(raw)),
-            cron: keys.cron.map(|raw| self.cron(raw)).unwrap_or_default(),
+            formation: formation.and_then(|raw| self.formation(raw)),
+            cron: cron.map(|raw| self.cron(raw)).unwrap_or_default(),
         }
     }
 
     fn formation(&mut self, raw: &'a RawValue) -> Option<BTreeMap<String, u16>> {
-        let types: BTreeMap<String, &RawValue> = self.parse(
+        let types = self.entries(
             raw,
+            |_| true,
             "an object: a process type, and for each its `quantity`",
         )?;
         let quantities = types.into_iter().filter_map(|(process_type, raw)| {
-            let keys: FormationKeys = self.parse_object(raw, "an object with a `quantity`")?;
-            let quantity = match keys.quantity {
-                Some(raw) => self.parse(raw, "a whole number from 0 on")?,
+            let keys = self.keys(raw, &["quantity"], "an object with a `quantity`")?;
+            let quantity = match keys.get("quantity") {
+                Some(raw) => self.quantity(raw)?,
                 None => default_quantity(&process_type),
             };
             Some((process_type, quantity))
         });
         Some(quantities.collect())
+    }
+
+    fn quantity(&mut self, raw: &'a RawValue) -> Option<u16> {
+        let quantity = serde_json::from_str(raw.get()).ok();
+        let quantity = quantity.filter(|quantity| *quantity <= MOST_INSTANCES);
+        if quantity.is_none() {
+            self.expect(raw, &format!("a whole number from 0 to {MOST_INSTANCES}"));
+        }
+        quantity
     }
 
     fn cron(&mut self, raw: &'a RawValue) -> Vec<ScheduledTask> {
@@ -158,8 +227,9 @@ impl<'a> Reader<'a> {
 
     fn task(&mut self, raw: &'a RawValue) -> Option<ScheduledTask> {
         const TASK: &str = "an object with a `command` and a `schedule`";
-        let keys: CronKeys = self.parse_object(raw, TASK)?;
-        let (Some(raw_command), Some(raw_schedule)) = (keys.command, keys.schedule) else {
+        let keys = self.keys(raw, &["command", "schedule"], TASK)?;
+        let [raw_command, raw_schedule] = ["command", "schedule"].map(|key| keys.get(key).copied());
+        let (Some(raw_command), Some(raw_schedule)) = (raw_command, raw_schedule) else {
             self.expect(raw, TASK);
             return None;
         };
@@ -194,13 +264,45 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// The same for a struct, which serde would read from a list too.
-    fn parse_object<T: Deserialize<'a>>(&mut self, raw: &'a RawValue, expected: &str) -> Option<T> {
-        if raw.get().starts_with('{') {
-            return self.parse(raw, expected);
+    /// The values of an object's keys that matter here. A key that stands there twice is a mistake: which of them counts?
+    fn entries(
+        &mut self,
+        raw: &'a RawValue,
+        is_ours: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Option<BTreeMap<String, &'a RawValue>> {
+        let Object(written) = self.parse(raw, expected)?;
+        let mut entries = BTreeMap::new();
+        for (raw_key, value) in written {
+            let Some(key) = self.parse::<String>(raw_key, "a key: text") else {
+                continue;
+            };
+            if !is_ours(&key) {
+                continue;
+            }
+            match entries.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value);
+                }
+                Entry::Occupied(entry) => {
+                    let key = entry.key();
+                    self.label(raw_key, format!("`{key}` stands here again: write it once"));
+                }
+            }
         }
-        self.expect(raw, expected);
-        None
+        Some(entries)
+    }
+
+    /// The same for keys with known names. One that is null is as good as missing.
+    fn keys(
+        &mut self,
+        raw: &'a RawValue,
+        names: &[&str],
+        expected: &str,
+    ) -> Option<BTreeMap<String, &'a RawValue>> {
+        let mut keys = self.entries(raw, |key| names.contains(&key), expected)?;
+        keys.retain(|_, value| value.get() != "null");
+        Some(keys)
     }
 
     fn expect(&mut self, raw: &RawValue, expected: &str) {
@@ -322,7 +424,8 @@ mod tests {
     "web": { "quantity": -1 },
     "worker": { "quantity": "2" },
     "clock": 1,
-    "mailer": [1]
+    "mailer": [1],
+    "clicks": { "quantity": 70000 }
   },
   "cron": [
     { "command": "rake report" },
@@ -338,6 +441,32 @@ mod tests {
             "of_the_wrong_kind",
             AppJson::read(r#"{ "formation": ["web"], "cron": {} }"#).unwrap_err()
         );
+    }
+
+    #[test]
+    fn what_stands_there_twice_has_its_place() {
+        assert_report!(
+            AppJson::read(
+                r#"{
+  "name": "shop", "name": "shop",
+  "formation": {
+    "web": { "quantity": 1, "size": "a", "size": "b", "quantity": 2 },
+    "worker": { "quantity": 2 },
+    "w\u006frker": { "quantity": 3 }
+  },
+  "cron": [{ "command": "rake report", "schedule": "0 3 * * *", "command": "rake stats" }],
+  "formation": {}
+}
+"#
+            )
+            .unwrap_err()
+        );
+    }
+
+    #[test]
+    fn for_a_build_it_is_a_warning() {
+        let text = r#"{ "cron": [{ "command": "rake report", "schedule": "daily" }] }"#;
+        assert_report!(AppJsonWarning::from(AppJson::read(text).unwrap_err()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod tool_versions;
 pub mod user_env;
 pub mod written;
 
+use app_json::{AppJson, AppJsonWarning};
 use bindings::Binding;
 use bundle_config::BundleConfig;
 use command::{CommandSyntaxError, is_shell_script};
@@ -30,6 +31,7 @@ use gemfile_lock::{GemfileLock, GemfileLockError};
 use miette::Diagnostic;
 use procfile::{Entry, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
 use ruby_version::{RubyInputs, RubyRequests, RubyVersionError};
+use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -50,6 +52,8 @@ pub struct App {
     pub ruby: RubyRequests,
     /// The process types that it names; none for an app without a Procfile.
     pub procfile: Option<Procfile>,
+    /// What is wrong with its `app.json`, which the build does not need.
+    pub app_json: Option<AppJsonWarning>,
     /// The `web` that the variable [`DEFAULT_PROCESS`] gives an app that names none.
     pub default_web: Option<Entry>,
 }
@@ -213,6 +217,7 @@ impl App {
             downloads,
             ruby,
             procfile,
+            app_json: files.check_app_json(),
         })
     }
 
@@ -373,6 +378,18 @@ impl AppFiles<'_> {
         ))
     }
 
+    /// Not to be found out only when somebody exports from the image.
+    fn check_app_json(&self) -> Option<AppJsonWarning> {
+        let read = match self.read_bytes(&self.dir.join(app_json::FILE_NAME)) {
+            Ok(bytes) => String::from_utf8(bytes?).map_err(|error| error.to_string()),
+            Err(error) => Err(error.source().map_or_else(String::new, ToString::to_string)),
+        };
+        match read {
+            Ok(text) => AppJson::read(&text).err().map(AppJsonWarning::from),
+            Err(reason) => Some(AppJsonWarning::Unreadable { reason }),
+        }
+    }
+
     fn read_default_web(&self, env: &UserEnv) -> Result<Option<Entry>, AppError> {
         let Some(command) = env
             .get(DEFAULT_PROCESS)
@@ -524,6 +541,25 @@ mod tests {
         assert_report!(
             read(&[("app.rb", "")], &[(DEFAULT_PROCESS, "puma -p \"$PORT")]).unwrap_err()
         );
+    }
+
+    #[test]
+    fn the_build_goes_on_without_app_json() {
+        let with = |text| read(&[("app.rb", ""), ("app.json", text)], &[]).unwrap();
+        assert!(with("{}").app_json.is_none());
+        assert!(read(&[("app.rb", "")], &[]).unwrap().app_json.is_none());
+        let app = with(r#"{ "formation": { "web": { "quantity": "2" } } }"#);
+        assert_report!(app.app_json.unwrap());
+        let folder = read(&[("app.rb", ""), ("app.json/web", "")], &[]).unwrap();
+        assert_report!("app_json_is_a_folder", folder.app_json.unwrap());
+    }
+
+    #[test]
+    fn an_app_json_in_another_encoding_is_not_passed_over() {
+        let dir = app_dir(&[("app.rb", "")]);
+        fs_err::write(dir.path().join("app.json"), b"{ \"name\": \"caf\xe9\" }").unwrap();
+        let app = App::read(dir.path(), UserEnv::default(), Path::new("/nowhere")).unwrap();
+        assert!(app.app_json.is_some());
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Quantities(Vec<(String, u16)>);
 
 /// They cannot be used: everything that is wrong with them.
 #[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
-#[error("these quantities of processes cannot be used")]
+#[error("this formation cannot be made")]
 pub struct QuantitiesError {
     /// Each by itself.
     #[related]
@@ -26,10 +26,12 @@ pub struct QuantitiesError {
 pub enum QuantityProblem {
     /// It is not of that form.
     #[error("`{word}` is not TYPE=N")]
-    #[diagnostic(help("Write a process type, `=`, and a number of instances: `worker=2`."))]
+    #[diagnostic(help("Write a process type, `=`, and a number of instances: `{example}`."))]
     NotAQuantity {
         /// As it was given.
         word: String,
+        /// What may be meant.
+        example: String,
     },
     /// The number is none, or too large.
     #[error("`{number}` is no number of instances for `{process_type}`")]
@@ -66,6 +68,15 @@ pub enum QuantityProblem {
     #[error("`release` is a task that runs once before a release, not a process that goes on")]
     #[diagnostic(help("Run it by itself: `docker run --rm --entrypoint release IMAGE`."))]
     Release,
+    /// A type that is to be restarted, and is not there.
+    #[error("`--restart {process_type}`: there is no process type of that name")]
+    #[diagnostic(help("{} `all` stands for every type.", types_there_are(known)))]
+    UnknownRestart {
+        /// As it was given.
+        process_type: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
 }
 
 impl QuantityProblem {
@@ -74,12 +85,26 @@ impl QuantityProblem {
     pub fn unknown_type(process_type: &str, image: &Image) -> Self {
         Self::UnknownType {
             process_type: process_type.into(),
-            known: (image.processes.iter())
-                .map(|process| process.process_type.clone())
-                .filter(|name| name != ProcessType::RELEASE)
-                .collect(),
+            known: known_types(image),
         }
     }
+
+    /// The same for one that is to be restarted.
+    #[must_use]
+    pub fn unknown_restart(process_type: &str, image: &Image) -> Self {
+        Self::UnknownRestart {
+            process_type: process_type.into(),
+            known: known_types(image),
+        }
+    }
+}
+
+fn known_types(image: &Image) -> Vec<String> {
+    let names = image.processes.iter().map(|process| &process.process_type);
+    names
+        .filter(|name| *name != ProcessType::RELEASE)
+        .cloned()
+        .collect()
 }
 
 fn types_there_are(known: &[String]) -> String {
@@ -167,11 +192,23 @@ impl Quantities {
     }
 }
 
+fn not_a_quantity(word: &str, image: &Image) -> QuantityProblem {
+    let is_type = image.process(word).is_some();
+    QuantityProblem::NotAQuantity {
+        word: word.into(),
+        example: if is_type {
+            format!("{word}=1")
+        } else {
+            "worker=2".into()
+        },
+    }
+}
+
 fn read_one(word: &str, most: u16, image: &Image) -> Result<(String, u16), QuantityProblem> {
     let (process_type, number) = word
         .split_once('=')
         .filter(|(process_type, _)| !process_type.is_empty())
-        .ok_or_else(|| QuantityProblem::NotAQuantity { word: word.into() })?;
+        .ok_or_else(|| not_a_quantity(word, image))?;
     if image.process(process_type).is_none() {
         return Err(QuantityProblem::unknown_type(process_type, image));
     }

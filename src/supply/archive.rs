@@ -109,7 +109,7 @@ impl Archive {
         folder: TempDir,
         is_wanted: &dyn Fn(&Path) -> bool,
         copy: Option<&'a Path>,
-    ) -> Taken<(TempDir, u64, Option<Copy<'a>>), ArchiveError> {
+    ) -> Taken<(TempDir, u64, Option<Kept<'a>>), ArchiveError> {
         let mut copying = Copying::new(reader, copy);
         let mut hashed = HashingReader::new(&mut copying);
         let unpacking = Unpacking {
@@ -139,11 +139,11 @@ impl Archive {
 /// Writes what is read through it into a file as well. One that cannot be written is given up: it is there to save time.
 struct Copying<'a, R> {
     inner: R,
-    copy: Option<Copy<'a>>,
+    copy: Option<Kept<'a>>,
 }
 
-/// A file, and where it belongs.
-type Copy<'a> = (NamedTempFile, &'a Path);
+/// A copy, and where it belongs.
+type Kept<'a> = (NamedTempFile, &'a Path);
 
 impl<'a, R> Copying<'a, R> {
     fn new(inner: R, copy: Option<&'a Path>) -> Self {

@@ -97,7 +97,7 @@ pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), 
     let image = Image::read()?;
     let app_json = read_app_json(Path::new(app_json::FILE_NAME))?;
     let has_image = options.image.is_some();
-    let plan = Plan::new(&image, &app_json, options)?;
+    let plan = plan(&image, &app_json, options, target)?;
     let made_by = format!(
         "docker run --rm --entrypoint formation {} {arguments}",
         plan.image
@@ -115,6 +115,27 @@ pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), 
             Err(ExportError::Unwritable(error))
         }
         _ => Ok(()),
+    }
+}
+
+/// What is to be written; or everything that is wrong with it, and with what this orchestrator alone wants to know.
+fn plan(
+    image: &Image,
+    app_json: &AppJson,
+    options: Options,
+    target: &Target,
+) -> Result<Plan, PlanError> {
+    let of_target = match target {
+        Target::Compose(_) => Vec::new(),
+        Target::Kubernetes(options) => options.problems(),
+    };
+    match Plan::new(image, app_json, options) {
+        Ok(plan) if of_target.is_empty() => Ok(plan),
+        planned => {
+            let mut problems = planned.err().map_or_else(Vec::new, |error| error.0);
+            problems.extend(of_target);
+            Err(PlanError(problems))
+        }
     }
 }
 
@@ -231,6 +252,24 @@ mod tests {
         assert_report!("no_scheduler", no_scheduler);
         let kubernetes = Target::Kubernetes(kubernetes_options());
         assert_eq!(notes(&plan, true, &kubernetes), []);
+    }
+
+    #[test]
+    fn what_is_wrong_for_kubernetes_alone_is_in_the_same_report() {
+        let mut unusable = options();
+        unusable.name = Some("My_Shop".into());
+        let kubernetes = Target::Kubernetes(KubernetesOptions {
+            config_map: Some("Shop".into()),
+            secret: Some("shop_production".into()),
+            ..kubernetes_options()
+        });
+        let image = image(&["web"]);
+        let error = plan(&image, &AppJson::default(), unusable, &kubernetes).unwrap_err();
+        assert_report!("for_kubernetes", error);
+        let error = plan(&image, &AppJson::default(), options(), &kubernetes).unwrap_err();
+        assert_eq!(error.0.len(), 2);
+        let compose = Target::Compose(ComposeOptions::default());
+        plan(&image, &AppJson::default(), options(), &compose).unwrap();
     }
 
     fn app_json_without_formation() -> AppJson {

@@ -61,6 +61,18 @@ pub(super) fn label(process_type: &str) -> String {
     }
 }
 
+/// Whether an object of Kubernetes can have this name: a DNS subdomain, labels with dots between them, of 253 characters at most.
+pub(super) fn is_object_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inside = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        !label.is_empty()
+            && label.bytes().all(is_inside)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
 /// Lower case, everything else a dash, and none at the ends.
 fn dashed(text: &str) -> String {
     let dashed: String = text
@@ -106,6 +118,26 @@ mod tests {
             (&"a".repeat(50), &"a".repeat(40)),
         ] {
             assert_eq!(AppName::of_image(image).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn names_of_objects() {
+        for good in ["shop", "7", "a.b-c.d", &"a".repeat(253)] {
+            assert!(is_object_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "Shop",
+            "a_b",
+            "-a",
+            "a-",
+            "a..b",
+            ".a",
+            "a b",
+            &"a".repeat(254),
+        ] {
+            assert!(!is_object_name(bad), "{bad}");
         }
     }
 

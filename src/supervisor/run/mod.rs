@@ -146,10 +146,13 @@ impl Run {
     /// How many of each; all that is wrong with what was asked for is in one error.
     fn quantities(&self, image: &Image) -> Result<Vec<(String, u16)>, RunError> {
         let named = Quantities::read(self.quantities.iter().map(String::as_str), image);
-        let unknown =
-            |name: &&String| !name.is_empty() && *name != ALL && image.process(name).is_none();
-        let unknown: Vec<_> = (self.restart.iter().filter(unknown))
-            .map(|name| QuantityProblem::unknown_type(name, image))
+        let unknown: Vec<_> = (self.restart.iter())
+            .filter(|name| !name.is_empty() && *name != ALL)
+            .filter_map(|name| match image.process(name) {
+                None => Some(QuantityProblem::unknown_restart(name, image)),
+                Some(_) if name == ProcessType::RELEASE => Some(QuantityProblem::Release),
+                Some(_) => None,
+            })
             .collect();
         let named = match named {
             Ok(named) if unknown.is_empty() => named,

@@ -10,7 +10,7 @@ pub use amount::{Amount, NoAmount};
 use super::autoscale::Autoscale;
 use super::header::Header;
 use super::names;
-use super::plan::{Plan, Service, Task};
+use super::plan::{Plan, PlanProblem, Service, Task};
 use crate::app::procfile::ProcessType;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
@@ -52,6 +52,23 @@ pub struct KubernetesOptions {
     pub cpu: Amount,
     /// What each instance is promised of memory, and gets at most.
     pub memory: Amount,
+}
+
+impl KubernetesOptions {
+    /// What keeps them from being used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<PlanProblem> {
+        [
+            ("ConfigMap", "--config-map", &self.config_map),
+            ("Secret", "--secret", &self.secret),
+        ]
+        .into_iter()
+        .filter_map(|(kind, option, name)| {
+            let name = name.clone().filter(|name| !names::is_object_name(name))?;
+            Some(PlanProblem::BadObjectName { name, kind, option })
+        })
+        .collect()
+    }
 }
 
 /// The file.

@@ -6,18 +6,16 @@ pub use problem::{PlanError, PlanProblem};
 
 use super::autoscale::Autoscale;
 use super::names::{self, AppName};
-use crate::app::app_json::AppJson;
+use crate::app::app_json::{AppJson, MOST_INSTANCES};
 use crate::app::command::{self, Form};
 use crate::app::procfile::ProcessType;
 use crate::supervisor::exec::Grace;
 use crate::supervisor::image::Image;
+use crate::supervisor::probe::is_request_path;
 use crate::supervisor::quantities::Quantities;
 use crate::supervisor::run::TASKS;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Instances of one type at most: an orchestrator has machines for them.
-const MOST: u16 = 10_000;
 
 /// How much longer than `formation exec` a platform waits before it kills, in seconds.
 const MARGIN: u64 = 2;
@@ -94,7 +92,11 @@ impl Plan {
     pub fn new(image: &Image, app_json: &AppJson, options: Options) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let scale = collect(
-            Quantities::read_up_to(MOST, options.scale.iter().map(String::as_str), image),
+            Quantities::read_up_to(
+                MOST_INSTANCES,
+                options.scale.iter().map(String::as_str),
+                image,
+            ),
             &mut problems,
         );
         let autoscale = collect(
@@ -121,8 +123,7 @@ impl Plan {
             &mut problems,
         );
         if let Some(path) = &options.health_path
-            && (!path.starts_with('/')
-                || path.contains(|c: char| c.is_whitespace() || c.is_control()))
+            && !is_request_path(path)
         {
             problems.push(PlanProblem::BadHealthPath { path: path.clone() });
         }

@@ -57,6 +57,19 @@ pub enum PlanProblem {
         /// The nearest good one.
         better: String,
     },
+    /// The name of an object that somebody else makes.
+    #[error("`{name}` cannot be the name of a {kind}")]
+    #[diagnostic(help(
+        "Kubernetes' names have lower-case letters, digits, `-` and `.`, and begin and end with a letter or a digit: `{option} shop-settings`."
+    ))]
+    BadObjectName {
+        /// As it was given.
+        name: String,
+        /// Of which kind it is.
+        kind: &'static str,
+        /// The option that it is for.
+        option: &'static str,
+    },
     /// An image's name.
     #[error("`{image}` is no name of an image")]
     #[diagnostic(help("Name it as `docker pull` would: `--image registry.example/shop:42`."))]
