@@ -10,7 +10,7 @@ use crate::layers::bundle_install::{self, BundleInstallError};
 use crate::layers::compiled_libraries::link_copies;
 use crate::layers::gem_cache::GemCache;
 use crate::layers::gem_environment::{digest_of, layer_env, write_config};
-use crate::layers::gems_archive::GemsArchive;
+use crate::layers::gems_archive::{Draft, GemsArchive};
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
 use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::layers::ruby::{Installed, RubyLayer, RubyLayerError};
@@ -144,7 +144,9 @@ where
         folder: cache_folder(context, &layer_name!("gems-archive"))?,
     };
     with.bring_up_to_date(&layer, &archive, &context.target)
-        .and_then(|now| keep(&layer, &archive, &now, needed_by).map_err(GemsLayerError::Layer))
+        .and_then(|(now, draft)| {
+            keep(&layer, &archive, &now, draft, needed_by).map_err(GemsLayerError::Layer)
+        })
         .map_err(|error| libcnb::Error::BuildpackError(error.into()))
 }
 
@@ -153,28 +155,27 @@ fn keep(
     layer: &LaunchLayer,
     archive: &GemsArchive,
     now: &Metadata,
+    draft: Option<Draft>,
     needed_by: NeededBy,
 ) -> io::Result<()> {
     match needed_by {
         // Nothing was to be done, and nothing is here.
         NeededBy::TheImage if !layer.is_here() => Ok(()),
         NeededBy::TheImage if archive.holds().as_ref() == Some(now) => Ok(()),
-        NeededBy::TheImage => report::timed("Keeping them for the next build", || {
-            archive.pack(&layer.path, now)
-        }),
+        NeededBy::TheImage => archive.keep(&layer.path, now, draft),
         // The platform keeps the layer itself.
         NeededBy::LaterBuildpacks => archive.clear(),
     }
 }
 
 impl GemsSupply<'_> {
-    /// Returns what the layer holds then.
+    /// Returns what the layer holds then, and the archive of it, if it has one already.
     fn bring_up_to_date(
         &self,
         layer: &LaunchLayer,
         archive: &GemsArchive,
         target: &Target,
-    ) -> Result<Metadata, GemsLayerError> {
+    ) -> Result<(Metadata, Option<Draft>), GemsLayerError> {
         let Self { app, bundle, .. } = self;
         let ruby = &self.ruby.layer;
         let layer_env = layer_env(&layer.path, &gem_home(&layer.path, ruby), bundle, &app.env);
@@ -186,6 +187,7 @@ impl GemsSupply<'_> {
             environment: digest_of(&layer_env).map_err(GemsLayerError::Layer)?,
             gems: String::new(),
         };
+        let mut draft = None;
         let last = layer.last::<Metadata>().map_err(GemsLayerError::Layer)?;
         if let Last::Known(before) = &last
             && before.is_what(&now)
@@ -194,40 +196,46 @@ impl GemsSupply<'_> {
             now.gems.clone_from(&before.gems);
             now.say_that_nothing_has_changed();
         } else {
-            match self.start(layer, archive, &last, &now)? {
+            let before = self.start(layer, archive, &last, &now)?;
+            write_config(&layer.path, &bundle.config)
+                .and_then(|()| layer_env.write_to_layer_dir(&layer.path))
+                .map_err(GemsLayerError::Layer)?;
+            match before {
                 Some(before) if before.inputs == now.inputs => {
                     now.gems = before.gems;
                     now.say_that_nothing_has_changed();
                 }
                 _ => {
-                    self.install(&layer.path, &layer_env, target)?;
+                    draft = self.install(&layer.path, &layer_env, archive, target)?;
                     now.gems = installed_gems(&gem_home(&layer.path, ruby)).to_string();
                     report::detail(format!("{} are installed", counted(&now.gems)));
                 }
             }
-            write_config(&layer.path, &bundle.config)
-                .and_then(|()| layer_env.write_to_layer_dir(&layer.path))
-                .map_err(GemsLayerError::Layer)?;
         }
         layer.write(&now).map_err(GemsLayerError::Layer)?;
-        Ok(now)
+        Ok((now, draft))
     }
 
+    /// Returns the archive of what was installed, where Bundler had nothing left to do.
     fn install(
         &self,
         layer: &Path,
         layer_env: &LayerEnv,
+        archive: &GemsArchive,
         target: &Target,
-    ) -> Result<(), GemsLayerError> {
+    ) -> Result<Option<Draft>, GemsLayerError> {
         let Self { app, bundle, .. } = self;
         let mut env = self.ruby.bring_here(&Env::from_current())?;
         app.env.apply(&mut env);
         let env = layer_env.apply(Scope::Build, &env);
         let ruby = &self.ruby.layer;
         let gem_home = gem_home(layer, ruby);
-        write_config(layer, &bundle.config)
-            .and_then(|()| remove_unfinished_checkouts(&gem_home))
-            .map_err(GemsLayerError::Layer)?;
+        let tidy_up = || {
+            remove_left_overs(layer)
+                .and_then(|()| link_copies(&gem_home))
+                .map_err(GemsLayerError::Layer)
+        };
+        remove_unfinished_checkouts(&gem_home).map_err(GemsLayerError::Layer)?;
         let archives = UnpackedGems {
             app,
             bundle,
@@ -240,10 +248,17 @@ impl GemsSupply<'_> {
         }
         .install()?;
         let archives = archives.as_ref().map(TempDir::path);
-        bundle_install::run(app, bundle, ruby, &env, archives)?;
-        remove_left_overs(layer)
-            .and_then(|()| link_copies(&gem_home))
-            .map_err(GemsLayerError::Layer)
+        tidy_up()?;
+        let draft = thread::scope(|scope| {
+            // Bundler looks at everything meanwhile, on one processor.
+            let is_whole = archives.is_some_and(is_empty);
+            let draft = is_whole.then(|| scope.spawn(|| archive.draft(layer)));
+            bundle_install::run(app, bundle, ruby, &env, archives)?;
+            // Where Bundler has something to do after all, the draft may have failed for it.
+            Ok::<_, GemsLayerError>(draft.and_then(|draft| draft.join().ok()?.ok()))
+        })?;
+        tidy_up()?;
+        Ok(draft)
     }
 
     /// Puts the gems of the last build into the layer, where they can be used; empties it otherwise. Until it is written what the layer
@@ -339,6 +354,10 @@ fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
         reasons.push("they were laid out by another version of Formation".into());
     }
     reasons
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Where RubyGems keeps the gems of one ABI.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::Metadata as FileMetadata;
 use std::io::{self, BufReader, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tar::{Archive, Builder, EntryType, Header};
 use tempfile::NamedTempFile;
@@ -48,33 +49,106 @@ impl GemsArchive {
         move_folder(&new, layer)
     }
 
-    /// Takes the files of `layer` in, and what they are. A build that is killed meanwhile leaves an archive that holds nothing.
-    pub(super) fn pack(&self, layer: &Path, metadata: &impl Serialize) -> io::Result<()> {
-        self.clear()?;
+    /// Takes the files of a layer in, while somebody may still be at work there: [`keep`](Self::keep) finds out.
+    pub(super) fn draft(&self, layer: &Path) -> io::Result<Draft> {
         let mut file = NamedTempFile::new_in(&self.folder)?;
         let mut builder = Builder::new(BufWriter::with_capacity(1 << 16, &mut file));
-        let entries = WalkDir::new(layer).min_depth(1).sort_by_file_name();
-        for entry in entries {
-            let entry = entry?;
-            let path = entry.path();
-            let name = path.strip_prefix(layer).unwrap_or(path);
-            append(&mut builder, path, name, &entry.metadata()?)?;
+        let seen = files_of(layer)?;
+        for Seen { name, metadata } in &seen {
+            append(&mut builder, &layer.join(name), name, metadata)?;
         }
         builder.into_inner()?.flush()?;
-        file.persist(self.archive()).map_err(|error| error.error)?;
-        write_toml_file(metadata, self.description()).map_err(io::Error::other)
+        Ok(Draft { file, seen })
     }
 
-    /// Removes everything, and what a killed build left.
+    /// Keeps what a layer holds, and what that is: by the draft, where nothing has changed since. A build that is killed meanwhile leaves an
+    /// archive that holds nothing.
+    pub(super) fn keep(
+        &self,
+        layer: &Path,
+        metadata: &impl Serialize,
+        draft: Option<Draft>,
+    ) -> io::Result<()> {
+        let now = files_of(layer)?;
+        let draft = match draft.filter(|draft| draft.seen == now) {
+            Some(draft) => draft,
+            None => self.draft(layer)?,
+        };
+        remove(&self.description())?;
+        let kept = draft.file.persist(self.archive());
+        kept.map_err(|error| error.error)?;
+        write_toml_file(metadata, self.description()).map_err(io::Error::other)?;
+        self.remove_others()
+    }
+
+    /// Removes everything.
     pub(super) fn clear(&self) -> io::Result<()> {
         // The description first: without it there is no archive.
-        for path in [self.description(), self.archive()] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        remove(&self.description())?;
+        remove(&self.archive())?;
+        self.remove_others()
+    }
+
+    /// What a killed build has left.
+    fn remove_others(&self) -> io::Result<()> {
+        let ours = [self.archive(), self.description()];
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if !ours.contains(&path) {
+                fs::remove_file(path)?;
             }
         }
-        fs::read_dir(&self.folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+        Ok(())
+    }
+}
+
+/// An archive that is not in its place yet.
+pub(super) struct Draft {
+    file: NamedTempFile,
+    seen: Vec<Seen>,
+}
+
+/// A file, folder or link of a layer.
+struct Seen {
+    name: PathBuf,
+    metadata: FileMetadata,
+}
+
+impl PartialEq for Seen {
+    /// Whether it is the very same file, which nobody has written to. Of a folder, only that it is there: each entry stands for itself.
+    fn eq(&self, other: &Self) -> bool {
+        let identity = |metadata: &FileMetadata| {
+            let of_file = (!metadata.is_dir()).then(|| {
+                let modified = (metadata.mtime(), metadata.mtime_nsec());
+                let changed = (metadata.ctime(), metadata.ctime_nsec());
+                (metadata.ino(), metadata.size(), modified, changed)
+            });
+            (metadata.mode(), of_file)
+        };
+        self.name == other.name && identity(&self.metadata) == identity(&other.metadata)
+    }
+}
+
+/// Everything in a layer, in an order that is always the same.
+fn files_of(layer: &Path) -> io::Result<Vec<Seen>> {
+    let entries = WalkDir::new(layer).min_depth(1).sort_by_file_name();
+    entries
+        .into_iter()
+        .map(|entry| {
+            let entry = entry?;
+            let name = entry.path().strip_prefix(layer).unwrap_or(entry.path());
+            Ok(Seen {
+                name: name.to_path_buf(),
+                metadata: entry.metadata()?,
+            })
+        })
+        .collect()
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -160,10 +234,11 @@ mod tests {
         fs::write(archive.folder.join(".tmpAbCdEf"), "of a killed build").unwrap();
 
         let metadata = BTreeMap::from([("layout".to_string(), "1".to_string())]);
-        archive.pack(&layer, &metadata).unwrap();
+        archive.keep(&layer, &metadata, None).unwrap();
         assert_eq!(tree(&archive.folder).len(), 2);
         let bytes = fs::read(archive.archive()).unwrap();
-        archive.pack(&layer, &metadata).unwrap();
+        let draft = archive.draft(&layer).unwrap();
+        archive.keep(&layer, &metadata, Some(draft)).unwrap();
         assert_eq!(fs::read(archive.archive()).unwrap(), bytes);
         fs::write(layer.join("new"), "").unwrap();
         assert_eq!(archive.holds(), Some(metadata));
@@ -172,5 +247,33 @@ mod tests {
 
         archive.clear().unwrap();
         assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
+    }
+
+    #[test]
+    fn a_draft_is_good_while_nothing_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let layer = layer(folder.path());
+        let archive = GemsArchive {
+            folder: folder.path().join("archive"),
+        };
+        fs::create_dir(&archive.folder).unwrap();
+        let metadata: BTreeMap<String, String> = BTreeMap::new();
+        let file = layer.join("bin/puma");
+        let changes: [&dyn Fn(); 6] = [
+            &|| fs::write(layer.join("new"), "").unwrap(),
+            &|| fs::write(&file, "bin/pumb").unwrap(),
+            &|| fs::set_permissions(&file, Permissions::from_mode(0o700)).unwrap(),
+            &|| fs::rename(&file, layer.join("bin/renamed")).unwrap(),
+            &|| fs::remove_file(layer.join("bin/link")).unwrap(),
+            &|| fs::remove_dir(layer.join("empty")).unwrap(),
+        ];
+        for change in changes {
+            let draft = archive.draft(&layer).unwrap();
+            change();
+            let now = tree(&layer);
+            archive.keep(&layer, &metadata, Some(draft)).unwrap();
+            archive.unpack(&layer).unwrap();
+            assert_eq!(tree(&layer), now);
+        }
     }
 }
