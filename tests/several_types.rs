@@ -357,6 +357,24 @@ fn an_exec_d_program_may_take_its_time() {
     assert!(is_gone(program));
 }
 
+/// A successor is up when its own program is.
+#[test]
+fn a_successor_whose_exec_d_program_fails_changes_nothing() {
+    let program = "#!/bin/sh\n[ -e first ] && { sleep 2; exit 3; }\ntouch first\n";
+    let (app, mut command) = app_with_exec_d(program, &SLEEP, &SLEEP);
+    command.args(["--prefix", "none"]);
+    let mut running = Running::spawn(command);
+    wait_until("both run", || app.runs(2));
+    wait_until("the first is prepared", || app.path("first").exists());
+    let first = app.process("web.1");
+    assert!(app.ask(&["restart", "web"]).status.success());
+    wait_until("its successor starts", || app.runs(3));
+    wait_until("its successor is gone", || app.runs(2));
+    assert_eq!(app.process("web.1"), first);
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+}
+
 #[test]
 fn what_keeps_a_process_with_an_exec_d_program_from_its_start() {
     for (program, status, expected) in [

@@ -6,7 +6,10 @@ use super::supervisor::Supervisor;
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long after the time that everybody had to end killed processes are waited for.
+const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// All are on their way to the end.
 pub(super) struct Ending {
@@ -81,7 +84,9 @@ impl Supervisor<'_> {
     /// The exit status, when all is over.
     pub(super) fn status(&self) -> Option<u8> {
         let ending = self.ending.as_ref()?;
-        (self.instances.is_empty() && children().is_empty()).then_some(ending.status)
+        // The kernel may be unable to end one: it waits for a disk that is gone.
+        let is_over = Instant::now() > ending.until + GIVE_UP || children().is_empty();
+        (self.instances.is_empty() && is_over).then_some(ending.status)
     }
 
     /// When all instances are gone: processes that had left their groups, and so have not heard of the end. The end of one may bring more.

@@ -146,8 +146,8 @@ fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), ExecD
         Ok(process) => process,
         Err(source) => return Err(ExecDError::NotStarted { path, source }),
     };
-    let mut text = String::new();
-    let read = reader.read_to_string(&mut text);
+    let mut text = Vec::new();
+    let read = reader.read_to_end(&mut text);
     let status = waitpid(Some(process), WaitOptions::empty());
     if !matches!(status, Ok(Some((_, status))) if status.exit_status() == Some(0)) {
         return Err(ExecDError::Failed { path });
@@ -156,12 +156,25 @@ fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), ExecD
         path: path.clone(),
         source,
     })?;
-    let variables: BTreeMap<String, String> =
-        toml::from_str(&text).map_err(|source| ExecDError::Output { path, source })?;
+    let variables = read_variables(&text).map_err(|source| ExecDError::Output { path, source })?;
     for (name, value) in variables {
         environment.insert(name.into(), value.into());
     }
     Ok(())
+}
+
+fn read_variables(text: &[u8]) -> Result<BTreeMap<String, String>, toml::de::Error> {
+    let variables: BTreeMap<String, String> = toml::from_slice(text)?;
+    let is_none = |text: &String| text.contains('\0');
+    match variables
+        .iter()
+        .find(|(name, value)| is_none(name) || is_none(value))
+    {
+        Some((name, _)) => Err(serde::de::Error::custom(format!(
+            "a variable cannot hold a NUL character: {name:?}"
+        ))),
+        None => Ok(variables),
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +226,13 @@ mod tests {
         };
         assert_report!("failed", failure("#!/bin/sh\nexit 3\n"));
         assert_report!("wrong_output", failure("#!/bin/sh\necho 'PORT: 1' >&3\n"));
+        for wrong in [r#"printf 'A = "\377"'"#, r#"printf 'A = "\\u0000"'"#] {
+            let error = failure(&format!("#!/bin/sh\n{wrong} >&3\n"));
+            assert!(
+                matches!(error, ExecDError::Output { .. }),
+                "{wrong}: {error:?}"
+            );
+        }
         assert_report!("not_started", failure("#!/nowhere/sh\n"));
         let source = || io::Error::from_raw_os_error(24);
         assert_report!(

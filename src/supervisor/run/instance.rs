@@ -6,6 +6,7 @@ use crate::app::procfile::ProcessType;
 use crate::supervisor::exec::LOOK_AGAIN;
 use crate::supervisor::image::Image;
 use crate::supervisor::quantities::MOST;
+use fs_err as fs;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use std::fmt::{self, Display, Formatter};
@@ -67,6 +68,8 @@ pub(super) struct Instance {
     pub(super) is_successor: bool,
     /// Somebody wants it to be started anew.
     pub(super) restart: Option<Restart>,
+    /// Its process is not its program yet: exec.d programs come first.
+    pub(super) prepares: bool,
 }
 
 /// An instance that somebody wants to be started anew.
@@ -207,14 +210,30 @@ impl Instance {
         }
     }
 
+    /// Notices when its exec.d programs have ended, and its program has begun.
+    pub(super) fn look_at_program(&mut self) {
+        if let Phase::Running { process, since } = &mut self.phase
+            && self.prepares
+            && !runs_this_program(*process)
+        {
+            self.prepares = false;
+            *since = Instant::now();
+        }
+    }
+
     /// Whether it is up: not only started.
     pub(super) fn is_up(&self) -> bool {
-        self.is_running() && self.since().is_some_and(|since| since.elapsed() >= UP)
+        self.is_running()
+            && !self.prepares
+            && self.since().is_some_and(|since| since.elapsed() >= UP)
     }
 
     /// When it can be up; where that shows by its port, it is looked for again and again, but not for ever.
     pub(super) fn up_at(&self, now: Instant) -> Option<Instant> {
         let since = self.since()?;
+        if self.prepares {
+            return Some(now + LOOK_AGAIN);
+        }
         let listens = matches!(self.restart, Some(Restart::UnderWay { listens: true, .. }));
         Some(if listens && now >= since + UP {
             (now + LOOK_AGAIN).min((since + LISTENS).max(now))
@@ -275,6 +294,13 @@ impl Instance {
             }
         }
     }
+}
+
+/// As long as the process has not become another program, or ended.
+fn runs_this_program(process: Pid) -> bool {
+    let program = |process: &str| fs::read_link(format!("/proc/{process}/exe")).ok();
+    let its = program(&process.as_raw_nonzero().to_string());
+    its.is_some() && its == program("self")
 }
 
 #[cfg(test)]

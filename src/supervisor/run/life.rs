@@ -130,6 +130,7 @@ impl Supervisor<'_> {
                 restarts: successor_of.map_or(0, |index| self.instances[index].restarts + 1),
                 is_successor: successor_of.is_some(),
                 restart: None,
+                prepares: false,
             },
         );
         self.start(place);
@@ -177,6 +178,7 @@ impl Supervisor<'_> {
         };
         let program = process.launched.program.clone();
         // Programs of the layers run in the app's folder, wherever the process itself does.
+        self.instances[index].prepares = !exec_d.is_empty();
         let (folder, program) = if exec_d.is_empty() {
             (own_folder, program)
         } else {
@@ -316,6 +318,7 @@ impl Supervisor<'_> {
     fn see_to_instance(&mut self, index: usize, now: Instant) {
         let instance = &mut self.instances[index];
         instance.look_at_group();
+        instance.look_at_program();
         match instance.phase {
             Phase::Ending {
                 kill_at: Some(at), ..
