@@ -186,7 +186,8 @@ fn what_is_in_the_image_comes_back_where_something_changes() {
 
     let change = "BUNDLE_WITHOUT is new";
     let damaged = "of no use";
-    let gone = "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none";
+    let gone =
+        "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none that can be used";
     let cut =
         "truncate -s 100000 /build/layers/ruby-archive/*.gz /build/layers/gems-archive/gems.tar";
     let remove = "rm /build/layers/{ruby,gems}-archive/*";

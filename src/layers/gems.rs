@@ -4,6 +4,7 @@
 //! brought up to date, from the archive that the last build left. Where nothing that Bundler looks at has changed, Bundler is not even
 //! started, and the last image's layer is used again.
 
+use crate::app::gemfile_lock::Source;
 use crate::app::{App, Bundle};
 use crate::layers::bundle_inputs::BundleInputs;
 use crate::layers::bundle_install::{self, BundleInstallError};
@@ -19,6 +20,7 @@ pub use crate::layers::unpacked_gems::prefetch;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder, changed};
 use crate::report;
 use crate::supply::Supply;
+use crate::supply::archive::remove_all;
 use crate::supply::file::FileError;
 use fs_err as fs;
 use libcnb::build::BuildContext;
@@ -162,7 +164,13 @@ fn keep(
         // Nothing was to be done, and nothing is here.
         NeededBy::TheImage if !layer.is_here() => Ok(()),
         NeededBy::TheImage if archive.holds().as_ref() == Some(now) => Ok(()),
-        NeededBy::TheImage => archive.keep(&layer.path, now, draft),
+        NeededBy::TheImage => archive.keep(&layer.path, now, draft).or_else(|error| {
+            // They are installed all the same.
+            report::detail(format!(
+                "They cannot be kept for the next build, which installs them anew: {error}"
+            ));
+            archive.clear()
+        }),
         // The platform keeps the layer itself.
         NeededBy::LaterBuildpacks => archive.clear(),
     }
@@ -251,7 +259,8 @@ impl GemsSupply<'_> {
         tidy_up()?;
         let draft = thread::scope(|scope| {
             // Bundler looks at everything meanwhile, on one processor.
-            let is_whole = archives.is_some_and(is_empty);
+            let has_git_gems = bundle.lockfile.sources.iter().any(Source::is_git);
+            let is_whole = archives.is_some_and(is_empty) && !has_git_gems;
             let draft = is_whole.then(|| scope.spawn(|| archive.draft(layer)));
             bundle_install::run(app, bundle, ruby, &env, archives)?;
             // Where Bundler has something to do after all, the draft may have failed for it.
@@ -276,13 +285,20 @@ impl GemsSupply<'_> {
             Last::Known(metadata) => Some(metadata),
             Last::Nothing | Last::Unknown => None,
         };
+        let here = last_known.filter(|_| layer.is_here()).filter(can_be_used);
+        if here.is_none() {
+            layer
+                .forget()
+                .and_then(|()| remove_all(&layer.path))
+                .map_err(GemsLayerError::Layer)?;
+        }
         layer
             .write(&Metadata {
                 inputs: BundleInputs::default(),
                 ..now.clone()
             })
             .map_err(GemsLayerError::Layer)?;
-        if let Some(before) = last_known.filter(|_| layer.is_here()).filter(can_be_used) {
+        if let Some(before) = here {
             now.say_what_has_changed_since(before);
             return Ok(Some(before.clone()));
         }
@@ -290,7 +306,10 @@ impl GemsSupply<'_> {
             now.say_what_has_changed_since(before);
             match self.unpack(archive, layer, before.inputs != now.inputs)? {
                 Ok(()) => return Ok(archived),
-                Err(error) => report::detail(format!("The cached gems are of no use: {error}")),
+                Err(error) => {
+                    report::detail(format!("The cached gems are of no use: {error}"));
+                    archive.clear().map_err(GemsLayerError::Layer)?;
+                }
             }
         }
         let why_not = match last_known.or(archived.as_ref()) {
@@ -298,7 +317,7 @@ impl GemsSupply<'_> {
                 let mut why_not = reasons(before, now);
                 if why_not.is_empty() {
                     why_not = now.inputs.changes_since(&before.inputs);
-                    why_not.push("the cache has none".into());
+                    why_not.push("the cache has none that can be used".into());
                 }
                 why_not
             }
@@ -307,9 +326,6 @@ impl GemsSupply<'_> {
         };
         if !why_not.is_empty() {
             report::detail(format!("Not reusing the last gems: {}", why_not.join(", ")));
-        }
-        if layer.is_here() {
-            fs::remove_dir_all(&layer.path).map_err(GemsLayerError::Layer)?;
         }
         Ok(None)
     }

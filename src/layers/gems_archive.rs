@@ -1,11 +1,11 @@
 //! Layer `gems-archive` (cache): the layer `gems` as one file, for the day on which something changes. One file is restored and cached in
 //! a fraction of the time that thousands take.
 
-use crate::supply::archive::move_folder;
+use crate::supply::archive::{move_folder, remove_all};
 use fs_err as fs;
 use libcnb::{read_toml_file, write_toml_file};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs::Metadata as FileMetadata;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +22,14 @@ pub(super) struct GemsArchive {
     pub(super) folder: PathBuf,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Description<M> {
+    /// Of the archive, in bytes.
+    length: String,
+    holds: M,
+}
+
 impl GemsArchive {
     fn archive(&self) -> PathBuf {
         self.folder.join("gems.tar")
@@ -33,20 +41,23 @@ impl GemsArchive {
 
     /// What it holds; none where there is none, or none that this version of Formation can read.
     pub(super) fn holds<M: DeserializeOwned>(&self) -> Option<M> {
-        let description = read_toml_file(self.description()).ok()?;
-        self.archive().is_file().then_some(description)
+        let description: Description<M> = read_toml_file(self.description()).ok()?;
+        let length = self.archive().metadata().ok()?.len();
+        // One that is cut between two entries unpacks without an error.
+        (description.length == length.to_string()).then_some(description.holds)
     }
 
     /// Puts its files into `layer`, in the place of whatever is there: all of them, or none.
     pub(super) fn unpack(&self, layer: &Path) -> io::Result<()> {
         let new = layer.with_file_name(".gems.new");
-        if new.exists() {
-            fs::remove_dir_all(&new)?; // A killed build's.
-        }
+        remove_all(&new)?; // A killed build's.
         let mut archive = Archive::new(BufReader::new(fs::File::open(self.archive())?));
         archive.set_preserve_permissions(true);
-        archive.unpack(&new)?;
-        move_folder(&new, layer)
+        let unpacked = archive.unpack(&new).and_then(|()| move_folder(&new, layer));
+        if unpacked.is_err() {
+            remove_all(&new)?; // Where the disk is full, the next try needs the room.
+        }
+        unpacked
     }
 
     /// Takes the files of a layer in, while somebody may still be at work there: [`keep`](Self::keep) finds out.
@@ -75,9 +86,14 @@ impl GemsArchive {
             None => self.draft(layer)?,
         };
         remove(&self.description())?;
+        let length = draft.file.as_file().metadata()?.len().to_string();
         let kept = draft.file.persist(self.archive());
         kept.map_err(|error| error.error)?;
-        write_toml_file(metadata, self.description()).map_err(io::Error::other)?;
+        let description = Description {
+            length,
+            holds: metadata,
+        };
+        write_toml_file(&description, self.description()).map_err(io::Error::other)?;
         self.remove_others()
     }
 
@@ -245,6 +261,8 @@ mod tests {
         archive.unpack(&layer).unwrap();
         assert_eq!(tree(&layer), before);
 
+        fs::write(archive.archive(), "").unwrap();
+        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
         archive.clear().unwrap();
         assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
     }

@@ -3,6 +3,7 @@
 //!
 //! libcnb leaves the layers out that are for the launch alone and yet have a past, so the layer's file is read and written here.
 
+use fs_err as fs;
 use libcnb::data::layer::LayerName;
 use libcnb::data::layer_content_metadata::{LayerContentMetadata, LayerTypes};
 use libcnb::{TomlFileError, read_toml_file, write_toml_file};
@@ -69,6 +70,14 @@ impl LaunchLayer {
         }
     }
 
+    /// Says nothing of it any more: what is in it is going to be something else.
+    pub(super) fn forget(&self) -> io::Result<()> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Says what it holds. On every build: the platform forgets what a layer is for.
     pub(super) fn write<M: Serialize>(&self, metadata: &M) -> io::Result<()> {
         let for_build = self.needed_by == NeededBy::LaterBuildpacks;
@@ -94,7 +103,6 @@ fn to_io(error: TomlFileError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fs_err as fs;
     use libcnb::data::layer_name;
     use std::collections::BTreeMap;
 
@@ -114,7 +122,11 @@ mod tests {
             let layer = layer(layers.path(), needed_by);
             let metadata = Metadata::from([("layout".to_string(), "1".to_string())]);
             layer.write(&metadata).unwrap();
-            assert_eq!(layer.last().unwrap(), Last::Known(metadata));
+            assert_eq!(layer.last().unwrap(), Last::Known(metadata.clone()));
+            layer.forget().unwrap();
+            layer.forget().unwrap();
+            assert_eq!(layer.last::<Metadata>().unwrap(), Last::Nothing);
+            layer.write(&metadata).unwrap();
             let written = fs::read_to_string(layers.path().join("gems.toml")).unwrap();
             let written: toml::Table = written.parse().unwrap();
             let written = ["build", "launch", "cache"].map(|name| written["types"][name].as_bool());

@@ -7,7 +7,7 @@
 use crate::app::gem_version::GemVersion;
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
 pub use crate::layers::ruby_files::{RubyLayerError, fill};
-use crate::layers::ruby_files::{abi, has_yjit};
+use crate::layers::ruby_files::{abi, has_yjit, kept_archive};
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder, changed};
 use crate::report;
 use crate::supply::Supply;
@@ -40,7 +40,7 @@ pub struct RubySupply<'a> {
     pub ruby: &'a Ruby,
     /// Gets its archive.
     pub supply: &'a Supply,
-    /// Runs while it is fetched and unpacked; ends when it is told to stop.
+    /// Runs while it is fetched; ends when it is told to stop.
     pub meanwhile: &'a (dyn Fn(&AtomicBool) + Sync),
 }
 
@@ -122,6 +122,7 @@ fn install_into<'a>(
         if let Some(reasons) = reasons {
             report::detail(format!("Not reusing the last one: {}", reasons.join(", ")));
         }
+        layer.forget().map_err(RubyLayerError::Layer)?;
         installed.fill()?;
         now.abi = abi(&layer.path, ruby)?;
         now.has_yjit = has_yjit(&layer.path, &now.abi);
@@ -166,7 +167,10 @@ impl Installed<'_> {
         } = &self.supply;
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| meanwhile(&stop));
+            // What is fetched meanwhile is for a first build: later ones know better what they need.
+            if !kept_archive(&self.archives, ruby).is_file() {
+                scope.spawn(|| meanwhile(&stop));
+            }
             let filled = fill(&self.layer.path, ruby, supply, &self.archives);
             stop.store(true, Ordering::Relaxed);
             filled

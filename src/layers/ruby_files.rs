@@ -9,7 +9,7 @@ use fs_err as fs;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
 use miette::Diagnostic;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 use url::Url;
 
@@ -53,7 +53,7 @@ pub fn fill(
     supply: &Supply,
     archives: &Path,
 ) -> Result<(), RubyLayerError> {
-    let kept = archives.join(format!("{}.tar.gz", ruby.archive.sha256.0));
+    let kept = kept_archive(archives, ruby);
     // A layer that is there is whole.
     let new = layer.with_file_name(".ruby.new");
     let length = match unpack_kept(&new, ruby, supply, &kept) {
@@ -73,6 +73,11 @@ pub fn fill(
         ruby.archive.sha256.0
     ));
     Ok(())
+}
+
+/// Where the archive of a Ruby is kept, if it is.
+pub(super) fn kept_archive(archives: &Path, ruby: &Ruby) -> PathBuf {
+    archives.join(format!("{}.tar.gz", ruby.archive.sha256.0))
 }
 
 /// None where it is not there, or damaged.

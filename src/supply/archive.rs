@@ -189,7 +189,7 @@ fn temporary_folder_beside(destination: &Path) -> io::Result<TempDir> {
 }
 
 /// Removes a folder, if it is there.
-fn remove_all(folder: &Path) -> io::Result<()> {
+pub(crate) fn remove_all(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -74,6 +74,12 @@ impl Source {
             _ => None,
         }
     }
+
+    /// Whether it is a repository of git.
+    #[must_use]
+    pub fn is_git(&self) -> bool {
+        matches!(self.kind, SourceKind::Git(_))
+    }
 }
 
 /// The sections that hold specs.
