@@ -166,6 +166,7 @@ mod tests {
         let ruby = RubyLayer {
             path: "/layers/ruby".into(),
             version: version.parse().unwrap(),
+            sha256: String::new(),
             abi: "3.3.0".into(),
         };
         BundleInputs::of(&app, app.bundle.as_ref().unwrap(), &ruby).unwrap()

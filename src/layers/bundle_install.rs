@@ -315,6 +315,7 @@ mod tests {
         let ruby = RubyLayer {
             path: "/nowhere/ruby".into(),
             version: "3.3.8".parse().unwrap(),
+            sha256: String::new(),
             abi: "3.3.0".into(),
         };
         let bundle = app.bundle.as_ref().unwrap();

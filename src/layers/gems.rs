@@ -74,6 +74,8 @@ pub enum GemsLayerError {
 struct Metadata {
     layout: String,
     ruby_abi: String,
+    ruby_version: String,
+    ruby_sha256: String,
     built_for: BuiltFor,
     /// What the installed gems were made from. Empty while an install is under way.
     inputs: BundleInputs,
@@ -89,12 +91,16 @@ impl Metadata {
         let Self {
             layout,
             ruby_abi,
+            ruby_version,
+            ruby_sha256,
             built_for,
             inputs,
             environment,
             gems: _,
         } = self;
-        (layout, ruby_abi, built_for) == (&now.layout, &now.ruby_abi, &now.built_for)
+        (layout, built_for) == (&now.layout, &now.built_for)
+            && (ruby_abi, ruby_version) == (&now.ruby_abi, &now.ruby_version)
+            && *ruby_sha256 == now.ruby_sha256
             && (inputs, environment) == (&now.inputs, &now.environment)
     }
 
@@ -190,6 +196,8 @@ impl GemsSupply<'_> {
         let mut now = Metadata {
             layout: LAYOUT.to_string(),
             ruby_abi: ruby.abi.clone(),
+            ruby_version: ruby.version.to_string(),
+            ruby_sha256: ruby.sha256.clone(),
             built_for: BuiltFor::new(target),
             inputs: BundleInputs::of(app, bundle, ruby).map_err(GemsLayerError::Inputs)?,
             environment: digest_of(&layer_env).map_err(GemsLayerError::Layer)?,
@@ -357,6 +365,8 @@ fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
     let Metadata {
         layout,
         ruby_abi,
+        ruby_version,
+        ruby_sha256,
         built_for,
         inputs: _,
         environment: _,
@@ -365,6 +375,10 @@ fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
     let mut reasons = built_for.changes_to(&now.built_for);
     if *ruby_abi != now.ruby_abi {
         reasons.push(changed("Ruby's ABI", ruby_abi, &now.ruby_abi));
+    }
+    // A patch release is built as the one before it. Another build of one and the same may have its library elsewhere, or none.
+    if *ruby_version == now.ruby_version && *ruby_sha256 != now.ruby_sha256 {
+        reasons.push(format!("Ruby {ruby_version} is another build of it"));
     }
     if *layout != now.layout {
         reasons.push("they were laid out by another version of Formation".into());
@@ -412,6 +426,8 @@ mod tests {
         let before = Metadata {
             layout: LAYOUT.to_string(),
             ruby_abi: "3.3.0".into(),
+            ruby_version: "3.3.8".into(),
+            ruby_sha256: "a".into(),
             built_for: BuiltFor {
                 arch: "amd64".into(),
                 distro_name: "debian".into(),
@@ -422,8 +438,15 @@ mod tests {
             gems: String::new(),
         };
         assert!(reasons(&before, &before).is_empty());
+        let patch_release = Metadata {
+            ruby_version: "3.3.9".into(),
+            ruby_sha256: "b".into(),
+            ..before.clone()
+        };
+        assert!(reasons(&before, &patch_release).is_empty());
         let now = Metadata {
             ruby_abi: "3.1.0".into(),
+            ruby_sha256: "b".into(),
             layout: "1".into(),
             ..before.clone()
         };
@@ -431,6 +454,7 @@ mod tests {
             reasons(&before, &now),
             [
                 "Ruby's ABI changed from 3.3.0 to 3.1.0",
+                "Ruby 3.3.8 is another build of it",
                 "they were laid out by another version of Formation"
             ]
         );
@@ -448,6 +472,7 @@ mod tests {
         let ruby = RubyLayer {
             path: "/nowhere/ruby".into(),
             version: "3.3.8".parse().unwrap(),
+            sha256: String::new(),
             abi: "3.3.0".into(),
         };
         let error = BundleInputs::of(&app, &bundle, &ruby).unwrap_err();

@@ -30,6 +30,8 @@ pub struct RubyLayer {
     pub path: PathBuf,
     /// The whole version.
     pub version: GemVersion,
+    /// Of its archive, in hexadecimal: Rubies of one version can be built in more than one way.
+    pub sha256: String,
     /// What compiled gems are compatible with, such as `3.3.0` for every 3.3: the name of the folder that RubyGems keeps them in.
     pub abi: String,
 }
@@ -108,6 +110,7 @@ fn install_into<'a>(
         layer: RubyLayer {
             path: layer.path.clone(),
             version: ruby.version.clone(),
+            sha256: now.sha256.clone(),
             abi: now.abi.clone(),
         },
         archives,
