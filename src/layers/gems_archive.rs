@@ -1,6 +1,7 @@
 //! Layer `gems-archive` (cache): the layer `gems` as one file, for the day on which something changes. One file is restored and cached in
 //! a fraction of the time that thousands take.
 
+use crate::layers::{remove_file, remove_others};
 use crate::supply::archive::{move_folder, remove_all};
 use fs_err as fs;
 use libcnb::{read_toml_file, write_toml_file};
@@ -85,7 +86,7 @@ impl GemsArchive {
             Some(draft) => draft,
             None => self.draft(layer)?,
         };
-        remove(&self.description())?;
+        remove_file(&self.description())?;
         let length = draft.file.as_file().metadata()?.len().to_string();
         let kept = draft.file.persist(self.archive());
         kept.map_err(|error| error.error)?;
@@ -94,27 +95,14 @@ impl GemsArchive {
             holds: metadata,
         };
         write_toml_file(&description, self.description()).map_err(io::Error::other)?;
-        self.remove_others()
+        remove_others(&self.folder, &[&self.archive(), &self.description()])
     }
 
     /// Removes everything.
     pub(super) fn clear(&self) -> io::Result<()> {
         // The description first: without it there is no archive.
-        remove(&self.description())?;
-        remove(&self.archive())?;
-        self.remove_others()
-    }
-
-    /// What a killed build has left.
-    fn remove_others(&self) -> io::Result<()> {
-        let ours = [self.archive(), self.description()];
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if !ours.contains(&path) {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        remove_file(&self.description())?;
+        remove_others(&self.folder, &[])
     }
 }
 
@@ -159,13 +147,6 @@ fn files_of(layer: &Path) -> io::Result<Vec<Seen>> {
             })
         })
         .collect()
-}
-
-fn remove(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Without owners, times and whatever else differs from build to build: the platform caches equal bytes once.

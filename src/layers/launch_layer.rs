@@ -3,7 +3,7 @@
 //!
 //! libcnb leaves the layers out that are for the launch alone and yet have a past, so the layer's file is read and written here.
 
-use fs_err as fs;
+use crate::layers::remove_file;
 use libcnb::data::layer::LayerName;
 use libcnb::data::layer_content_metadata::{LayerContentMetadata, LayerTypes};
 use libcnb::{TomlFileError, read_toml_file, write_toml_file};
@@ -72,10 +72,7 @@ impl LaunchLayer {
 
     /// Says nothing of it any more: what is in it is going to be something else.
     pub(super) fn forget(&self) -> io::Result<()> {
-        match fs::remove_file(&self.file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_file(&self.file)
     }
 
     /// Says what it holds. On every build: the platform forgets what a layer is for.
@@ -103,6 +100,7 @@ fn to_io(error: TomlFileError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fs_err as fs;
     use libcnb::data::layer_name;
     use std::collections::BTreeMap;
 

@@ -19,6 +19,7 @@ mod vendored_gems;
 
 pub use launch_layer::NeededBy;
 
+use fs_err as fs;
 use libcnb::build::BuildContext;
 use libcnb::data::layer::LayerName;
 use libcnb::layer::{
@@ -26,7 +27,8 @@ use libcnb::layer::{
 };
 use libcnb::{Buildpack, Target};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a layer is thrown away that another version of Formation made, or that was never finished.
@@ -101,6 +103,25 @@ fn cache_folder<B: Buildpack>(
         })?;
     }
     Ok(layer.path())
+}
+
+/// Removes a file, if it is there.
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes every file of a folder but these: what belongs to an older build, or is a killed one's.
+fn remove_others(folder: &Path, kept: &[&Path]) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !kept.contains(&path.as_path()) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Locks a mutex. A thread that panicked under it has ended the build anyway.

@@ -1,6 +1,7 @@
 //! The files of a Ruby: from the archive into the layer, and what they say of themselves.
 
 use crate::app::gem_version::GemVersion;
+use crate::layers::remove_others;
 use crate::report;
 use crate::supply::archive::{ArchiveError, move_folder};
 use crate::supply::inventory::Ruby;
@@ -116,12 +117,7 @@ fn fetch_and_unpack(
 
 /// Keeps one archive alone, and leaves the layer as it has to be.
 fn finish(layer: &Path, archives: &Path, kept: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(archives)? {
-        let path = entry?.path();
-        if path != kept {
-            fs::remove_file(path)?;
-        }
-    }
+    remove_others(archives, &[kept])?;
     remove_static_libraries(layer)?;
     layer_env().write_to_layer_dir(layer)
 }
