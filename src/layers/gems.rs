@@ -12,12 +12,13 @@ use crate::layers::compiled_libraries::link_copies;
 use crate::layers::gem_cache::GemCache;
 use crate::layers::gem_environment::{digest_of, layer_env, write_config};
 use crate::layers::gems_archive::{Draft, GemsArchive};
+use crate::layers::gems_metadata::{LAYOUT, Metadata, counted, reasons};
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
 use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
-use crate::layers::ruby::{Installed, RubyLayer, RubyLayerError};
+use crate::layers::ruby::{InstalledRuby, RubyLayer, RubyLayerError};
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
-use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder, changed};
+use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder};
 use crate::report;
 use crate::supply::Supply;
 use crate::supply::archive::remove_all;
@@ -28,17 +29,11 @@ use libcnb::data::layer_name;
 use libcnb::layer_env::{LayerEnv, Scope};
 use libcnb::{Buildpack, Env, Target};
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use tempfile::TempDir;
 use thiserror::Error;
-
-/// Raised whenever Formation lays the contents out differently: older layers are then thrown away. Text, because the lifecycle keeps
-/// metadata as JSON and gives numbers back as floats.
-const LAYOUT: &str = "2";
 
 /// The gems could not be installed.
 #[derive(Debug, Diagnostic, Error)]
@@ -69,57 +64,6 @@ pub enum GemsLayerError {
     Layer(#[source] io::Error),
 }
 
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Metadata {
-    layout: String,
-    ruby_abi: String,
-    ruby_version: String,
-    ruby_sha256: String,
-    built_for: BuiltFor,
-    /// What the installed gems were made from. Empty while an install is under way.
-    inputs: BundleInputs,
-    /// A digest of the environment in which they are found.
-    environment: String,
-    /// How many there are.
-    gems: String,
-}
-
-impl Metadata {
-    /// Whether the gems are what they have to be, and found as they have to be.
-    fn is_what(&self, now: &Self) -> bool {
-        let Self {
-            layout,
-            ruby_abi,
-            ruby_version,
-            ruby_sha256,
-            built_for,
-            inputs,
-            environment,
-            gems: _,
-        } = self;
-        (layout, built_for) == (&now.layout, &now.built_for)
-            && (ruby_abi, ruby_version) == (&now.ruby_abi, &now.ruby_version)
-            && *ruby_sha256 == now.ruby_sha256
-            && (inputs, environment) == (&now.inputs, &now.environment)
-    }
-
-    fn say_what_has_changed_since(&self, before: &Self) {
-        let changes = self.inputs.changes_since(&before.inputs);
-        if !changes.is_empty() {
-            report::detail(format!("Updating the cached gems: {}", changes.join(", ")));
-        }
-    }
-
-    fn say_that_nothing_has_changed(&self) {
-        report::detail(format!(
-            "Reusing {}; Bundler does not run, for nothing has changed in {}",
-            counted(&self.gems),
-            self.inputs
-        ));
-    }
-}
-
 /// What the gems are installed with.
 pub struct GemsSupply<'a> {
     /// Whose gems.
@@ -127,7 +71,7 @@ pub struct GemsSupply<'a> {
     /// Which.
     pub bundle: &'a Bundle,
     /// For which Ruby.
-    pub ruby: &'a Installed<'a>,
+    pub ruby: &'a InstalledRuby<'a>,
     /// Their archives.
     pub cache: &'a GemCache,
     /// Gets what is missing.
@@ -360,32 +304,6 @@ impl GemsSupply<'_> {
     }
 }
 
-/// Why no cached gem can be used any more.
-fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
-    let Metadata {
-        layout,
-        ruby_abi,
-        ruby_version,
-        ruby_sha256,
-        built_for,
-        inputs: _,
-        environment: _,
-        gems: _,
-    } = before;
-    let mut reasons = built_for.changes_to(&now.built_for);
-    if *ruby_abi != now.ruby_abi {
-        reasons.push(changed("Ruby's ABI", ruby_abi, &now.ruby_abi));
-    }
-    // A patch release is built as the one before it. Another build of one and the same may have its library elsewhere, or none.
-    if *ruby_version == now.ruby_version && *ruby_sha256 != now.ruby_sha256 {
-        reasons.push(format!("Ruby {ruby_version} is another build of it"));
-    }
-    if *layout != now.layout {
-        reasons.push("they were laid out by another version of Formation".into());
-    }
-    reasons
-}
-
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
@@ -408,57 +326,11 @@ fn installed_gems(gem_home: &Path) -> usize {
         + count("bundler/gems", &|name| name != "extensions")
 }
 
-/// Of gems, in words.
-pub(super) fn counted(gems: impl Display) -> String {
-    let gems = gems.to_string();
-    let s = if gems == "1" { "" } else { "s" };
-    format!("{gems} gem{s}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
     use crate::report::tests::assert_report;
-
-    #[test]
-    fn what_throws_every_gem_away() {
-        let before = Metadata {
-            layout: LAYOUT.to_string(),
-            ruby_abi: "3.3.0".into(),
-            ruby_version: "3.3.8".into(),
-            ruby_sha256: "a".into(),
-            built_for: BuiltFor {
-                arch: "amd64".into(),
-                distro_name: "debian".into(),
-                distro_version: "13".into(),
-            },
-            inputs: BundleInputs::default(),
-            environment: String::new(),
-            gems: String::new(),
-        };
-        assert!(reasons(&before, &before).is_empty());
-        let patch_release = Metadata {
-            ruby_version: "3.3.9".into(),
-            ruby_sha256: "b".into(),
-            ..before.clone()
-        };
-        assert!(reasons(&before, &patch_release).is_empty());
-        let now = Metadata {
-            ruby_abi: "3.1.0".into(),
-            ruby_sha256: "b".into(),
-            layout: "1".into(),
-            ..before.clone()
-        };
-        assert_eq!(
-            reasons(&before, &now),
-            [
-                "Ruby's ABI changed from 3.3.0 to 3.1.0",
-                "Ruby 3.3.8 is another build of it",
-                "they were laid out by another version of Formation"
-            ]
-        );
-    }
 
     #[test]
     fn inputs_that_cannot_be_read_are_shown() {

@@ -9,6 +9,7 @@ pub mod gem_cache;
 mod gem_environment;
 pub mod gems;
 mod gems_archive;
+mod gems_metadata;
 mod launch_layer;
 mod left_overs;
 mod missing;

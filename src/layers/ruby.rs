@@ -67,7 +67,7 @@ pub fn install<'a, B>(
     context: &BuildContext<B>,
     supply: RubySupply<'a>,
     needed_by: NeededBy,
-) -> libcnb::Result<Installed<'a>, B::Error>
+) -> libcnb::Result<InstalledRuby<'a>, B::Error>
 where
     B: Buildpack,
     B::Error: From<RubyLayerError>,
@@ -84,7 +84,7 @@ fn install_into<'a>(
     archives: PathBuf,
     supply: RubySupply<'a>,
     target: &Target,
-) -> Result<Installed<'a>, RubyLayerError> {
+) -> Result<InstalledRuby<'a>, RubyLayerError> {
     let ruby = supply.ruby;
     let mut now = Metadata {
         layout: LAYOUT.to_string(),
@@ -106,7 +106,7 @@ fn install_into<'a>(
         Last::Nothing => None,
     };
     let is_kept = reasons.as_ref().is_some_and(Vec::is_empty);
-    let mut installed = Installed {
+    let mut installed = InstalledRuby {
         layer: RubyLayer {
             path: layer.path.clone(),
             version: ruby.version.clone(),
@@ -140,7 +140,7 @@ fn install_into<'a>(
 }
 
 /// A Ruby that is in the image; its files may be here.
-pub struct Installed<'a> {
+pub struct InstalledRuby<'a> {
     /// What is known of it.
     pub layer: RubyLayer,
     /// Where its archive is kept.
@@ -148,7 +148,7 @@ pub struct Installed<'a> {
     supply: RubySupply<'a>,
 }
 
-impl Installed<'_> {
+impl InstalledRuby<'_> {
     /// Sees to it that its files are here. Returns `env` with what its programs need.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::app::gem_servers::GemServers;
 use crate::app::gemfile_lock::Checksum;
 use crate::app::{App, Bundle};
 use crate::layers::gem_cache::GemCache;
-use crate::layers::gems::counted;
+use crate::layers::gems_metadata::counted;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
 use crate::layers::{bundle_install, lock};
