@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -114,7 +115,9 @@ pub(crate) fn inspect_image(context: &TestContext<'_>, format: &str) -> String {
     docker(&["inspect", "--format", format, &image_of(context)])
 }
 
-/// The image's id, for what libcnb-test has no words for. The container that it is asked of only has to exist.
+/// The image's name, for what libcnb-test has no words for. The container that it is asked of only has to exist.
+///
+/// Not its id: apps that are alike give the same image, and what is done to an id is done to other tests' images too.
 pub(crate) fn image_of(context: &TestContext<'_>) -> String {
     let mut result = String::new();
     context.start_container(
@@ -125,7 +128,7 @@ pub(crate) fn image_of(context: &TestContext<'_>) -> String {
             result = docker(&[
                 "inspect",
                 "--format",
-                "{{.Image}}",
+                "{{.Config.Image}}",
                 &container.container_name,
             ]);
         },
@@ -147,20 +150,33 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// `context.rebuild`, which leaves the image of before without a name: it is removed too, unless another test has the same.
+/// `context.rebuild`, which leaves the image of before without a name: it is given one by which it is removed.
 pub(crate) fn rebuild(
     context: TestContext<'_>,
     config: impl Borrow<BuildConfig>,
     check: impl FnOnce(TestContext<'_>),
 ) {
-    let before = image_of(&context);
+    let _before = ImageTag::of(&image_of(&context));
     context.rebuild(config, check);
-    let names = Command::new("docker")
-        .args(["image", "inspect", "--format", "{{len .RepoTags}}", &before])
-        .output()
-        .expect("docker should start");
-    if names.stdout.starts_with(b"0") {
-        docker(&["image", "rm", &before]);
+}
+
+/// One more name of an image, until the end.
+struct ImageTag(String);
+
+impl ImageTag {
+    fn of(image: &str) -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let tag = format!("{image}:before-{}", MADE.fetch_add(1, Relaxed));
+        docker(&["image", "tag", image, &tag]);
+        Self(tag)
+    }
+}
+
+impl Drop for ImageTag {
+    fn drop(&mut self) {
+        let _ = Command::new("docker")
+            .args(["image", "rm", &self.0])
+            .output();
     }
 }
 
