@@ -118,9 +118,21 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     expect("BUNDLE_WITHOUT is new");
     build.write(
         "backend/.bundle/config",
-        "BUNDLE_BUILD__GREETING: \"--with-opt\"\n",
+        "BUNDLE_BUILD__GREETING: \"--with-cflags=-O0\"\n",
     );
-    expect(".bundle/config is new");
+    let before = build.contents("layers/gems");
+    expect("BUNDLE_BUILD__GREETING in .bundle/config is new");
+    build.set("BUNDLE_BUILD__BCRYPT", "--with-cflags=-O0");
+    let log = expect("BUNDLE_BUILD__BCRYPT is new");
+    assert_contains!(log, "Installed bcrypt-3.1.20 (");
+    let compiled: Vec<_> = differences(&before, &build.contents("layers/gems"))
+        .into_iter()
+        .filter(|difference| difference.contains(".so: "))
+        .collect();
+    for library in ["greeting.so", "bcrypt_ext.so"] {
+        let of_it = compiled.iter().filter(|path| path.contains(library));
+        assert_eq!(of_it.count(), 2, "{compiled:#?}");
+    }
     build.edit("backend/gems.rb", "# The Gemfile", "# A Gemfile");
     expect("backend/gems.rb has changed");
     change_greeting(&git, &build, "ext/greeting/greeting.c", "Hello", "Goodbye");
@@ -146,6 +158,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     // And back: no trace of all that.
     build.restore();
     build.unset("BUNDLE_WITHOUT");
+    build.unset("BUNDLE_BUILD__BCRYPT");
     build.set("BUNDLE_WITH", "staging");
     build.run();
     assert_eq!(

@@ -100,9 +100,15 @@ impl BundleConfig {
     /// The text for the image: only settings that decide what is loaded, and none that may hold credentials.
     #[must_use]
     pub fn for_image(&self) -> String {
-        self.text(|setting| {
-            decides_what_is_installed(&setting.name, &setting.value) && !setting.lines.contains('@')
-        })
+        self.text(Setting::is_for_image)
+    }
+
+    /// The settings of [`Self::for_image`]: the name of each, and its lines.
+    pub fn settings_for_image(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings
+            .iter()
+            .filter(|setting| setting.is_for_image())
+            .map(|setting| (setting.name.as_str(), setting.lines.as_str()))
     }
 
     /// A warning that names the settings that may hold credentials; none where none may.
@@ -124,6 +130,12 @@ impl BundleConfig {
             .filter(|setting| keep(setting))
             .map(|setting| setting.lines.as_str());
         std::iter::once("---\n").chain(lines).collect()
+    }
+}
+
+impl Setting {
+    fn is_for_image(&self) -> bool {
+        decides_what_is_installed(&self.name, &self.value) && !self.lines.contains('@')
     }
 }
 

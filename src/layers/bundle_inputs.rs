@@ -1,6 +1,5 @@
 //! Everything that decides what Bundler installs: where none of it has changed, Bundler need not run.
 
-use crate::app::bundle_config::BundleConfig;
 use crate::app::gemfile_lock::Source;
 use crate::app::{App, Bundle};
 use crate::layers::ruby::RubyLayer;
@@ -13,6 +12,15 @@ use std::io;
 use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
+/// The input that every finished install has.
+const RUBY: &str = "Ruby";
+
+/// How settings begin that are the flags of a gem: `BUNDLE_BUILD__PG`.
+const FLAGS: &str = "BUNDLE_BUILD__";
+
+/// How inputs end that are the app's own settings.
+const IN_CONFIG: &str = " in .bundle/config";
+
 /// Each input by a name that the user knows, with a digest of it. No digest is one of a secret: they stand in the image's labels.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct BundleInputs(BTreeMap<String, String>);
@@ -22,13 +30,12 @@ impl BundleInputs {
     pub(super) fn of(app: &App, bundle: &Bundle, ruby: &RubyLayer) -> io::Result<Self> {
         let mut inputs = BTreeMap::new();
         // A patch release may ship other default gems, which Bundler need not install.
-        inputs.insert("Ruby".to_string(), ruby.version.to_string());
+        inputs.insert(RUBY.to_string(), ruby.version.to_string());
         for path in [&bundle.paths.gemfile, &bundle.paths.lockfile] {
             inputs.insert(app.name_of(path), digest_of(fs::read(path)?));
         }
-        let config = bundle.config.for_image();
-        if config != BundleConfig::default().for_image() {
-            inputs.insert(".bundle/config".into(), digest_of(config));
+        for (name, lines) in bundle.config.settings_for_image() {
+            inputs.insert(format!("{name}{IN_CONFIG}"), digest_of(lines));
         }
         for (name, value) in app.env.bundler_settings() {
             inputs.insert(name.to_string(), digest_of(value));
@@ -45,23 +52,52 @@ impl BundleInputs {
 
     /// Which of them are different now, in words; none if nothing is.
     pub(super) fn changes_since(&self, before: &Self) -> Vec<String> {
-        if before.0.is_empty() {
+        if !before.0.contains_key(RUBY) {
             return vec!["the last install was not finished".into()];
         }
+        self.differences(before)
+            .map(|(name, how)| format!("{name} {how}"))
+            .collect()
+    }
+
+    /// What is known of these inputs while gems that were installed from them are being replaced: of each gem, the flags that it may
+    /// be compiled with.
+    pub(super) fn unfinished(&self) -> Self {
+        let flags = self.0.iter().filter(|(name, _)| name.starts_with(FLAGS));
+        Self(
+            flags
+                .map(|(name, digest)| (name.clone(), digest.clone()))
+                .collect(),
+        )
+    }
+
+    /// Whether the flags that a gem is compiled with are different now.
+    pub(super) fn compile_differently(&self, before: &Self, gem: &str) -> bool {
+        // Bundler's spelling.
+        let gem = gem.replace('.', "__").replace('-', "___").to_uppercase();
+        let setting = format!("{FLAGS}{gem}");
+        self.differences(before)
+            .any(|(name, _)| name.strip_suffix(IN_CONFIG).unwrap_or(name) == setting)
+    }
+
+    fn differences<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, &'static str)> {
         let added_or_changed =
             self.0
                 .iter()
                 .filter_map(|(name, digest)| match before.0.get(name) {
-                    None => Some(format!("{name} is new")),
-                    Some(old) if old != digest => Some(format!("{name} has changed")),
+                    None => Some((name.as_str(), "is new")),
+                    Some(old) if old != digest => Some((name.as_str(), "has changed")),
                     Some(_) => None,
                 });
         let gone = before
             .0
             .keys()
             .filter(|name| !self.0.contains_key(*name))
-            .map(|name| format!("{name} is gone"));
-        added_or_changed.chain(gone).collect()
+            .map(|name| (name.as_str(), "is gone"));
+        added_or_changed.chain(gone)
     }
 }
 
@@ -199,7 +235,10 @@ mod tests {
         );
         write("engines/billing/lib/billing.rb", "code");
         write(".bundle/config", "BUNDLE_FORCE_RUBY_PLATFORM: \"true\"\n");
-        assert_eq!(changes(&[], "3.3.8"), [".bundle/config is new"]);
+        assert_eq!(
+            changes(&[], "3.3.8"),
+            ["BUNDLE_FORCE_RUBY_PLATFORM in .bundle/config is new"]
+        );
         write(".bundle/config", "BUNDLE_PATH: \"vendor\"\n");
         assert!(changes(&[], "3.3.8").is_empty());
         write("Gemfile", "gem 'billing', path: 'engines/billing' # note\n");
@@ -212,6 +251,34 @@ mod tests {
         let now = inputs_of(dir.path(), &[], "3.3.8");
         assert_eq!(
             now.changes_since(&BundleInputs::default()),
+            ["the last install was not finished"]
+        );
+    }
+
+    #[test]
+    fn flags_of_a_gem_have_it_compiled_again() {
+        let dir = app_dir();
+        let with = |variables: &[(&str, &str)]| inputs_of(dir.path(), variables, "3.3.8");
+        let none = with(&[]);
+        let flags = with(&[("BUNDLE_BUILD__PG___QUERY", "--with-x")]);
+        for (before, now, differently) in [
+            (&none, &flags, true),
+            (&flags, &none, true),
+            (&flags, &flags, false),
+        ] {
+            for before in [before, &before.unfinished()] {
+                assert_eq!(now.compile_differently(before, "pg-query"), differently);
+            }
+            assert!(!now.compile_differently(before, "pg"));
+        }
+        fs::create_dir(dir.path().join(".bundle")).unwrap();
+        let config = "BUNDLE_BUILD__PG: \"--with-x\"\nBUNDLE_BUILD__OTHER__COM: \"user:secret\"\n";
+        fs::write(dir.path().join(".bundle/config"), config).unwrap();
+        assert!(with(&[]).compile_differently(&none, "pg"));
+        assert!(!with(&[]).compile_differently(&none, "other.com"));
+        let now = with(&[]);
+        assert_eq!(
+            now.changes_since(&now.unfinished()),
             ["the last install was not finished"]
         );
     }

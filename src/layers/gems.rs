@@ -14,7 +14,9 @@ use crate::layers::gem_environment::{digest_of, layer_env, write_config};
 use crate::layers::gems_archive::{Draft, GemsArchive};
 use crate::layers::gems_metadata::{LAYOUT, Metadata, counted, reasons};
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
-use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
+use crate::layers::left_overs::{
+    remove_checkouts, remove_gem, remove_left_overs, remove_unfinished_checkouts,
+};
 use crate::layers::ruby::{InstalledRuby, RubyLayer, RubyLayerError};
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
@@ -165,7 +167,11 @@ impl GemsSupply<'_> {
                     now.gems = before.gems;
                     now.say_that_nothing_has_changed();
                 }
-                _ => {
+                before => {
+                    if let Some(before) = before {
+                        self.remove_compiled_differently(&layer.path, &before.inputs, &now.inputs)
+                            .map_err(GemsLayerError::Layer)?;
+                    }
                     draft = self.install(&layer.path, &layer_env, archive, target)?;
                     now.gems = installed_gems(&gem_home(&layer.path, ruby)).to_string();
                     report::detail(format!("{} are installed", counted(&now.gems)));
@@ -244,9 +250,11 @@ impl GemsSupply<'_> {
                 .and_then(|()| remove_all(&layer.path))
                 .map_err(GemsLayerError::Layer)?;
         }
+        let before = here.or(archived.as_ref());
+        let inputs = before.map_or_else(BundleInputs::default, |before| before.inputs.unfinished());
         layer
             .write(&Metadata {
-                inputs: BundleInputs::default(),
+                inputs,
                 ..now.clone()
             })
             .map_err(GemsLayerError::Layer)?;
@@ -280,6 +288,29 @@ impl GemsSupply<'_> {
             report::detail(format!("Not reusing the last gems: {}", why_not.join(", ")));
         }
         Ok(None)
+    }
+
+    /// Removes the gems whose compiler flags are different now: whoever installs gems takes those for installed that are there.
+    fn remove_compiled_differently(
+        &self,
+        layer: &Path,
+        before: &BundleInputs,
+        now: &BundleInputs,
+    ) -> io::Result<()> {
+        let gem_home = gem_home(layer, &self.ruby.layer);
+        for source in &self.bundle.lockfile.sources {
+            for spec in &source.specs {
+                if !now.compile_differently(before, &spec.name) {
+                    continue;
+                }
+                if source.is_git() {
+                    remove_checkouts(&gem_home)?;
+                } else {
+                    remove_gem(&gem_home, &spec.full_name())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// With Ruby side by side, where that is going to be needed.

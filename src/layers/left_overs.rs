@@ -1,5 +1,6 @@
 //! What installing a gem leaves behind and nobody reads again.
 
+use crate::supply::archive::remove_all;
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,36 @@ pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(&checkouts)? {
         if entry?.path().join(".git").exists() {
-            return fs::remove_dir_all(checkouts); // What is compiled of them is in there too.
+            return remove_checkouts(gem_home);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the gems of git, and what is compiled of them.
+pub(super) fn remove_checkouts(gem_home: &Path) -> io::Result<()> {
+    remove_all(&gem_home.join(CHECKOUTS))
+}
+
+/// Removes a gem, its specification first: without that, it is not installed.
+pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
+    for file in [
+        format!("specifications/{full_name}.gemspec"),
+        format!("build_info/{full_name}.info"),
+    ] {
+        let file = gem_home.join(file);
+        if file.exists() {
+            fs::remove_file(file)?;
+        }
+    }
+    remove_all(&gem_home.join("gems").join(full_name))?;
+    // extensions/x86_64-linux/3.3.0/NAME-VERSION
+    let extensions = WalkDir::new(gem_home.join("extensions"))
+        .min_depth(3)
+        .max_depth(3);
+    for entry in extensions.into_iter().flatten() {
+        if entry.file_name() == full_name {
+            fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
