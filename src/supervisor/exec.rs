@@ -2,8 +2,9 @@
 //!
 //! It passes every signal on, reaps whatever is left without a parent, lends the terminal, and ends as the command ended. It prints nothing.
 
-use super::program::{Program, StartError};
+use super::program::Program;
 use super::signals::{Signals, is_stop_by_terminal};
+use super::start_error::StartError;
 use super::terminal::Terminal;
 use miette::Diagnostic;
 use rustix::process::{

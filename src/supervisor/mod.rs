@@ -8,10 +8,11 @@
 //! | [`export`] | how does an orchestrator run the process types in many containers? |
 //! | [`image`] | which process types does the image have? |
 //! | [`probe`] | does `web` answer? |
-//! | [`program`] | how does a command start, and why does it not? |
+//! | [`program`] | how does a command start? |
 //! | [`quantities`] | how many of each? |
 //! | [`run`] | how do several process types run in one container? |
 //! | [`signals`] | what is this process told, and whom does it tell? |
+//! | [`start_error`] | why does a command not start? |
 //! | [`terminal`] | who may read the keyboard? |
 //!
 //! No runtime, and one thread that decides: signals are held back from the first line on and read one after the other, so there is no moment at which
@@ -27,4 +28,5 @@ pub mod program;
 pub mod quantities;
 pub mod run;
 pub mod signals;
+pub mod start_error;
 pub mod terminal;

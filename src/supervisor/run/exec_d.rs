@@ -2,7 +2,8 @@
 //! launcher has it. So they get its signals, and what they write is its output.
 
 use super::environment::Environment;
-use crate::supervisor::program::{Program, Setting, StartError};
+use crate::supervisor::program::{Program, Setting};
+use crate::supervisor::start_error::StartError;
 use miette::Diagnostic;
 use rustix::process::{WaitOptions, waitpid};
 use std::collections::BTreeMap;
