@@ -46,8 +46,7 @@ fn an_archive_that_is_broken_is_refused() {
             "far more after its end than it says",
             &gzipped(&[tar_of(&[good()]), zeros.clone()].concat()),
             "at its end: the archive unpacks to more than 100 times its size",
-        )
-        .takes(0, 4000),
+        ),
         refused(
             "no gzip file",
             b"<html>",
@@ -71,8 +70,7 @@ fn an_archive_that_is_broken_is_refused() {
             "far larger than it says",
             &archive_of(&[entry("ruby/zeros", &zeros)]),
             "at its entry `ruby/zeros`: the archive unpacks to more than 100 times its size",
-        )
-        .takes(0, 4000),
+        ),
     ]);
 }
 

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 /// No test waits for anything that long.
-const FOR_EVER: Duration = Duration::from_secs(20);
+const FOR_EVER: Duration = Duration::from_secs(60);
 
 /// A request ends with its empty line, or (where what comes is no HTTP) when nothing more comes.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(400);
 
 /// What was asked for. One that never came to a request, as where TLS failed, is empty.
 #[derive(Clone, Debug, Default)]

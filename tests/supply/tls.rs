@@ -60,7 +60,7 @@ fn tls_is_trusted_where_the_issuer_is() {
         });
         assert_eq!(result, expected, "{name}");
         assert_eq!(server.requests().len(), 1, "{name}");
-        assert!(start.elapsed() < millis(2000), "{name}");
+        assert!(start.elapsed() < millis(12_000), "{name}");
     }
 }
 
@@ -114,7 +114,7 @@ fn a_server_without_tls_is_not_one_with_it() {
             "a handshake that is not answered",
             always(vec![Act::Stall]),
             3,
-            "https://server/ruby.tgz cannot be reached: nothing came for 0.4 s",
+            "https://server/ruby.tgz cannot be reached: nothing came for 1.2 s",
         ),
         (
             "a handshake that is broken off",
@@ -130,7 +130,7 @@ fn a_server_without_tls_is_not_one_with_it() {
             .unwrap_err();
         assert_eq!(error.replace(&server.authority(), "server"), expected);
         assert_eq!(server.requests().len(), requests, "{name}");
-        assert!(start.elapsed() < millis(3000), "{name}");
+        assert!(start.elapsed() < millis(12_000), "{name}");
     }
 }
 
