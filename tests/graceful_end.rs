@@ -43,7 +43,11 @@ fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map(|_| answer)
     });
-    std::thread::sleep(Duration::from_millis(400)); // The answer takes a second: now it is under way.
+    assert!(
+        web.wait_for("the request is under way", PATIENCE),
+        "{}",
+        web.logs()
+    );
     web.stop();
     let answer = request
         .join()

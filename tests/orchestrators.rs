@@ -64,8 +64,8 @@ fn compose_starts_scales_and_stops_it(image: &NamedImage) {
     web.wait_for_jobs(123);
 
     // What is under way is finished, and nobody is killed.
-    web.post("/jobs?count=1&seconds=3");
-    sleep(Duration::from_millis(500));
+    web.post("/jobs?count=1&seconds=5");
+    sleep(Duration::from_millis(1500));
     let stopped = Instant::now();
     compose.succeeds(&["stop", "worker"]);
     assert!(stopped.elapsed() < GRACE, "{:?}", stopped.elapsed());
