@@ -4,7 +4,7 @@
 use crate::build_phase::{BuildPhase, differences};
 use crate::git_server::GitServer;
 use crate::rig::variable;
-use libcnb_test::assert_contains;
+use libcnb_test::{assert_contains, assert_not_contains};
 use std::fs;
 use std::path::Path;
 
@@ -108,7 +108,8 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
         log
     };
     build.edit("engines/billing/lib/billing.rb", "42", "43");
-    expect("path gem `../engines/billing` has changed");
+    let log = expect("path gem `../engines/billing` has changed");
+    assert_not_contains!(log, "Fetching https://git.example.com/greeting.git");
     build.edit("backend/backend.gemspec", "which is a gem", "a gem");
     expect("path gem `.` has changed");
     build.set("BUNDLE_WITH", "staging:test");
@@ -130,13 +131,14 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
         .filter(|difference| difference.contains(".so: "))
         .collect();
     for library in ["greeting.so", "bcrypt_ext.so"] {
-        let of_it = compiled.iter().filter(|path| path.contains(library));
-        assert_eq!(of_it.count(), 2, "{compiled:#?}");
+        let changed = compiled.iter().any(|path| path.contains(library));
+        assert!(changed, "{compiled:#?}");
     }
     build.edit("backend/gems.rb", "# The Gemfile", "# A Gemfile");
     expect("backend/gems.rb has changed");
     change_greeting(&git, &build, "ext/greeting/greeting.c", "Hello", "Goodbye");
     let log = expect("backend/gems.locked has changed");
+    assert_contains!(log, "Fetching https://git.example.com/greeting.git");
     assert_contains!(log, "Removing greeting (f2045f706e32)");
     assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 

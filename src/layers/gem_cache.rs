@@ -1,4 +1,4 @@
-//! Layer `gem-cache` (cache): the verified `.gem` archives of the installed gems. They are in no image.
+//! Layer `gem-cache` (cache): the verified `.gem` archives of the installed gems, and the repositories of those in git. They are in no image.
 
 use crate::layers::{cache_folder, lock};
 use crate::supply::gem_archive::Fetched;
@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
+
+const GIT: &str = "git";
 
 /// The archives that are here, and what was fetched in this build.
 pub struct GemCache {
@@ -26,6 +28,11 @@ impl GemCache {
             folder,
             fetched: Mutex::default(),
         }
+    }
+
+    /// Where the repositories of gems in git are kept.
+    pub(super) fn git_repositories(&self) -> PathBuf {
+        self.folder.join(GIT)
     }
 
     /// Counts what was fetched.
@@ -49,6 +56,9 @@ impl GemCache {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name();
+            if name == GIT {
+                continue;
+            }
             let gem = name.to_str().and_then(|name| name.strip_suffix(".gem"));
             if !gem.is_some_and(|gem| full_names.contains(gem)) {
                 fs::remove_file(entry.path())?;
@@ -79,12 +89,14 @@ mod tests {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let cache = GemCache::at(folder.path().to_path_buf());
+        fs::create_dir(cache.git_repositories()).unwrap();
         let locked = BTreeSet::from(["rack-3.1.20".to_string()]);
         cache.keep_only(&locked).unwrap();
-        let left: Vec<_> = fs::read_dir(folder.path())
+        let mut left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left, ["rack-3.1.20.gem"]);
+        left.sort();
+        assert_eq!(left, ["git", "rack-3.1.20.gem"]);
     }
 }

@@ -13,6 +13,7 @@ use crate::layers::gem_cache::GemCache;
 use crate::layers::gem_environment::{digest_of, layer_env, write_config};
 use crate::layers::gems_archive::{Draft, GemsArchive};
 use crate::layers::gems_metadata::{LAYOUT, Metadata, counted, reasons};
+use crate::layers::git_repositories::GitRepositories;
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
 use crate::layers::left_overs::{
     remove_checkouts, remove_gem, remove_left_overs, remove_unfinished_checkouts,
@@ -215,6 +216,8 @@ impl GemsSupply<'_> {
         .install()?;
         let archives = archives.as_ref().map(TempDir::path);
         tidy_up()?;
+        let repositories = GitRepositories::new(self.cache.git_repositories(), &gem_home);
+        repositories.lend(bundle).map_err(GemsLayerError::Layer)?;
         let draft = thread::scope(|scope| {
             // Bundler looks at everything meanwhile, on one processor.
             let has_git_gems = bundle.lockfile.sources.iter().any(Source::is_git);
@@ -224,6 +227,7 @@ impl GemsSupply<'_> {
             // Where Bundler has something to do after all, the draft may have failed for it.
             Ok::<_, GemsLayerError>(draft.and_then(|draft| draft.join().ok()?.ok()))
         })?;
+        repositories.keep().map_err(GemsLayerError::Layer)?;
         tidy_up()?;
         Ok(draft)
     }

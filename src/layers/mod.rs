@@ -10,6 +10,7 @@ mod gem_environment;
 pub mod gems;
 mod gems_archive;
 mod gems_metadata;
+mod git_repositories;
 mod launch_layer;
 mod left_overs;
 mod missing;
