@@ -86,6 +86,7 @@ fn the_gems_are_those_of_bundle_install() {
         sizes[1],
         ratio(whole, needed)
     );
+    assert!(ratio(whole, needed) <= 1.02, "{sizes:?}");
 
     let again = BuildPhase::new("rails-gems");
     again.set("BP_RUBY_VERSION", "3.3.8");

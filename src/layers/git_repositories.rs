@@ -74,15 +74,17 @@ fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether a branch, tag or other reference of the repository is one of these commits.
 fn has_any(repository: &Path, revisions: &[&str]) -> io::Result<bool> {
-    let references = WalkDir::new(repository.join("refs")).into_iter();
-    let packed = WalkDir::new(repository.join("packed-refs")).into_iter();
-    for entry in references.chain(packed).flatten() {
-        if entry.file_type().is_file() {
-            let text = fs::read(entry.path())?;
-            let text = String::from_utf8_lossy(&text);
-            if (text.split_whitespace()).any(|word| revisions.contains(&word)) {
-                return Ok(true);
-            }
+    let references = ["HEAD", "packed-refs", "refs"].map(|name| repository.join(name));
+    let files = references.iter().flat_map(WalkDir::new).flatten();
+    for file in files.filter(|entry| entry.file_type().is_file()) {
+        let text = fs::read(file.path())?;
+        let text = String::from_utf8_lossy(&text);
+        // `^COMMIT` in packed-refs is what the tag of the line before leads to.
+        let mut commits = text
+            .split_whitespace()
+            .map(|word| word.trim_start_matches('^'));
+        if commits.any(|commit| revisions.contains(&commit)) {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -115,6 +117,7 @@ mod tests {
     use super::*;
     use crate::app::App;
     use crate::app::user_env::UserEnv;
+    use std::collections::BTreeSet;
 
     const REVISION: &str = "f2045f706e32121d75a5898ecbc9d0310b01f9b3";
 
@@ -141,7 +144,7 @@ mod tests {
                 "clone: from https://user:secret@git.example.com/a",
             ),
             ("objects/pack/a.pack", "PACK"),
-            (references, &format!("{REVISION}\n")),
+            (references, &format!("^{REVISION}\n")),
         ] {
             let path = repository.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn they_come_back_without_where_they_came_from() {
-        for references in ["refs/heads/main", "packed-refs"] {
+        for references in ["refs/heads/main", "packed-refs", "HEAD"] {
             let folder = tempfile::tempdir().unwrap();
             let (kept, gem_home) = (folder.path().join("git"), folder.path().join("gems"));
             let repositories = GitRepositories::new(kept.clone(), &gem_home);
@@ -174,9 +177,11 @@ mod tests {
                 "[remote]\n\turl = https://user:secret@host\n",
             );
             repositories.keep().unwrap();
-            let contents = ["HEAD", "config", "objects/pack/a.pack", references];
-            let mut contents = contents.map(|name| format!("a-0123/{name}"));
-            contents.sort();
+            let contents = BTreeSet::from(["HEAD", "config", "objects/pack/a.pack", references]);
+            let contents: Vec<_> = contents
+                .iter()
+                .map(|name| format!("a-0123/{name}"))
+                .collect();
             assert_eq!(files(&kept), contents);
             assert_eq!(
                 fs::read_to_string(kept.join("a-0123/config")).unwrap(),
