@@ -3,7 +3,8 @@
 
 use crate::build_phase::{BuildPhase, differences};
 use crate::git_server::GitServer;
-use crate::rig::variable;
+use crate::rig::{PackBuild, buildpack, variable};
+use indoc::formatdoc;
 use libcnb_test::{assert_contains, assert_not_contains};
 use std::fs;
 use std::path::Path;
@@ -167,6 +168,65 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
         differences(&build.contents("layers/gems"), &clean),
         Vec::<String>::new()
     );
+}
+
+/// Through the platform's own cache.
+#[test]
+#[ignore = "integration test"]
+fn a_gem_in_git_is_fetched_once() {
+    let git = GitServer::start();
+    git.commit("greeting", &Path::new(REPOSITORIES).join("greeting"));
+    let app = tempfile::tempdir().expect("a temporary folder");
+    let gemfile = "source \"https://rubygems.org\"\ngem \"greeting\", git: \"https://git.example.com/greeting.git\"\n";
+    let lockfile = formatdoc! {"
+        GIT
+          remote: https://git.example.com/greeting.git
+          revision: {REVISION}
+          specs:
+            greeting (1.0.0)
+
+        GEM
+          remote: https://rubygems.org/
+          specs:
+
+        PLATFORMS
+          ruby
+          x86_64-linux
+
+        DEPENDENCIES
+          greeting!
+    "};
+    fs::write(app.path().join("Gemfile.lock"), lockfile).expect("a file");
+    let mut variables = vec![
+        ("BP_RUBY_VERSION", "3.3.8".to_string()),
+        ("BP_RUBY_INVENTORY", variable("FORMATION_RUBY_INVENTORY")),
+        ("BUNDLE_MIRROR__ALL", variable("FORMATION_GEM_SERVER")),
+    ];
+    variables.extend(git.variables(""));
+    let variables = variables
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let options: Vec<_> = variables.flat_map(|it| ["--env".into(), it]).collect();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let build = |gemfile: &str| {
+        fs::write(app.path().join("Gemfile"), gemfile).expect("a file");
+        let build = PackBuild::run("git", app.path(), Path::new(buildpack()), &options);
+        assert!(build.succeeded, "{}", build.log);
+        build
+    };
+
+    let first = build(gemfile);
+    assert_contains!(first.log, "Fetching https://git.example.com/greeting.git");
+    let second = build(&format!("# A remark.\n{gemfile}"));
+    assert_contains!(second.log, "Updating the cached gems: Gemfile has changed");
+    assert_contains!(second.log, "Bundle complete! 1 Gemfile dependency");
+    assert_not_contains!(second.log, "Fetching https://git.");
+    // Everything is installed anew, of what is in the cache.
+    let other_ruby = [&options[..], &["--env", "BP_RUBY_VERSION=3.1.2"]].concat();
+    let third = PackBuild::run("git", app.path(), Path::new(buildpack()), &other_ruby);
+    assert!(third.succeeded, "{}", third.log);
+    assert_contains!(third.log, "Ruby's ABI changed from 3.3.0 to 3.1.0");
+    assert_not_contains!(third.log, "Fetching https://git.");
 }
 
 #[test]

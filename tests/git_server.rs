@@ -46,10 +46,19 @@ impl GitServer {
 
     /// Has git in a build find here what is published elsewhere; `user` is `name:password@`, or nothing.
     pub(crate) fn stand_in(&self, build: &BuildPhase, user: &str) {
+        for (name, value) in self.variables(user) {
+            build.set(name, &value);
+        }
+    }
+
+    /// The build variables by which it stands in.
+    pub(crate) fn variables(&self, user: &str) -> [(&'static str, String); 3] {
         let here = format!("http://{user}{}/git/", self.address());
-        build.set("GIT_CONFIG_COUNT", "1");
-        build.set("GIT_CONFIG_KEY_0", &format!("url.{here}.insteadOf"));
-        build.set("GIT_CONFIG_VALUE_0", &format!("https://{user}{PUBLISHED}/"));
+        [
+            ("GIT_CONFIG_COUNT", "1".to_string()),
+            ("GIT_CONFIG_KEY_0", format!("url.{here}.insteadOf")),
+            ("GIT_CONFIG_VALUE_0", format!("https://{user}{PUBLISHED}/")),
+        ]
     }
 
     /// Makes the files of a folder a repository's next revision, and returns that. The same files in the same order give the same.
