@@ -60,15 +60,16 @@ impl BundleInputs {
             .collect()
     }
 
-    /// What is known of these inputs while gems that were installed from them are being replaced: of each gem, the flags that it may
-    /// be compiled with.
-    pub(super) fn unfinished(&self) -> Self {
-        let flags = self.0.iter().filter(|(name, _)| name.starts_with(FLAGS));
-        Self(
-            flags
-                .map(|(name, digest)| (name.clone(), digest.clone()))
-                .collect(),
-        )
+    /// What is known while gems that were installed from the inputs of before are being replaced: the flags that gems are compiled with,
+    /// but for those of which nobody can tell whether they are the old or the new.
+    pub(super) fn unfinished_since(&self, before: &Self) -> Self {
+        let mut known = before.clone();
+        let unknown = self.differences(before);
+        known
+            .0
+            .extend(unknown.map(|(name, _)| (name.to_string(), String::new())));
+        known.0.retain(|name, _| name.starts_with(FLAGS));
+        known
     }
 
     /// Whether the flags that a gem is compiled with are different now.
@@ -266,8 +267,13 @@ mod tests {
             (&flags, &none, true),
             (&flags, &flags, false),
         ] {
-            for before in [before, &before.unfinished()] {
-                assert_eq!(now.compile_differently(before, "pg-query"), differently);
+            assert_eq!(now.compile_differently(before, "pg-query"), differently);
+            // Whatever is asked for after an install that was not finished, nobody knows with what it had compiled the gem.
+            let unfinished = now.unfinished_since(before);
+            let unfinished = now.unfinished_since(&unfinished);
+            for next in [&none, &flags] {
+                let differs = differently || next != now;
+                assert_eq!(next.compile_differently(&unfinished, "pg-query"), differs);
             }
             assert!(!now.compile_differently(before, "pg"));
         }
@@ -278,7 +284,7 @@ mod tests {
         assert!(!with(&[]).compile_differently(&none, "other.com"));
         let now = with(&[]);
         assert_eq!(
-            now.changes_since(&now.unfinished()),
+            now.changes_since(&now.unfinished_since(&now)),
             ["the last install was not finished"]
         );
     }

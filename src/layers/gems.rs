@@ -255,7 +255,9 @@ impl GemsSupply<'_> {
                 .map_err(GemsLayerError::Layer)?;
         }
         let before = here.or(archived.as_ref());
-        let inputs = before.map_or_else(BundleInputs::default, |before| before.inputs.unfinished());
+        let inputs = before.map_or_else(BundleInputs::default, |before| {
+            now.inputs.unfinished_since(&before.inputs)
+        });
         layer
             .write(&Metadata {
                 inputs,

@@ -92,8 +92,8 @@ fn has_any(repository: &Path, revisions: &[&str]) -> io::Result<bool> {
 
 /// Leaves nothing in a repository but what it is made of. False where that would not be enough, as with another format of it.
 fn strip(repository: &Path) -> io::Result<bool> {
-    let config = fs::read_to_string(repository.join("config"))?;
-    if config.contains("[extensions]") {
+    let config = fs::read_to_string(repository.join("config"));
+    if config.map_or(true, |config| config.contains("[extensions]")) {
         return Ok(false);
     }
     for entry in fs::read_dir(repository)? {
