@@ -14,11 +14,10 @@ use crate::layers::gem_environment::{digest_of, layer_env, write_config};
 use crate::layers::gems_archive::{Draft, GemsArchive};
 use crate::layers::gems_metadata::{LAYOUT, Metadata, counted, reasons};
 use crate::layers::git_repositories::GitRepositories;
+use crate::layers::installed_gems::{gem_home, installed_gems, remove_checkouts, remove_gem};
 use crate::layers::launch_layer::{Last, LaunchLayer, NeededBy};
-use crate::layers::left_overs::{
-    remove_checkouts, remove_gem, remove_left_overs, remove_unfinished_checkouts,
-};
-use crate::layers::ruby::{InstalledRuby, RubyLayer, RubyLayerError};
+use crate::layers::left_overs::{remove_left_overs, remove_unfinished_checkouts};
+use crate::layers::ruby::{InstalledRuby, RubyLayerError};
 use crate::layers::unpacked_gems::UnpackedGems;
 pub use crate::layers::unpacked_gems::prefetch;
 use crate::layers::{BuiltFor, UNKNOWN_METADATA, cache_folder};
@@ -33,7 +32,7 @@ use libcnb::layer_env::{LayerEnv, Scope};
 use libcnb::{Buildpack, Env, Target};
 use miette::Diagnostic;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use tempfile::TempDir;
 use thiserror::Error;
@@ -345,28 +344,11 @@ fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Where RubyGems keeps the gems of one ABI.
-fn gem_home(layer: &Path, ruby: &RubyLayer) -> PathBuf {
-    layer.join("ruby").join(&ruby.abi)
-}
-
-/// Those of gem servers, by their specifications, and those of git, by their checkouts.
-fn installed_gems(gem_home: &Path) -> usize {
-    let count = |folder: &str, counts: &dyn Fn(&str) -> bool| {
-        let Ok(entries) = fs::read_dir(gem_home.join(folder)) else {
-            return 0;
-        };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        names.filter(|name| counts(&name.to_string_lossy())).count()
-    };
-    count("specifications", &|name| name.ends_with(".gemspec"))
-        + count("bundler/gems", &|name| name != "extensions")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::user_env::UserEnv;
+    use crate::layers::ruby::RubyLayer;
     use crate::report::tests::assert_report;
 
     #[test]

@@ -1,13 +1,10 @@
 //! What installing a gem leaves behind and nobody reads again.
 
-use crate::supply::archive::remove_all;
+use crate::layers::installed_gems::{CHECKOUTS, remove_checkouts};
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
-
-/// Where Bundler checks gems out of git, below the home of the gems.
-const CHECKOUTS: &str = "bundler/gems";
 
 /// Removes what an installed gem leaves behind but nobody reads again: archives, build logs, object files, generated Makefiles, the
 /// repository that a gem was checked out of. They also differ from build to build, and so would the layer.
@@ -47,35 +44,6 @@ pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
     for entry in fs::read_dir(&checkouts)? {
         if entry?.path().join(".git").exists() {
             return remove_checkouts(gem_home);
-        }
-    }
-    Ok(())
-}
-
-/// Removes the gems of git, and what is compiled of them.
-pub(super) fn remove_checkouts(gem_home: &Path) -> io::Result<()> {
-    remove_all(&gem_home.join(CHECKOUTS))
-}
-
-/// Removes a gem, its specification first: without that, it is not installed.
-pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
-    for file in [
-        format!("specifications/{full_name}.gemspec"),
-        format!("build_info/{full_name}.info"),
-    ] {
-        let file = gem_home.join(file);
-        if file.exists() {
-            fs::remove_file(file)?;
-        }
-    }
-    remove_all(&gem_home.join("gems").join(full_name))?;
-    // extensions/x86_64-linux/3.3.0/NAME-VERSION
-    let extensions = WalkDir::new(gem_home.join("extensions"))
-        .min_depth(3)
-        .max_depth(3);
-    for entry in extensions.into_iter().flatten() {
-        if entry.file_name() == full_name {
-            fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())

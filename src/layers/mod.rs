@@ -11,6 +11,7 @@ pub mod gems;
 mod gems_archive;
 mod gems_metadata;
 mod git_repositories;
+mod installed_gems;
 mod launch_layer;
 mod left_overs;
 mod missing;

@@ -7,6 +7,7 @@ use crate::app::gemfile_lock::Checksum;
 use crate::app::{App, Bundle};
 use crate::layers::gem_cache::GemCache;
 use crate::layers::gems_metadata::counted;
+use crate::layers::installed_gems::is_installed;
 use crate::layers::ruby::RubyLayer;
 use crate::layers::vendored_gems;
 use crate::layers::{bundle_install, lock};
@@ -104,7 +105,7 @@ impl UnpackedGems<'_> {
         let wanted: Vec<_> = archives
             .iter()
             .filter(|archive| {
-                names.contains(&archive.name) && !self.is_installed(&archive.full_name)
+                names.contains(&archive.name) && !is_installed(self.gem_home, &archive.full_name)
             })
             .cloned()
             .collect();
@@ -157,7 +158,7 @@ impl UnpackedGems<'_> {
         finished?;
         let (installed, left): (Vec<_>, Vec<_>) = wanted
             .iter()
-            .partition(|archive| self.is_installed(&archive.full_name));
+            .partition(|archive| is_installed(self.gem_home, &archive.full_name));
         if !installed.is_empty() {
             report::detail(format!(
                 "Installed {} ({:.1} s)",
@@ -201,12 +202,6 @@ impl UnpackedGems<'_> {
             }
         }
         Ok(())
-    }
-
-    fn is_installed(&self, full_name: &str) -> bool {
-        let specification = format!("specifications/{full_name}.gemspec");
-        self.gem_home.join(specification).is_file()
-            && self.gem_home.join("gems").join(full_name).is_dir()
     }
 
     /// Puts a gem's files into their place, and its specification into a file.
