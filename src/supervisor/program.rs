@@ -1,6 +1,6 @@
 //! How a command starts: in a process group of its own, with signals as a fresh process has them.
 
-use super::start_error::{CARRIAGE_RETURN, StartError};
+use super::start_error::StartError;
 use super::terminal;
 use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -268,39 +268,8 @@ impl Program {
         self.name.display().to_string()
     }
 
-    /// What a user can do about the error, found by looking at what is there.
     fn explain(&self, source: io::Error, setting: &Setting<'_>) -> StartError {
-        let program = self.shown();
-        match (source.kind(), self.found(setting)) {
-            (io::ErrorKind::NotFound, Some(file)) => match interpreter_of(&file) {
-                Some(interpreter) => StartError::NoInterpreter {
-                    program,
-                    interpreter,
-                },
-                None => StartError::NoLoader { program },
-            },
-            (io::ErrorKind::NotFound, None) if self.is_path() => StartError::NoSuchFile {
-                program,
-                folder: env::current_dir().unwrap_or_default().display().to_string(),
-            },
-            (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, None) => {
-                if self.name == "bash" {
-                    StartError::NoBash
-                } else {
-                    StartError::NotOnPath { program }
-                }
-            }
-            (io::ErrorKind::PermissionDenied, Some(file)) if file.is_dir() => {
-                StartError::Folder { program }
-            }
-            (io::ErrorKind::PermissionDenied, Some(file)) if !has_permission(&file) => {
-                StartError::NotExecutable {
-                    program,
-                    file: file.display().to_string(),
-                }
-            }
-            _ => StartError::Refused { program, source },
-        }
+        StartError::of(self.shown(), self.found(setting), source)
     }
 }
 
@@ -308,7 +277,7 @@ fn c_string(text: &OsStr) -> nix::Result<CString> {
     CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
 }
 
-fn has_permission(file: &Path) -> bool {
+pub(super) fn has_permission(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
@@ -318,19 +287,6 @@ fn is_compiled(file: &Path) -> bool {
     File::open(file)
         .and_then(|file| file.take(64).read_to_end(&mut start))
         .is_ok_and(|_| start.contains(&0))
-}
-
-/// What the first line of a script names, with a carriage return at its end made visible.
-fn interpreter_of(file: &Path) -> Option<String> {
-    let mut line = Vec::new();
-    BufReader::new(File::open(file).ok()?.take(256))
-        .read_until(b'\n', &mut line)
-        .ok()?;
-    let named = line.strip_prefix(b"#!")?.trim_ascii_start();
-    let named = named.strip_suffix(b"\n").unwrap_or(named);
-    let first_word = named.split(|byte| b" \t".contains(byte)).next()?;
-    let interpreter = OsStr::from_bytes(first_word).display().to_string();
-    Some(interpreter.replace('\r', CARRIAGE_RETURN))
 }
 
 #[cfg(test)]

@@ -1,11 +1,17 @@
 //! Why a command does not start, and what to do about it.
 
+use super::program::has_permission;
 use miette::Diagnostic;
-use std::{env, io};
+use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// As a report shows one.
-pub(super) const CARRIAGE_RETURN: &str = "\\r";
+const CARRIAGE_RETURN: &str = "\\r";
 
 /// The command does not start.
 #[derive(Debug, Diagnostic, Error)]
@@ -112,6 +118,41 @@ fn interpreter_help(interpreter: &str) -> &'static str {
 }
 
 impl StartError {
+    /// What a user can do about the system's error, found by looking at what is there: the first `file` of the program's name, executable
+    /// or not.
+    pub(super) fn of(program: String, file: Option<PathBuf>, source: io::Error) -> Self {
+        match (source.kind(), file) {
+            (io::ErrorKind::NotFound, Some(file)) => match interpreter_of(&file) {
+                Some(interpreter) => Self::NoInterpreter {
+                    program,
+                    interpreter,
+                },
+                None => Self::NoLoader { program },
+            },
+            (io::ErrorKind::NotFound, None) if program.contains('/') => Self::NoSuchFile {
+                program,
+                folder: env::current_dir().unwrap_or_default().display().to_string(),
+            },
+            (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, None) => {
+                if program == "bash" {
+                    Self::NoBash
+                } else {
+                    Self::NotOnPath { program }
+                }
+            }
+            (io::ErrorKind::PermissionDenied, Some(file)) if file.is_dir() => {
+                Self::Folder { program }
+            }
+            (io::ErrorKind::PermissionDenied, Some(file)) if !has_permission(&file) => {
+                Self::NotExecutable {
+                    program,
+                    file: file.display().to_string(),
+                }
+            }
+            _ => Self::Refused { program, source },
+        }
+    }
+
     /// What the shells and `env` exit with: 127 where there is nothing to start, 126 where it cannot be.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -127,4 +168,17 @@ impl StartError {
             | Self::Refused { .. } => 126,
         }
     }
+}
+
+/// What the first line of a script names, with a carriage return at its end made visible.
+fn interpreter_of(file: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(file).ok()?.take(256))
+        .read_until(b'\n', &mut line)
+        .ok()?;
+    let named = line.strip_prefix(b"#!")?.trim_ascii_start();
+    let named = named.strip_suffix(b"\n").unwrap_or(named);
+    let first_word = named.split(|byte| b" \t".contains(byte)).next()?;
+    let interpreter = OsStr::from_bytes(first_word).display().to_string();
+    Some(interpreter.replace('\r', CARRIAGE_RETURN))
 }
