@@ -3,7 +3,7 @@
 
 use crate::build_phase::{BuildPhase, differences};
 use crate::git_server::GitServer;
-use crate::rig::{PackBuild, buildpack, variable};
+use crate::rig::{ImageTag, PackBuild, buildpack, variable};
 use indoc::formatdoc;
 use libcnb_test::{assert_contains, assert_not_contains};
 use std::fs;
@@ -217,11 +217,13 @@ fn a_gem_in_git_is_fetched_once() {
 
     let first = build(gemfile);
     assert_contains!(first.log, "Fetching https://git.example.com/greeting.git");
+    let _first_image = ImageTag::of(&first.image);
     let second = build(&format!("# A remark.\n{gemfile}"));
     assert_contains!(second.log, "Updating the cached gems: Gemfile has changed");
     assert_contains!(second.log, "Bundle complete! 1 Gemfile dependency");
     assert_not_contains!(second.log, "Fetching https://git.");
     // Everything is installed anew, of what is in the cache.
+    let _second_image = ImageTag::of(&second.image);
     let other_ruby = [&options[..], &["--env", "BP_RUBY_VERSION=3.1.2"]].concat();
     let third = PackBuild::run("git", app.path(), Path::new(buildpack()), &other_ruby);
     assert!(third.succeeded, "{}", third.log);

@@ -160,11 +160,11 @@ pub(crate) fn rebuild(
     context.rebuild(config, check);
 }
 
-/// One more name of an image, until the end.
-struct ImageTag(String);
+/// One more name of an image, until the end: by it the image is removed when another has taken its first name.
+pub(crate) struct ImageTag(String);
 
 impl ImageTag {
-    fn of(image: &str) -> Self {
+    pub(crate) fn of(image: &str) -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let tag = format!("{image}:before-{}", MADE.fetch_add(1, Relaxed));
         docker(&["image", "tag", image, &tag]);
