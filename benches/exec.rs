@@ -7,11 +7,10 @@
 //!
 //! Prints both, and fails where one is over its limit: 2 MiB resident, 2 ms a start.
 
-use std::env;
-use std::fs;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 const STARTS: usize = 200;
 const MOST_TIME: Duration = Duration::from_millis(2);

@@ -8,22 +8,20 @@
 //! The Ruby step downloads, hashes, unpacks, and leaves out what an image has no use for. It runs in a process of its own, as does the
 //! other side. Fails where a limit is exceeded: 1.15 times the time, 32 MiB more memory than before the step.
 
-use formation::app::download_settings::DownloadSettings;
-use formation::layers::ruby;
-use formation::supply::Supply;
-use formation::supply::archive::Archive;
-use formation::supply::download::Sha256Hex;
-use formation::supply::inventory::Ruby;
+use formation_buildpack::fetch::Fetcher;
+use formation_buildpack::fetch::archive::Archive;
+use formation_buildpack::fetch::digest::Sha256Hex;
+use formation_buildpack::fetch::settings::DownloadSettings;
+use formation_buildpack::ruby::inventory::Ruby;
+use formation_buildpack::ruby::layer;
 use sha2::{Digest, Sha256};
-use std::env;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 use url::Url;
 
 const RUNS: usize = 15;
@@ -154,11 +152,11 @@ fn step(url: &str) -> ExitCode {
         },
     };
     let layers = tempfile::tempdir().expect("a temporary folder");
-    let supply = Supply::new(&DownloadSettings::default(), Path::new("/nowhere"));
+    let supply = Fetcher::new(&DownloadSettings::default(), Path::new("/nowhere"));
     let before = peak_kib();
     let archives = layers.path().join("ruby-archive");
     fs::create_dir(&archives).expect("a folder for the archive");
-    let filled = ruby::fill(&layers.path().join("ruby"), &ruby, &supply, &archives);
+    let filled = layer::fill(&layers.path().join("ruby"), &ruby, &supply, &archives);
     filled.expect("it can be installed");
     eprintln!("\n{}", peak_kib() - before);
     // Tidied up by whoever started this, as on the other side.

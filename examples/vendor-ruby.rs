@@ -1,13 +1,13 @@
 //! Puts Rubies into a packaged buildpack, for builds without a network. `script/package --ruby` runs it.
 
 use clap::Parser;
-use formation::app::download_settings::DownloadSettings;
-use formation::app::gem_version::GemRequirement;
-use formation::app::user_env::UserEnv;
-use formation::report;
-use formation::supply::Supply;
-use formation::supply::inventory::Inventory;
-use formation::supply::vendor::{Wanted, vendor};
+use formation_buildpack::fetch::Fetcher;
+use formation_buildpack::fetch::settings::DownloadSettings;
+use formation_buildpack::platform::variables::BuildVariables;
+use formation_buildpack::report;
+use formation_buildpack::ruby::gem_version::GemRequirement;
+use formation_buildpack::ruby::inventory::Inventory;
+use formation_buildpack::ruby::vendor::{Wanted, vendor};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,9 +55,9 @@ fn run(arguments: &Arguments) -> miette::Result<()> {
     for (name, value) in env {
         user.insert(name, value);
     }
-    let settings = DownloadSettings::read(&UserEnv::new(&user), &[], &|_| None)
+    let settings = DownloadSettings::read(&BuildVariables::new(&user), &[], &|_| None)
         .map_err(|mut errors| errors.remove(0))?;
-    let supply = Supply::new(&settings, &PathBuf::from("/nowhere"));
+    let supply = Fetcher::new(&settings, &PathBuf::from("/nowhere"));
     let inventories = Inventory::all(arguments.inventory.as_deref(), &supply)?;
     let wanted = Wanted {
         requirements: arguments.rubies.clone(),
@@ -68,7 +68,7 @@ fn run(arguments: &Arguments) -> miette::Result<()> {
     for (url, length) in fetched {
         println!(
             "{length} bytes, verified: {}",
-            formation::supply::Shown(&url)
+            formation_buildpack::fetch::masked::Shown(&url)
         );
     }
     Ok(())

@@ -1,20 +1,21 @@
-//! Formation: a Cloud Native Buildpack for Ruby apps.
+//! The buildpack: a folder for each question, in the order in which a build asks them. A module uses those above it, never one below.
 //!
-//! The modules stand in the order in which a build goes through them. Each knows only what stands before it:
-//!
-//! | module | question | does |
-//! |---|---|---|
-//! | [`app`] | what does the app ask for? | reads and checks every input; no network, no layers |
-//! | [`supply`] | where do the bytes come from? | inventory, download, verification, unpacking |
-//! | [`layers`] | what is in the image? | one file for each layer: its contents, and when they are thrown away |
-//! | [`launch`] | how is it run? | process types and their environment |
-//! | [`supervisor`] | what runs it? | `formation`, the program in the image |
-//!
-//! [`report`] shows what they have to say; none of them knows how.
+//! | module | question |
+//! |---|---|
+//! | [`report`] | how are errors, warnings and the build log shown? |
+//! | [`app`] | what do the app's files hold, and what is wrong with them? |
+//! | [`platform`] | what does the platform give, and how does it keep layers? |
+//! | [`fetch`] | how do bytes get here, and are they the right ones? |
+//! | [`ruby`] | which Ruby, and its layer |
+//! | [`gems`] | which gems, and their layers |
+//! | [`launch`] | how is the image run? |
+//! | [`inputs`] | every input, read before anything is downloaded |
 
 pub mod app;
+pub mod fetch;
+pub mod gems;
+pub mod inputs;
 pub mod launch;
-pub mod layers;
+pub mod platform;
 pub mod report;
-pub mod supervisor;
-pub mod supply;
+pub mod ruby;

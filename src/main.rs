@@ -1,26 +1,28 @@
 //! The buildpack: `bin/detect` and `bin/build`.
 
-use formation::app::detect::{self, Detected};
-use formation::app::procfile::NoEntries;
-use formation::app::user_env::UserEnv;
-use formation::app::{App, AppError, AppErrors};
-use formation::launch::{self, LaunchError, Processes, bash};
-use formation::layers::formation::{self as formation_layer, FormationLayerError};
-use formation::layers::gems::{self, GemsLayerError, GemsSupply};
-use formation::layers::ruby::{self, RubyLayerError, RubySupply};
-use formation::layers::{NeededBy, gem_cache};
-use formation::report;
-use formation::supply::Supply;
-use formation::supply::choose::{Choice, ChoiceError, choose, kept_default};
-use formation::supply::inventory::{self, Date, Inventory, InventoryError};
+use formation_buildpack::app::Mistakes;
+use formation_buildpack::app::detect::{self, Detected};
+use formation_buildpack::fetch::Fetcher;
+use formation_buildpack::gems::cache;
+use formation_buildpack::gems::layer::{self as gems, GemsLayerError, GemsSupply};
+use formation_buildpack::inputs::Inputs;
+use formation_buildpack::launch::layer::{self as formation_layer, FormationLayerError};
+use formation_buildpack::launch::{self, LaunchError, Processes, bash, defaults};
+use formation_buildpack::platform::bindings;
+use formation_buildpack::platform::launch_layer::NeededBy;
+use formation_buildpack::platform::variables::BuildVariables;
+use formation_buildpack::report;
+use formation_buildpack::ruby::choice::{Choice, ChoiceError, choose, kept_default};
+use formation_buildpack::ruby::inventory::{self, Date, Inventory, InventoryError};
+use formation_buildpack::ruby::layer::{self as ruby, RubyLayerError, RubySupply};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
 use libcnb::generic::{GenericMetadata, GenericPlatform};
 use libcnb::{Buildpack, Platform, additional_buildpack_binary_path, buildpack_main};
 use miette::Diagnostic;
+use procfile::NoEntries;
 use std::io;
-use std::path::PathBuf;
 use std::time::SystemTime;
 use thiserror::Error;
 
@@ -33,7 +35,8 @@ impl Buildpack for Formation {
 
     fn detect(&self, context: DetectContext<Self>) -> libcnb::Result<DetectResult, FormationError> {
         let env = user_env(&context.platform);
-        let detected = detect::detect(&context.app_dir, &env).map_err(FormationError::Detect)?;
+        let detected = detect::detect(&context.app_dir, env.get("BUNDLE_GEMFILE"))
+            .map_err(FormationError::Detect)?;
         if detected.ruby {
             DetectResultBuilder::pass()
                 .build_plan(build_plan(detected))
@@ -53,12 +56,12 @@ impl Buildpack for Formation {
 
         // 2 supply: which Ruby, from where.
         report::step("Ruby");
-        let supply = Supply::new(&app.downloads, &context.buildpack_dir);
+        let supply = Fetcher::new(&app.downloads, &context.buildpack_dir);
         let chosen = choose_ruby(&context, &app, &supply)?;
 
         // 3 ruby, and the gems' archives side by side with it
         let cache = match &app.bundle {
-            Some(bundle) => Some((bundle, gem_cache::open(&context)?)),
+            Some(bundle) => Some((bundle, cache::open(&context)?)),
             None => None,
         };
         let needed_by = needed_by(&context, &app.env);
@@ -68,7 +71,7 @@ impl Buildpack for Formation {
             meanwhile: &|stop| {
                 if let Some((bundle, cache)) = &cache {
                     let prefetcher = &supply.prefetcher;
-                    gems::prefetch(&app, bundle, &context.target, cache, prefetcher, stop);
+                    gems::prefetch(bundle, &context.target, cache, prefetcher, stop);
                 }
             },
         };
@@ -79,7 +82,6 @@ impl Buildpack for Formation {
         match &cache {
             Some((bundle, cache)) => {
                 let gems_supply = GemsSupply {
-                    app: &app,
                     bundle,
                     ruby: &ruby,
                     cache,
@@ -94,7 +96,9 @@ impl Buildpack for Formation {
 
         // 6 launch
         report::step("Processes");
-        let processes = launch::processes(&app);
+        let defaults = defaults::entries(&app.app, app.bundle.as_ref());
+        let processes =
+            launch::processes(app.procfile.as_ref(), app.default_web.as_ref(), defaults);
         processes.show();
         warn_of_missing_bash(&processes, &context);
         let program = additional_buildpack_binary_path!("formation");
@@ -121,23 +125,10 @@ impl Buildpack for Formation {
 }
 
 /// The user's variables; one of them decides whether the log has colours.
-fn user_env(platform: &GenericPlatform) -> UserEnv {
-    let env = UserEnv::new(platform.env());
+fn user_env(platform: &GenericPlatform) -> BuildVariables {
+    let env = BuildVariables::new(platform.env());
     report::use_colours(env.get("NO_COLOR").is_none());
     env
-}
-
-/// Where service bindings are: what the user or the platform names, else the platform's own folder.
-fn bindings_root(env: &UserEnv) -> PathBuf {
-    const VARIABLE: &str = "SERVICE_BINDING_ROOT";
-    let named = env.get(VARIABLE).map(PathBuf::from);
-    named
-        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
-        .or_else(|| {
-            std::env::var_os("CNB_PLATFORM_DIR")
-                .map(|platform| PathBuf::from(platform).join("bindings"))
-        })
-        .unwrap_or_else(|| PathBuf::from("/platform/bindings"))
 }
 
 /// Formation provides and requires its own entry, so it works alone. An app with a `package.json` gets Node.js where some buildpack
@@ -156,7 +147,7 @@ fn build_plan(detected: Detected) -> BuildPlan {
 const RUBY_AT_BUILD: &str = "BP_RUBY_AT_BUILD";
 
 /// Who needs Ruby and the gems: later buildpacks, where one of them requires `ruby`, as Formation itself does.
-fn needed_by(context: &BuildContext<Formation>, env: &UserEnv) -> NeededBy {
+fn needed_by(context: &BuildContext<Formation>, env: &BuildVariables) -> NeededBy {
     let entries = context.buildpack_plan.entries.iter();
     let required = entries.filter(|entry| entry.name == "ruby").count();
     let is_asked_for = env
@@ -169,9 +160,12 @@ fn needed_by(context: &BuildContext<Formation>, env: &UserEnv) -> NeededBy {
     }
 }
 
-fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, FormationError> {
-    let bindings = bindings_root(&env);
-    let app = App::read(&context.app_dir, env, &bindings)?;
+fn read_app(
+    context: &BuildContext<Formation>,
+    env: BuildVariables,
+) -> Result<Inputs, FormationError> {
+    let bindings = bindings::root(&env);
+    let app = Inputs::read(&context.app_dir, env, &bindings)?;
     if !app.env.set_aside().is_empty() {
         report::step("Build environment");
         report::detail(format!(
@@ -182,7 +176,7 @@ fn read_app(context: &BuildContext<Formation>, env: UserEnv) -> Result<App, Form
     if let Some(warning) = app
         .bundle
         .as_ref()
-        .and_then(|bundle| bundle.config.credentials())
+        .and_then(|bundle| bundle.settings.config.credentials())
     {
         report::warning(&warning);
     }
@@ -212,8 +206,8 @@ fn warn_of_missing_bash(processes: &Processes, context: &BuildContext<Formation>
 
 fn choose_ruby(
     context: &BuildContext<Formation>,
-    app: &App,
-    supply: &Supply,
+    app: &Inputs,
+    supply: &Fetcher,
 ) -> Result<Choice, FormationError> {
     let inventories = Inventory::all(app.env.get(inventory::VARIABLE), supply)?;
     let kept = kept_default(context.store.as_ref());
@@ -237,10 +231,7 @@ enum FormationError {
     Detect(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    App(AppError),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Apps(AppErrors),
+    Inputs(#[from] Mistakes),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Inventory(#[from] InventoryError),
@@ -259,18 +250,6 @@ enum FormationError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Launch(LaunchError),
-}
-
-impl From<AppErrors> for FormationError {
-    fn from(AppErrors(mut errors): AppErrors) -> Self {
-        match errors.pop() {
-            Some(only) if errors.is_empty() => Self::App(only),
-            last => {
-                errors.extend(last);
-                Self::Apps(AppErrors(errors))
-            }
-        }
-    }
 }
 
 impl From<FormationError> for libcnb::Error<FormationError> {
@@ -296,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_app_that_cannot_be_listed_is_shown() {
-        let error = detect::detect(Path::new("/nowhere"), &UserEnv::default()).unwrap_err();
+        let error = detect::detect(Path::new("/nowhere"), None).unwrap_err();
         insta::assert_snapshot!(report::plain(&FormationError::Detect(error)));
     }
 
@@ -306,16 +285,5 @@ mod tests {
             io::Error::from(io::ErrorKind::PermissionDenied),
         ));
         insta::assert_snapshot!(report::plain(&PlatformError(error)));
-    }
-
-    #[test]
-    fn a_single_mistake_needs_no_heading() {
-        let mistake = |gemfile: &str| AppError::NoGemfile {
-            gemfile: gemfile.into(),
-        };
-        let one = FormationError::from(AppErrors(vec![mistake("Gemfile")]));
-        assert_eq!(report::plain(&one), report::plain(&mistake("Gemfile")));
-        let two = FormationError::from(AppErrors(vec![mistake("Gemfile"), mistake("gems.rb")]));
-        insta::assert_snapshot!(report::plain(&two));
     }
 }

@@ -4,24 +4,21 @@
 //! standard error. Colours are left out where the user sets `NO_COLOR`.
 
 use bullet_stream::global::{self, print};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use miette::Diagnostic;
+use procfile::report;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use bullet_stream::style::{command, value};
-
-/// Columns of a report. Wide enough for a lockfile line, narrow enough for a CI log.
-const WIDTH: usize = 110;
-
-static COLOURS: AtomicBool = AtomicBool::new(true);
+pub use procfile::report::{counted, error, megabytes, plain};
 
 /// Whether a line of the log is still open: a timer's dots stand at its end.
 static UNDER_TIMER: AtomicBool = AtomicBool::new(false);
 
 /// Decides whether colours are shown, for everything that follows.
 pub fn use_colours(colours: bool) {
-    COLOURS.store(colours, Ordering::Relaxed);
+    report::use_colours(colours);
     if colours {
         global::set_writer(io::stdout());
     } else {
@@ -78,50 +75,5 @@ pub fn done(started: Instant) {
 
 /// Shows something that may not be meant, and goes on.
 pub fn warning(diagnostic: &dyn Diagnostic) {
-    print::warning(render(diagnostic, false).trim_end());
-}
-
-/// Shows why the build, or detection, ends here.
-pub fn error(diagnostic: &dyn Diagnostic) {
-    let colours = COLOURS.load(Ordering::Relaxed);
-    // Nothing is left to be done where even standard error is closed.
-    let _ = writeln!(io::stderr(), "\n{}", render(diagnostic, colours));
-}
-
-/// What [`error`] shows where there are no colours.
-#[must_use]
-pub fn plain(diagnostic: &dyn Diagnostic) -> String {
-    render(diagnostic, false)
-}
-
-fn render(diagnostic: &dyn Diagnostic, colours: bool) -> String {
-    let theme = if colours {
-        GraphicalTheme::unicode()
-    } else {
-        GraphicalTheme::unicode_nocolor()
-    };
-    let mut text = String::new();
-    let text = GraphicalReportHandler::new_themed(theme)
-        .with_width(WIDTH)
-        .with_context_lines(1)
-        .render_report(&mut text, diagnostic)
-        .map_or_else(|_| diagnostic.to_string(), |()| text);
-    // In a source that is shown: one NUL byte, and tools take the whole log for a binary file.
-    text.replace('\0', "\u{2400}")
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    pub(crate) use super::plain;
-
-    /// Compares what the user would read with the snapshot file of the test (and the name, where one is given).
-    macro_rules! assert_report {
-        ($name:expr, $diagnostic:expr) => {
-            insta::assert_snapshot!($name, $crate::report::tests::plain(&$diagnostic))
-        };
-        ($diagnostic:expr) => {
-            insta::assert_snapshot!($crate::report::tests::plain(&$diagnostic))
-        };
-    }
-    pub(crate) use assert_report;
+    print::warning(report::plain(diagnostic).trim_end());
 }

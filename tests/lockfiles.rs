@@ -1,8 +1,8 @@
 //! What Formation reads in a lockfile and would install from it, against Bundler's own answers.
 
 use crate::rig::variable;
-use formation::app::gem_platform::GemPlatform;
-use formation::app::gemfile_lock::{Dependency, GemfileLock, Source, SourceKind};
+use formation_buildpack::gems::lockfile::{Dependency, GemfileLock, Source, SourceKind};
+use formation_buildpack::gems::platform::GemPlatform;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;

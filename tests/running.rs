@@ -5,14 +5,13 @@ use nix::sys::signal::SigSet;
 use nix::sys::wait::{WaitStatus, waitpid};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::CString;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 /// For what takes milliseconds on a machine that has nothing else to do.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -2,12 +2,11 @@
 
 use crate::running::{DEADLINE, kill_tree, wait_until};
 use pty_process::blocking::{Command, Pty, open};
-use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::{fs, thread};
 
 const INTERRUPT: &str = "\x03";
 const STOP: &str = "\x1a";

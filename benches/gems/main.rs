@@ -19,11 +19,10 @@ use results::{Results, Row, Times};
 use server::Server;
 use sets::{Case, RUBY, Set};
 use sides::Sides;
-use std::env;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::{env, fs};
 
 /// What installing gems costs: plain Bundler (a), Bundler with a prefilled cache (b), Formation (c)
 #[derive(Parser)]

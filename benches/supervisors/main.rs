@@ -12,10 +12,9 @@ mod inside;
 
 use behaviour::Behaviour;
 use inside::Figures;
-use std::env;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::{env, fs};
 
 /// Each of them measures so often; medians count.
 const RUNS: usize = 3;

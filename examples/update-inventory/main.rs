@@ -4,7 +4,7 @@ mod publishers;
 mod rows;
 
 use clap::Parser;
-use formation::report;
+use formation_buildpack::report;
 use miette::Diagnostic;
 use publishers::{PublisherError, published};
 use rows::{Inventory, InventoryError, changes};

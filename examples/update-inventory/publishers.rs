@@ -1,7 +1,7 @@
 //! What the publishers of Ruby archives say: Paketo in the `buildpack.toml` of its buildpack, the others in their releases on GitHub.
 
 use crate::rows::{Published, Row, RowMetadata};
-use formation::app::gem_version::GemVersion;
+use formation_buildpack::ruby::gem_version::GemVersion;
 use miette::Diagnostic;
 use serde::Deserialize;
 use std::collections::BTreeMap;

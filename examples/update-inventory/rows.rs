@@ -1,6 +1,6 @@
 //! The rows of an inventory: read, put in order, compared and written, always in the same form.
 
-use formation::app::gem_version::GemVersion;
+use formation_buildpack::ruby::gem_version::GemVersion;
 use miette::Diagnostic;
 use serde::Deserialize;
 use std::cmp::Ordering;

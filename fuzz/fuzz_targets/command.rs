@@ -1,13 +1,14 @@
 #![no_main]
 
-use formation::app::command::{Form, decide};
 use libfuzzer_sys::fuzz_target;
+use procfile::command::decide;
+use procfile::launch_spec::Form;
 
 fuzz_target!(|command: &str| match decide(command, &|_| true) {
     Ok(launch) => {
         assert!(!launch.argv.is_empty());
         let by_bash = launch.argv.len() == 4 && launch.argv[..2] == ["bash", "-c"];
-        match launch.form {
+        match launch.form() {
             Form::Words | Form::Group => {}
             Form::Exec => assert!(by_bash && launch.argv[2].contains("exec")),
         }

@@ -1,6 +1,6 @@
 #![no_main]
 
-use formation::app::gemfile::ruby_directive::ruby_directive;
+use formation_buildpack::ruby::gemfile::ruby_directive;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 #![no_main]
 
-use formation::app::gem_platform::GemPlatform;
-use formation::app::gemfile_lock::GemfileLock;
+use formation_buildpack::gems::platform::GemPlatform;
+use formation_buildpack::gems::lockfile::GemfileLock;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,6 +1,6 @@
 #![no_main]
 
-use formation::app::procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
+use procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
 use libfuzzer_sys::fuzz_target;
 
 fn parse(bytes: &[u8]) -> Result<Procfile, ProcfileError> {

@@ -1,6 +1,5 @@
 //! Whether the app is a Ruby app at all.
 
-use crate::app::user_env::UserEnv;
 use std::io;
 use std::path::Path;
 
@@ -31,7 +30,7 @@ pub struct Detected {
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn detect(app_dir: &Path, env: &UserEnv) -> io::Result<Detected> {
+pub fn detect(app_dir: &Path, bundle_gemfile: Option<&str>) -> io::Result<Detected> {
     let names: Vec<String> = fs_err::read_dir(app_dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<io::Result<_>>()?;
@@ -40,10 +39,8 @@ pub fn detect(app_dir: &Path, env: &UserEnv) -> io::Result<Detected> {
     Ok(Detected {
         ruby: MARKERS.iter().any(|marker| has(marker))
             || has_extension(".gemspec")
-            || (has(crate::app::procfile::FILE_NAME) && has_extension(".rb"))
-            || env
-                .get("BUNDLE_GEMFILE")
-                .is_some_and(|gemfile| app_dir.join(gemfile).is_file()),
+            || (has(procfile::FILE_NAME) && has_extension(".rb"))
+            || bundle_gemfile.is_some_and(|gemfile| app_dir.join(gemfile).is_file()),
         node: has("package.json"),
     })
 }
@@ -74,7 +71,7 @@ mod tests {
                 fs_err::write(dir.path().join(file), "").unwrap();
             }
             assert_eq!(
-                detect(dir.path(), &UserEnv::default()).unwrap(),
+                detect(dir.path(), None).unwrap(),
                 Detected { ruby, node },
                 "{files:?}"
             );
@@ -84,12 +81,10 @@ mod tests {
     #[test]
     fn a_named_gemfile_counts_where_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let mut env = libcnb::Env::new();
-        env.insert("BUNDLE_GEMFILE", "gemfiles/next.gemfile");
-        let env = UserEnv::new(&env);
-        assert!(!detect(dir.path(), &env).unwrap().ruby);
+        let named = Some("gemfiles/next.gemfile");
+        assert!(!detect(dir.path(), named).unwrap().ruby);
         fs_err::create_dir(dir.path().join("gemfiles")).unwrap();
         fs_err::write(dir.path().join("gemfiles/next.gemfile"), "").unwrap();
-        assert!(detect(dir.path(), &env).unwrap().ruby);
+        assert!(detect(dir.path(), named).unwrap().ruby);
     }
 }

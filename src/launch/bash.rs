@@ -1,10 +1,10 @@
 //! Whether the run image has the bash that most commands need. The build runs in another image and cannot look.
 
-use crate::app::command::Form;
-use crate::app::procfile::ProcessType;
 use crate::launch::Processes;
 use libcnb::Target;
 use miette::Diagnostic;
+use procfile::ProcessType;
+use procfile::launch_spec::Form;
 use thiserror::Error;
 
 /// Distributions whose base images have bash.
@@ -55,7 +55,7 @@ pub fn check(
         .processes
         .iter()
         .map(|process| &process.entry)
-        .filter(|entry| entry.launch.form != Form::Words)
+        .filter(|entry| entry.launch.form() != Form::Words)
         .map(|entry| entry.process_type.clone())
         .collect();
     let has_bash = WITH_BASH.contains(&target.distro_name.as_str())
@@ -81,9 +81,8 @@ fn needing(process_types: &[ProcessType]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::procfile::Entry;
     use crate::launch::Process;
-    use crate::report::tests::assert_report;
+    use procfile::{Entry, assert_report};
 
     fn warning(
         commands: &[(&'static str, &str)],

@@ -1,13 +1,15 @@
 //! What an app runs that does not say it: the process types that its framework is known for.
 
 use crate::app::App;
-use crate::app::procfile::{Entry, ProcessType};
+use crate::gems::bundle::Bundle;
+use procfile::{Entry, ProcessType};
 
 /// The framework's process types, in the order in which they are shown; none for an app without a known one.
 #[must_use]
-pub fn entries(app: &App) -> Vec<Entry> {
+pub fn entries(app: &App, bundle: Option<&Bundle>) -> Vec<Entry> {
+    let has_gem = |name| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
     let has_rackup_file = app.dir.join("config.ru").is_file();
-    if app.has_gem("railties") && app.dir.join("bin/rails").is_file() {
+    if has_gem("railties") && app.dir.join("bin/rails").is_file() {
         vec![
             entry(
                 "web",
@@ -16,12 +18,12 @@ pub fn entries(app: &App) -> Vec<Entry> {
             entry("console", "bundle exec rails console"),
             entry("rake", "bundle exec rake"),
         ]
-    } else if has_rackup_file && app.has_gem("puma") {
+    } else if has_rackup_file && has_gem("puma") {
         vec![entry(
             "web",
             "bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}",
         )]
-    } else if has_rackup_file && app.has_gem("rackup") {
+    } else if has_rackup_file && has_gem("rackup") {
         vec![entry(
             "web",
             "bundle exec rackup -o 0.0.0.0 -p ${PORT:-8080}",

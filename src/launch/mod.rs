@@ -2,19 +2,17 @@
 
 pub mod bash;
 pub mod defaults;
+pub mod layer;
+pub mod process_types;
 
-use crate::app::command::Form;
-use crate::app::procfile::{Entry, ProcessType};
-use crate::app::{App, DEFAULT_PROCESS};
+use crate::launch::process_types::DEFAULT_PROCESS;
 use crate::report;
 use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
 use libcnb::data::process_type;
 use miette::Diagnostic;
+use procfile::{Entry, ProcessType, Procfile};
 use std::path::Path;
 use thiserror::Error;
-
-/// The process type that every image has besides the app's: the program `formation`, which runs several of them in one container.
-pub const FORMATION: &str = "formation";
 
 /// The process types of an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,19 +45,22 @@ pub struct LaunchError {
 /// Decides which processes the image has: the Procfile's, and for types that it does not name the one of the build variable and the
 /// framework's.
 #[must_use]
-pub fn processes(app: &App) -> Processes {
-    let named = app.procfile.iter().flat_map(|procfile| {
+pub fn processes(
+    procfile: Option<&Procfile>,
+    default_web: Option<&Entry>,
+    defaults: Vec<Entry>,
+) -> Processes {
+    let named = procfile.into_iter().flat_map(|procfile| {
         let origin = procfile.source.to_string();
         procfile
             .entries
             .iter()
             .map(move |entry| (entry.clone(), origin.clone()))
     });
-    let by_variable = app
-        .default_web
-        .iter()
+    let by_variable = default_web
+        .into_iter()
         .map(|entry| (entry.clone(), DEFAULT_PROCESS.to_string()));
-    let by_framework = defaults::entries(app)
+    let by_framework = defaults
         .into_iter()
         .map(|entry| (entry, "default".to_string()));
     let mut processes: Vec<Process> = Vec::new();
@@ -93,6 +94,7 @@ impl Processes {
     /// # Errors
     /// A type that the platform does not take; none that the Procfile's rules let through.
     pub fn to_launch(&self, formation: &Path) -> Result<Launch, LaunchError> {
+        let formation = formation.to_string_lossy();
         let mut launch = LaunchBuilder::new();
         for Process { entry, .. } in &self.processes {
             let process_type =
@@ -107,16 +109,14 @@ impl Processes {
             launch.process(
                 ProcessBuilder::new(
                     process_type,
-                    command_line(&formation.to_string_lossy(), entry),
+                    // All of it is the platform's `command`: arguments of `docker run` replace its `args`.
+                    entry.launch.to_args(&formation),
                 )
                 .default(self.default.as_ref() == Some(&entry.process_type))
                 .build(),
             );
         }
-        let mut run_all = ProcessBuilder::new(
-            process_type!("formation"),
-            [formation.to_string_lossy().into_owned()],
-        );
+        let mut run_all = ProcessBuilder::new(process_type!("formation"), [formation.into_owned()]);
         // What the user gives takes the place of `args`: `docker run --entrypoint formation IMAGE ps`.
         Ok(launch.process(run_all.arg("run").build()).build())
     }
@@ -155,24 +155,13 @@ impl Processes {
     }
 }
 
-/// All of it is in the platform's `command`: arguments of `docker run` would replace its `args`, but are put behind this.
-/// It reads as [`Launched::from_words`](crate::supervisor::exec::Launched::from_words) has it.
-pub(crate) fn command_line(formation: &str, entry: &Entry) -> Vec<String> {
-    let mut words = vec![formation.to_string(), "exec".into()];
-    if entry.launch.form == Form::Group {
-        words.push("--group".into());
-    }
-    words.push("--".into());
-    words.extend(entry.launch.argv.iter().cloned());
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::user_env::UserEnv;
-    use crate::report::tests::assert_report;
+    use crate::inputs::Inputs;
+    use crate::platform::variables::BuildVariables;
     use libcnb::Env;
+    use procfile::assert_report;
 
     fn processes_of(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Processes {
         let dir = tempfile::tempdir().unwrap();
@@ -183,7 +172,14 @@ mod tests {
         for (name, value) in variables {
             env.insert(name, value);
         }
-        processes(&App::read(dir.path(), UserEnv::new(&env), Path::new("/nowhere")).unwrap())
+        let inputs = Inputs::read(dir.path(), BuildVariables::new(&env), Path::new("/nowhere"));
+        let inputs = inputs.unwrap();
+        let defaults = defaults::entries(&inputs.app, inputs.bundle.as_ref());
+        processes(
+            inputs.procfile.as_ref(),
+            inputs.default_web.as_ref(),
+            defaults,
+        )
     }
 
     fn table(processes: &Processes) -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::answers::{
 use crate::faulty_server::{Act, Answer, FaultyServer, full_queue, refused_authority};
 use crate::rig::{Download, PATIENCE, case, check, millis};
 use crate::tarballs::{FILE, OTHER_FILE};
-use formation::supply::download::Patience;
+use formation_buildpack::fetch::download::Patience;
 use std::net::TcpListener;
 use std::time::Instant;
 

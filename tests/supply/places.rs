@@ -4,8 +4,9 @@ use crate::answers::{always, body, head, send};
 use crate::faulty_server::FaultyServer;
 use crate::rig::{Download, case, check, differs};
 use crate::tarballs::{FILE, OTHER_FILE, sha256_of};
-use formation::supply::archive::{Archive, ArchiveError};
-use formation::supply::download::{Downloader, Sha256Hex};
+use formation_buildpack::fetch::archive::{Archive, ArchiveError};
+use formation_buildpack::fetch::digest::Sha256Hex;
+use formation_buildpack::fetch::download::Downloader;
 use url::Url;
 
 #[test]

@@ -4,7 +4,7 @@ use crate::answers::{ETAG, always, body, cut, head, rest, send, status};
 use crate::faulty_server::Act;
 use crate::rig::{PATIENCE, case, check, differs, millis};
 use crate::tarballs::FILE;
-use formation::supply::download::Patience;
+use formation_buildpack::fetch::download::Patience;
 use std::time::Duration;
 
 #[test]

@@ -2,19 +2,19 @@
 
 use crate::faulty_server::{Answer, FaultyServer};
 use crate::tarballs::{FILE, PROGRAM, PROGRAM_BYTES, sha256_of};
-use formation::app::bindings;
-use formation::app::download_settings::DownloadSettings;
-use formation::app::user_env::UserEnv;
-use formation::report;
-use formation::supply::Supply;
-use formation::supply::archive::Archive;
-use formation::supply::download::{Downloader, Patience, Sha256Hex};
+use formation_buildpack::fetch::Fetcher;
+use formation_buildpack::fetch::archive::Archive;
+use formation_buildpack::fetch::digest::Sha256Hex;
+use formation_buildpack::fetch::download::{Downloader, Patience};
+use formation_buildpack::fetch::settings::DownloadSettings;
+use formation_buildpack::platform::bindings;
+use formation_buildpack::platform::variables::BuildVariables;
+use formation_buildpack::report;
 use libcnb::Env;
-use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use url::Url;
 
 /// As a build's, but shorter: long enough for a machine that has much else to do.
@@ -65,7 +65,7 @@ impl<'a> Download<'a> {
             write(&folder.path().join("bindings").join(name), text);
         }
         let settings = self.settings(&folder.path().join("bindings"));
-        let supply = Supply::new(&settings, folder.path());
+        let supply = Fetcher::new(&settings, folder.path());
         let archive = Archive {
             url: self.url.parse().unwrap(),
             sha256: Sha256Hex(self.sha256.clone()),
@@ -114,7 +114,7 @@ impl<'a> Download<'a> {
             env.insert(name, value);
         }
         let bindings = bindings::read(bindings_root).unwrap();
-        DownloadSettings::read(&UserEnv::new(&env), &bindings, &|_| None).unwrap()
+        DownloadSettings::read(&BuildVariables::new(&env), &bindings, &|_| None).unwrap()
     }
 }
 

@@ -1,0 +1,297 @@
+//! Reading a Procfile line by line.
+
+use super::problem::Problem;
+use super::process_type::{NotAProcessType, ProcessType};
+use super::{Entry, Reading};
+use crate::text::{BYTE_ORDER_MARK, CONFLICT_MARKERS};
+use std::path::Path;
+
+/// Types that a person would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
+const PROGRAMS: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
+
+/// One pass over the lines.
+pub(super) struct Reader<'a> {
+    lines: Vec<SourceLine<'a>>,
+    next: usize,
+    entries: Vec<(Entry, SourceLine<'a>)>,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    is_shell_script: &'a dyn Fn(&Path) -> bool,
+}
+
+/// A line without its ending and without the space around it.
+#[derive(Clone, Copy)]
+struct SourceLine<'a> {
+    /// Where the text starts, in bytes from the start of the file.
+    offset: usize,
+    text: &'a str,
+    indented: bool,
+}
+
+fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
+    let mut offset = 0;
+    text.split_inclusive('\n').map(move |raw| {
+        let start = offset;
+        offset += raw.len();
+        let unmarked = raw.trim_start_matches(BYTE_ORDER_MARK);
+        let text = unmarked.trim_start();
+        SourceLine {
+            offset: start + raw.len() - text.len(),
+            text: text.trim_end(),
+            indented: text.len() < unmarked.len(),
+        }
+    })
+}
+
+impl<'a> SourceLine<'a> {
+    fn is_blank(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    fn problem(&self, message: impl Into<String>, help: Option<String>) -> Problem {
+        self.problem_at(0, self.text.len(), message, help)
+    }
+
+    fn problem_at(
+        &self,
+        start: usize,
+        length: usize,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Problem {
+        Problem {
+            message: message.into(),
+            help,
+            offset: self.offset + start,
+            length,
+        }
+    }
+
+    /// The text before and after the first colon, without the space around them.
+    fn split(&self) -> Option<(&'a str, &'a str)> {
+        let (process_type, command) = self.text.split_once(':')?;
+        Some((process_type.trim_end(), command.trim_start()))
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a whole file; `text` is what the bytes say, with a replacement for what they do not.
+    pub(super) fn read(
+        bytes: &[u8],
+        text: &'a str,
+        is_shell_script: &'a dyn Fn(&Path) -> bool,
+    ) -> Reading {
+        let mut reader = Self {
+            lines: lines(text).collect(),
+            next: 0,
+            entries: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            is_shell_script,
+        };
+        match not_text(bytes) {
+            Some(problem) => reader.errors.push(problem),
+            None => reader.read_lines(),
+        }
+        reader.warnings.sort_by_key(|problem| problem.offset);
+        Reading {
+            entries: reader.entries.into_iter().map(|(entry, _)| entry).collect(),
+            errors: reader.errors,
+            warnings: reader.warnings,
+            text: text.to_string(),
+        }
+    }
+
+    fn read_lines(&mut self) {
+        while let Some(line) = self.take_line() {
+            match self.read_line(line) {
+                Ok(Some(entry)) => self.add(entry, line),
+                Ok(None) => {}
+                Err(problem) => self.errors.push(problem),
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Option<SourceLine<'a>> {
+        let line = self.lines.get(self.next).copied();
+        self.next += 1;
+        line
+    }
+
+    /// An entry, or nothing for a line that has none to have.
+    fn read_line(&mut self, line: SourceLine<'a>) -> Result<Option<Entry>, Problem> {
+        if line.is_blank() || line.text.starts_with('#') {
+            return Ok(None);
+        }
+        if line.text.starts_with("//") {
+            self.warnings
+                .push(line.problem("taken for a comment, but comments start with `#`", None));
+            return Ok(None);
+        }
+        if let Some(nul) = line.text.find('\0') {
+            return Err(line.problem_at(nul, 1, "a NUL byte", Some("delete it".into())));
+        }
+        if is_conflict_marker(line.text) {
+            return Err(line.problem(
+                "a merge conflict",
+                Some("take one of the sides and delete the markers".into()),
+            ));
+        }
+        if line.text.chars().all(|c| c == '-') {
+            return Err(line.problem("a Procfile is no YAML", Some("delete this line".into())));
+        }
+        let Some((written_type, command)) = line.split() else {
+            return Err(missing_colon(line));
+        };
+        let command = self.whole_command(line, command)?;
+        let process_type: ProcessType =
+            written_type.parse().map_err(|error: NotAProcessType| {
+                let help = as_line(&error.better, &command);
+                line.problem_at(0, written_type.len().max(1), error.to_string(), Some(help))
+            })?;
+        if command.is_empty() {
+            return Err(self.no_command(line, &process_type));
+        }
+        let entry = Entry::new(process_type, &command, self.is_shell_script);
+        entry.map(Some).map_err(|error| {
+            let start = line.text.len() - command.len() + error.span.offset();
+            line.problem_at(start, error.span.len(), error.to_string(), None)
+        })
+    }
+
+    /// A command that ends with a backslash goes on in the next line for a shell, but not in a Procfile.
+    fn whole_command(&mut self, line: SourceLine<'a>, command: &str) -> Result<String, Problem> {
+        let Some(first) = command.strip_suffix('\\') else {
+            return Ok(command.to_string());
+        };
+        let mut parts = vec![first.trim()];
+        while let Some(next) = self.take_line() {
+            let part = next.text.strip_suffix('\\');
+            parts.push(part.unwrap_or(next.text).trim());
+            if part.is_none() {
+                break;
+            }
+        }
+        let process_type = line.split().map_or("", |(process_type, _)| process_type);
+        let whole = parts.join(" ");
+        Err(line.problem_at(
+            line.text.len() - 1,
+            1,
+            "an entry is one line, without a backslash at its end",
+            Some(as_line(process_type, whole.trim())),
+        ))
+    }
+
+    /// `web:` alone; where YAML follows it, with what that YAML means.
+    fn no_command(&mut self, line: SourceLine<'a>, process_type: &ProcessType) -> Problem {
+        let Some(yaml) = self.lines.get(self.next).filter(|next| next.indented) else {
+            return line.problem(
+                "no command",
+                Some(as_line(process_type.as_str(), "COMMAND")),
+            );
+        };
+        let command = match yaml.split() {
+            Some(("command", command)) => command,
+            _ => yaml.text.trim_start_matches("- "),
+        };
+        let help = as_line(process_type.as_str(), command.trim_matches(['"', '\'']));
+        self.next += 1;
+        line.problem(
+            "a Procfile is no YAML: the command stands behind the colon",
+            Some(help),
+        )
+    }
+
+    fn add(&mut self, entry: Entry, line: SourceLine<'a>) {
+        let process_type = &entry.process_type;
+        if let Some(index) = self
+            .entries
+            .iter()
+            .position(|(earlier, _)| earlier.process_type == *process_type)
+        {
+            let (_, earlier) = self.entries.remove(index);
+            self.warnings.push(earlier.problem(
+                format!("not used, for `{process_type}` is set again below"),
+                None,
+            ));
+            self.warnings
+                .push(line.problem(format!("used for `{process_type}`"), None));
+        }
+        if PROGRAMS.contains(&process_type.as_str()) {
+            self.warnings.push(line.problem_at(
+                0,
+                process_type.as_str().len(),
+                format!("`docker run --entrypoint {process_type} IMAGE` starts this process, not the program"),
+                None,
+            ));
+        }
+        self.entries.push((entry, line));
+    }
+}
+
+/// Why bytes are no UTF-8 text, if they are not.
+fn not_text(bytes: &[u8]) -> Option<Problem> {
+    let save = || Some("save the file as UTF-8".to_string());
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Some(Problem {
+            message: "the file is UTF-16 text".into(),
+            help: save(),
+            offset: 0,
+            length: 1,
+        });
+    }
+    let error = std::str::from_utf8(bytes).err()?;
+    let offset = error.valid_up_to();
+    let before = String::from_utf8_lossy(&bytes[..offset]);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    Some(Problem {
+        message: format!(
+            "the byte {:#04x} in column {column} is not UTF-8",
+            bytes[offset]
+        ),
+        help: save(),
+        offset,
+        // It is shown as the replacement character.
+        length: char::REPLACEMENT_CHARACTER.len_utf8(),
+    })
+}
+
+fn is_conflict_marker(text: &str) -> bool {
+    CONFLICT_MARKERS
+        .iter()
+        .any(|marker| text.starts_with(marker))
+}
+
+fn as_line(process_type: &str, command: &str) -> String {
+    format!("`{process_type}: {command}`")
+}
+
+fn missing_colon(line: SourceLine<'_>) -> Problem {
+    let (first, rest) = line
+        .text
+        .split_once(|c: char| c.is_whitespace() || c == '=')
+        .unwrap_or((line.text, ""));
+    let command = rest
+        .trim_start_matches(|c: char| c.is_whitespace() || c == '=')
+        .trim_end();
+    match first.parse::<ProcessType>() {
+        Ok(process_type) if command.is_empty() => line.problem(
+            "no colon and no command",
+            Some(as_line(process_type.as_str(), "COMMAND")),
+        ),
+        Ok(process_type) => line.problem(
+            "no colon after the type",
+            Some(as_line(process_type.as_str(), command)),
+        ),
+        Err(_) => line.problem(
+            "no entry",
+            Some("write `TYPE: COMMAND`, or `#` before a comment".into()),
+        ),
+    }
+}

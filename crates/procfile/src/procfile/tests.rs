@@ -1,0 +1,206 @@
+use super::*;
+use crate::assert_report;
+use indoc::indoc;
+use proptest::prelude::*;
+
+fn parse(bytes: &[u8]) -> Result<Procfile, ProcfileError> {
+    Reading::of(bytes, &|_| false).into_procfile(ProcfileSource::File)
+}
+
+fn entries(text: &str) -> Vec<(String, String)> {
+    parse(text.as_bytes())
+        .unwrap()
+        .entries
+        .into_iter()
+        .map(|entry| (entry.process_type.to_string(), entry.command))
+        .collect()
+}
+
+#[test]
+fn entries_in_the_order_of_the_file() {
+    let text = indoc! {"
+        # What this app runs
+        web: bundle exec ruby app.rb -p $PORT
+
+        worker:bundle exec ruby worker.rb
+          my_Clock-2 :\truby clock.rb: now  "};
+    assert_eq!(
+        entries(text),
+        [
+            ("web", "bundle exec ruby app.rb -p $PORT"),
+            ("worker", "bundle exec ruby worker.rb"),
+            ("my_Clock-2", "ruby clock.rb: now")
+        ]
+        .map(|(process_type, command)| (process_type.to_string(), command.to_string()))
+    );
+}
+
+#[test]
+fn line_endings_and_a_byte_order_mark_do_not_matter() {
+    let expected = entries("web: puma\nworker: sidekiq\n");
+    assert_eq!(entries("web: puma\r\nworker: sidekiq"), expected);
+    assert_eq!(
+        entries("\u{feff}web: puma\n\n\nworker: sidekiq   "),
+        expected
+    );
+}
+
+#[test]
+fn no_entries_is_no_error() {
+    for text in ["", "\n\n", "# only a comment", "   \n\t"] {
+        assert!(entries(text).is_empty(), "{text:?}");
+    }
+}
+
+fn errors(text: &[u8]) -> ProcfileError {
+    parse(text).unwrap_err()
+}
+
+#[test]
+fn every_mistake_is_shown() {
+    assert_report!(errors(
+        indoc! {r#"
+            web bundle exec puma
+            worker = sidekiq
+            "clock": ruby clock.rb
+            my.worker: ruby worker.rb
+            my mailer: ruby mailer.rb
+            wörker: ruby worker.rb
+            -x-: true
+            release:
+            launcher: ruby launch.rb
+            : nothing
+            && what is this
+            long: bundle exec \
+              sidekiq \
+              -C config/sidekiq.yml
+            ok: fine
+        "#}
+        .as_bytes()
+    ));
+}
+
+#[test]
+fn yaml_and_conflicts_are_shown() {
+    assert_report!(errors(
+        indoc! {r#"
+            ---
+            web:
+              command: "bundle exec puma"
+            worker:
+              - sidekiq
+            <<<<<<< HEAD
+            clock: ruby clock.rb
+            =======
+            clock: ruby timer.rb
+            >>>>>>> main
+        "#}
+        .as_bytes()
+    ));
+}
+
+#[test]
+fn what_is_suggested_is_accepted() {
+    let problems = errors(
+        "web puma\nworker=sidekiq\n\"clock\": x\nmy.worker: y\n-x: z\nformation: f\nb c: d\n_: e\nlong: a \\\n b\n".as_bytes(),
+    )
+    .problems;
+    assert_eq!(problems.len(), 9);
+    for problem in problems {
+        let suggestion = problem.help.unwrap();
+        let line = suggestion.trim_matches('`');
+        assert!(parse(line.as_bytes()).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn commands_that_bash_would_refuse_are_shown() {
+    assert_report!(errors(
+        b"web: bundle exec puma -p \"$PORT\nworker: bundle exec sidekiq && \nclock: (ruby clock.rb\nfine: true\n"
+    ));
+}
+
+#[test]
+fn positions_count_characters_from_1() {
+    let reading = Reading::of("a: b\nüü: x\n".as_bytes(), &|_| false);
+    assert_eq!(reading.position(0), (1, 1));
+    assert_eq!(reading.position(reading.errors[0].offset), (2, 1));
+    assert_eq!(reading.position(9), (2, 3));
+    assert_eq!(reading.position(1000), (3, 1));
+    let marked = Reading::of("\u{feff}web puma\n".as_bytes(), &|_| false);
+    assert_eq!(marked.position(marked.errors[0].offset), (1, 1));
+}
+
+#[test]
+fn a_nul_byte_is_shown() {
+    assert_report!(errors(b"web: pu\0ma\n"));
+}
+
+#[test]
+fn a_type_of_64_characters_is_shown() {
+    let text = format!("{}: x\n", "a".repeat(64));
+    assert_report!(parse(text.as_bytes()).unwrap_err());
+    assert_eq!(entries(&text[1..]).len(), 1);
+}
+
+#[test]
+fn warnings_are_shown() {
+    let procfile =
+        parse(b"web: puma\n// the worker\nworker: sidekiq\nweb: puma -C config/puma.rb\n").unwrap();
+    assert_eq!(
+        procfile
+            .entries
+            .iter()
+            .map(|entry| entry.command.as_str())
+            .collect::<Vec<_>>(),
+        ["sidekiq", "puma -C config/puma.rb"]
+    );
+    assert_report!(procfile.warnings.unwrap());
+}
+
+#[test]
+fn types_that_shadow_programs_are_shown() {
+    assert_report!(
+        parse(b"web: puma\nrake: bundle exec rake\n")
+            .unwrap()
+            .warnings
+            .unwrap()
+    );
+}
+
+#[test]
+fn a_procfile_without_entries_is_shown() {
+    assert_report!(NoEntries);
+}
+
+#[test]
+fn what_is_no_text_is_shown() {
+    assert_report!("latin_1", errors(b"web: puma\nworker: echo caf\xe9\n"));
+    assert_report!("utf_16", errors(b"\xff\xfew\0e\0b\0:\0 \0p\0u\0m\0a\0\n\0"));
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "(?s).{0,200}") {
+        let _ = parse(&bytes);
+        let _ = parse(text.as_bytes());
+    }
+
+    #[test]
+    fn what_is_written_is_read(lines in prop::collection::btree_map("[a-zA-Z0-9]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9])?", "x[a-z]{1,8}( [a-zA-Z0-9_./:=-]{1,8}){0,3}", 0..6)) {
+        prop_assume!(lines.keys().all(|name| !(name.as_str() == "launcher" || name.as_str() == "formation")));
+        let text = lines.iter().map(|(name, command)| format!("{name}: {command}")).collect::<Vec<_>>().join("
+");
+        prop_assert_eq!(entries(&text), lines.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn foreman_reads_the_same_where_both_accept(line in "[a-zA-Z0-9_-]{1,8}[ ]?:[ \t]{0,2}[ -~]{1,20}") {
+        // foreman/procfile.rb
+        let foreman = regex::Regex::new(r"^([A-Za-z0-9_-]+):\s*(.+)$").unwrap();
+        if let (Some(theirs), Ok(ours)) = (foreman.captures(&line), parse(line.as_bytes())) {
+            prop_assert_eq!(ours.entries[0].process_type.as_str(), &theirs[1]);
+            prop_assert_eq!(&ours.entries[0].command, theirs[2].trim());
+        }
+    }
+}

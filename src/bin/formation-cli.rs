@@ -1,0 +1,7 @@
+//! The command line of `formation`. See [`formation::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    formation::cli::main()
+}

@@ -1,0 +1,91 @@
+//! Installed gems, as RubyGems and Bundler lay them out.
+
+use crate::platform::files::{remove_dir, remove_file};
+use crate::ruby::layer::RubyLayer;
+use fs_err as fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// Where Bundler checks gems out of git, below the home of the gems.
+pub(super) const CHECKOUTS: &str = "bundler/gems";
+
+/// Where RubyGems keeps the gems of one ABI.
+pub(super) fn gem_home(layer: &Path, ruby: &RubyLayer) -> PathBuf {
+    layer.join("ruby").join(&ruby.abi)
+}
+
+fn specification(gem_home: &Path, full_name: &str) -> PathBuf {
+    gem_home.join(format!("specifications/{full_name}.gemspec"))
+}
+
+/// Whether a gem of a gem server is there.
+pub(super) fn is_installed(gem_home: &Path, full_name: &str) -> bool {
+    specification(gem_home, full_name).is_file() && gem_home.join("gems").join(full_name).is_dir()
+}
+
+/// How many there are: those of gem servers, by their specifications, and those of git, by their checkouts.
+pub(super) fn installed_gems(gem_home: &Path) -> usize {
+    let count = |folder: &str, counts: &dyn Fn(&str) -> bool| {
+        let Ok(entries) = fs::read_dir(gem_home.join(folder)) else {
+            return 0;
+        };
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names.filter(|name| counts(&name.to_string_lossy())).count()
+    };
+    count("specifications", &|name| name.ends_with(".gemspec"))
+        + count(CHECKOUTS, &|name| name != "extensions")
+}
+
+/// Removes the gems of git, and what is compiled of them.
+pub(super) fn remove_checkouts(gem_home: &Path) -> io::Result<()> {
+    remove_dir(&gem_home.join(CHECKOUTS))
+}
+
+/// Removes a gem, its specification first: without that, it is not installed.
+pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
+    remove_file(&specification(gem_home, full_name))?;
+    remove_file(&gem_home.join(format!("build_info/{full_name}.info")))?;
+    remove_dir(&gem_home.join("gems").join(full_name))?;
+    // extensions/x86_64-linux/3.3.0/NAME-VERSION
+    let extensions = WalkDir::new(gem_home.join("extensions"))
+        .min_depth(3)
+        .max_depth(3);
+    for entry in extensions.into_iter().flatten() {
+        if entry.file_name() == full_name {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_gem_goes_and_its_neighbours_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let files = |gem: &str| {
+            [
+                format!("build_info/{gem}.info"),
+                format!("extensions/x86_64-linux/3.3.0/{gem}/a.so"),
+                format!("gems/{gem}/lib/a.rb"),
+                format!("specifications/{gem}.gemspec"),
+            ]
+            .map(|file| home.path().join(file))
+        };
+        for file in ["pg-1.5.9", "pg-1.5.9.1"].iter().flat_map(|gem| files(gem)) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        assert_eq!(installed_gems(home.path()), 2);
+        for _ in 0..2 {
+            remove_gem(home.path(), "pg-1.5.9").unwrap();
+            assert!(!is_installed(home.path(), "pg-1.5.9"));
+            assert!(files("pg-1.5.9").iter().all(|file| !file.exists()));
+            assert!(files("pg-1.5.9.1").iter().all(|file| file.exists()));
+        }
+        assert_eq!(installed_gems(home.path()), 1);
+    }
+}

@@ -1,0 +1,120 @@
+//! What kind of setting a name stands for: whether it decides what is installed, and whether it may hold a secret.
+
+use crate::platform::variables::is_reserved;
+
+/// Bundler's settings that decide what is installed or loaded. Only these get into the image: whatever else Bundler may learn to
+/// keep there, or a host's name that looks like a setting, stays out.
+///
+/// Source: <https://bundler.io/man/bundle-config.1.html>
+const DECIDES_WHAT_IS_INSTALLED: &[&str] = &[
+    "BUNDLE_CACHE_ALL",
+    "BUNDLE_CACHE_ALL_PLATFORMS",
+    "BUNDLE_CACHE_PATH",
+    "BUNDLE_DEFAULT_INSTALL_USES_PATH",
+    "BUNDLE_DISABLE_EXEC_LOAD",
+    "BUNDLE_DISABLE_LOCAL_BRANCH_CHECK",
+    "BUNDLE_DISABLE_LOCAL_REVISION_CHECK",
+    "BUNDLE_FORCE_RUBY_PLATFORM",
+    "BUNDLE_LOCKFILE",
+    "BUNDLE_NO_BUILD_EXTENSION",
+    "BUNDLE_NO_INSTALL",
+    "BUNDLE_ONLY",
+    "BUNDLE_PLUGINS",
+    "BUNDLE_PREFER_PATCH",
+    "BUNDLE_SETUP_MAKES_KERNEL_GEM_PUBLIC",
+    "BUNDLE_SPECIFIC_PLATFORM",
+    "BUNDLE_VERSION",
+    "BUNDLE_WITH",
+    "BUNDLE_WITHOUT",
+];
+
+/// How Bundler is to work, not what it installs: a change of these is no reason to install anything, and none is a secret.
+const HOW_ONLY: &[&str] = &[
+    "BUNDLE_ALLOW_OFFLINE_INSTALL",
+    "BUNDLE_AUTO_CLEAN_WITHOUT_PATH",
+    "BUNDLE_AUTO_INSTALL",
+    "BUNDLE_CONSOLE",
+    "BUNDLE_COOLDOWN",
+    "BUNDLE_DEFAULT_CLI_COMMAND",
+    "BUNDLE_DISABLE_CHECKSUM_VALIDATION",
+    "BUNDLE_DISABLE_VERSION_CHECK",
+    "BUNDLE_GEMFILE",
+    "BUNDLE_GEM__CHANGELOG",
+    "BUNDLE_GEM__CI",
+    "BUNDLE_GEM__COC",
+    "BUNDLE_GEM__GITHUB_USERNAME",
+    "BUNDLE_GEM__LINTER",
+    "BUNDLE_GEM__MIT",
+    "BUNDLE_GEM__RUBOCOP",
+    "BUNDLE_GEM__TEST",
+    "BUNDLE_GIT__ALLOW_INSECURE",
+    "BUNDLE_GLOBAL_GEM_CACHE",
+    "BUNDLE_IGNORE_FUNDING_REQUESTS",
+    "BUNDLE_IGNORE_MESSAGES",
+    "BUNDLE_INIT_GEMS_RB",
+    "BUNDLE_INLINE",
+    "BUNDLE_JOBS",
+    "BUNDLE_LOCKFILE_CHECKSUMS",
+    "BUNDLE_NO_PRUNE",
+    "BUNDLE_PATH_RELATIVE_TO_CWD",
+    "BUNDLE_REDIRECT",
+    "BUNDLE_RETRY",
+    "BUNDLE_SHEBANG",
+    "BUNDLE_SILENCE_DEPRECATIONS",
+    "BUNDLE_SILENCE_ROOT_WARNING",
+    "BUNDLE_SIMULATE_VERSION",
+    "BUNDLE_SSL_CA_CERT",
+    "BUNDLE_SSL_CLIENT_CERT",
+    "BUNDLE_SSL_VERIFY_MODE",
+    "BUNDLE_SUPPRESS_INSTALL_USING_MESSAGES",
+    "BUNDLE_TIMEOUT",
+    "BUNDLE_TRUST___POLICY",
+    "BUNDLE_UPDATE_REQUIRES_ALL_FLAG",
+    "BUNDLE_USER_AGENT",
+];
+
+/// Whether a Bundler setting decides what is installed or loaded, and can be no secret.
+///
+/// `BUNDLE_BUILD__RACK` is the flags that the gem `rack` is compiled with, and `BUNDLE_LOCAL__RACK` the folder that it is taken from;
+/// but the credentials of the hosts `build.rack` and `local.rack` have the same names, so the value decides.
+#[must_use]
+pub(super) fn decides_what_is_installed(name: &str, value: &str) -> bool {
+    let known = DECIDES_WHAT_IS_INSTALLED.contains(&name)
+        || (name.starts_with("BUNDLE_BUILD__") && value.starts_with('-'))
+        || (name.starts_with("BUNDLE_LOCAL__") && value.starts_with(['/', '.', '~']));
+    known && !value.contains('@')
+}
+
+/// Whether a Bundler setting may hold a secret: the credentials of a host (`BUNDLE_GEMS__EXAMPLE__COM`, `BUNDLE_GEMSERVER`), or a
+/// mirror's URL with some. Whatever is not known to be harmless may be one.
+#[must_use]
+pub(super) fn may_hold_credentials(name: &str, value: &str) -> bool {
+    let is_harmless = decides_what_is_installed(name, value)
+        || HOW_ONLY.contains(&name)
+        || is_reserved(name)
+        || name.starts_with("BUNDLE_MIRROR__");
+    value.contains('@') || !(value.is_empty() || is_harmless)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_harmless_may_be_a_secret() {
+        for (name, value, secret) in [
+            ("BUNDLE_GEMS__EXAMPLE__COM", "user:secret", true),
+            ("BUNDLE_GEMSERVER", "user:secret", true),
+            ("BUNDLE_HTTPS://GEMS__CORP__COM/", "user:secret", true),
+            ("BUNDLE_BUILD__EXAMPLE__COM", "user:secret", true),
+            ("BUNDLE_MIRROR__ALL", "https://user:secret@mirror", true),
+            ("BUNDLE_MIRROR__ALL", "https://mirror", false),
+            ("BUNDLE_BUILD__PG", "--with-pg-config=/usr/bin/x", false),
+            ("BUNDLE_JOBS", "4", false),
+            ("BUNDLE_WITHOUT", "test", false),
+            ("BUNDLE_PATH", "vendor", false),
+        ] {
+            assert_eq!(may_hold_credentials(name, value), secret, "{name}");
+        }
+    }
+}

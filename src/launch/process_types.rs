@@ -1,0 +1,94 @@
+//! The process types that the app names: its Procfile, or that of a service binding; and a check of `app.json`.
+
+use crate::app::{App, Unreadable};
+use crate::platform::bindings::Binding;
+use crate::platform::variables::BuildVariables;
+use miette::Diagnostic;
+use procfile::app_json::{self, AppJson, AppJsonWarning};
+use procfile::command::{CommandSyntaxError, is_shell_script};
+use procfile::{Entry, FILE_NAME, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
+use thiserror::Error;
+
+/// The build variable that holds the command of `web`, for an app that names none.
+pub const DEFAULT_PROCESS: &str = "BP_PROCFILE_DEFAULT_PROCESS";
+
+/// The process types cannot be read.
+#[derive(Debug, Diagnostic, Error)]
+pub enum ProcessTypesError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Procfile(#[from] ProcfileError),
+    /// A service binding of type `Procfile` that holds none.
+    #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
+    #[diagnostic(help(
+        "Add the file `Procfile` to the binding, or remove the binding to use the app's own."
+    ))]
+    EmptyBinding {
+        /// Its name.
+        binding: String,
+    },
+    /// The command of [`DEFAULT_PROCESS`] is broken.
+    #[error("{DEFAULT_PROCESS} holds no command that can be run")]
+    DefaultProcess {
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: CommandSyntaxError,
+    },
+}
+
+/// The Procfile of a service binding, else the app's.
+pub fn read_procfile(
+    app: &App,
+    bindings: &[Binding],
+) -> Result<Option<Procfile>, ProcessTypesError> {
+    let bound = bindings
+        .iter()
+        .find(|binding| binding.is_of_type(FILE_NAME));
+    let (path, source) = match bound {
+        Some(binding) => (
+            binding.folder.join(FILE_NAME),
+            ProcfileSource::Binding(binding.name.clone()),
+        ),
+        None => (app.dir.join(FILE_NAME), ProcfileSource::File),
+    };
+    let Some(bytes) = app.read_bytes(&path)? else {
+        return match source {
+            ProcfileSource::File => Ok(None),
+            ProcfileSource::Binding(binding) => Err(ProcessTypesError::EmptyBinding { binding }),
+        };
+    };
+    let reading = Reading::of(&bytes, &|path| is_shell_script(&app.dir, path));
+    Ok(Some(reading.into_procfile(source)?))
+}
+
+/// The `web` that [`DEFAULT_PROCESS`] gives an app that names none.
+pub fn read_default_web(
+    app: &App,
+    env: &BuildVariables,
+) -> Result<Option<Entry>, ProcessTypesError> {
+    let command = env.get(DEFAULT_PROCESS).map(str::trim);
+    let Some(command) = command.filter(|command| !command.is_empty()) else {
+        return Ok(None);
+    };
+    let web = ProcessType::known(ProcessType::WEB);
+    Entry::new(web, command, &|path| is_shell_script(&app.dir, path))
+        .map(Some)
+        .map_err(|source| ProcessTypesError::DefaultProcess { source })
+}
+
+/// What is wrong with the app's `app.json`: the build does not need it, but `formation export` does.
+#[must_use]
+pub fn check_app_json(app: &App) -> Option<AppJsonWarning> {
+    let read = match app.read_bytes(&app.dir.join(app_json::FILE_NAME)) {
+        Ok(bytes) => String::from_utf8(bytes?).map_err(|error| error.to_string()),
+        Err(Unreadable { reason, .. }) => Err(reason.to_string()),
+    };
+    match read {
+        Ok(text) => AppJson::read(&text).err().map(AppJsonWarning::from),
+        Err(reason) => Some(AppJsonWarning::Unreadable { reason }),
+    }
+}

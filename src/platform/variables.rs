@@ -1,0 +1,169 @@
+//! The user's build variables (`pack build --env NAME=VALUE`).
+
+use libcnb::Env;
+use std::collections::BTreeMap;
+
+/// Variables that decide which Ruby and which gems a program finds. Formation sets them itself; what the user's shell or CI
+/// happened to have there would only break the build, so they are set aside, and the log says so.
+const SET_BY_FORMATION: &[&str] = &[
+    "BUNDLER_SETUP",
+    "BUNDLER_VERSION",
+    "BUNDLE_APP_CONFIG",
+    "BUNDLE_BIN",
+    "BUNDLE_BIN_PATH",
+    "BUNDLE_CLEAN",
+    "BUNDLE_DEPLOYMENT",
+    "BUNDLE_DISABLE_SHARED_GEMS",
+    "BUNDLE_FROZEN",
+    "BUNDLE_PATH",
+    "BUNDLE_PATH__SYSTEM",
+    "BUNDLE_SYSTEM_BINDIR",
+    "BUNDLE_USER_CACHE",
+    "BUNDLE_USER_CONFIG",
+    "BUNDLE_USER_HOME",
+    "BUNDLE_USER_PLUGIN",
+    "GEMRC",
+    "GEM_HOME",
+    "GEM_PATH",
+    "GEM_SPEC_CACHE",
+    "HOME",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "PATH",
+    "RUBYGEMS_GEMDEPS",
+    "RUBYLIB",
+    "RUBYOPT",
+];
+
+/// What `bundle exec` keeps of the environment that it was started in, to bring it back.
+const SET_BY_BUNDLE_EXEC: &str = "BUNDLER_ORIG_";
+
+/// The build variables that the user has set, without those that are Formation's to set.
+#[derive(Clone, Debug, Default)]
+pub struct BuildVariables {
+    variables: BTreeMap<String, String>,
+    set_aside: Vec<String>,
+}
+
+impl BuildVariables {
+    /// Takes what the platform passes on. Names and values that are not UTF-8 are passed over.
+    #[must_use]
+    pub fn new(platform_env: &Env) -> Self {
+        let mut user = Self::default();
+        for (name, value) in platform_env {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                continue;
+            };
+            if is_reserved(name) {
+                user.set_aside.push(name.to_string());
+            } else {
+                user.variables.insert(name.to_string(), value.to_string());
+            }
+        }
+        user.set_aside.sort();
+        user
+    }
+
+    /// The value of a variable; an empty one counts as none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Whether a variable is set at all, be it to nothing: `BUNDLE_WITHOUT=` chooses every group.
+    #[must_use]
+    pub fn sets(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
+    /// Every variable whose name starts so, with a value that is not empty.
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+        self.iter()
+            .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
+    }
+
+    /// Names of variables that are not passed on, sorted.
+    #[must_use]
+    pub fn set_aside(&self) -> &[String] {
+        &self.set_aside
+    }
+
+    /// Every variable, with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Adds every variable to an environment.
+    pub fn apply(&self, env: &mut Env) {
+        for (name, value) in &self.variables {
+            env.insert(name, value);
+        }
+    }
+}
+
+/// Whether a build variable or Bundler setting of this name is Formation's to set.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    SET_BY_FORMATION.contains(&name) || name.starts_with(SET_BY_BUNDLE_EXEC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user_env(variables: &[(&str, &str)]) -> BuildVariables {
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        BuildVariables::new(&env)
+    }
+
+    #[test]
+    fn what_would_break_the_build_is_set_aside() {
+        let user = user_env(&[
+            ("RUBYOPT", "-rnonsense"),
+            ("PATH", "/invalid"),
+            ("DATABASE_URL", "postgres://db"),
+        ]);
+        assert_eq!(user.set_aside(), ["PATH", "RUBYOPT"]);
+        let mut env = Env::new();
+        user.apply(&mut env);
+        assert!(env.get("PATH").is_none());
+        assert_eq!(env.get("DATABASE_URL").unwrap(), "postgres://db");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_none() {
+        assert_eq!(
+            user_env(&[("BP_RUBY_VERSION", "")]).get("BP_RUBY_VERSION"),
+            None
+        );
+    }
+
+    #[test]
+    fn what_bundle_exec_leaves_behind_is_set_aside() {
+        let user = user_env(&[
+            ("BUNDLER_SETUP", "/host/setup.rb"),
+            ("BUNDLE_BIN_PATH", "/host/bundle"),
+            ("RUBYGEMS_GEMDEPS", "-"),
+            ("BUNDLER_ORIG_PATH", "/host/bin"),
+        ]);
+        assert_eq!(user.set_aside().len(), 4);
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_set() {
+        let user = user_env(&[("BUNDLE_WITHOUT", "")]);
+        assert!(user.sets("BUNDLE_WITHOUT"));
+        assert!(!user.sets("BUNDLE_WITH"));
+    }
+}

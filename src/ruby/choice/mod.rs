@@ -1,0 +1,361 @@
+//! Which Ruby the app gets: what it asks for, compared with what there is, and what is to be said about it.
+
+use crate::report;
+use crate::ruby::gem_version::{GemRequirement, GemVersion};
+use crate::ruby::inventory::{
+    Date, Inventory, Ruby, Support, UnknownRuby, default_series, find, support, unknown,
+};
+use crate::ruby::is_lockfile;
+use crate::ruby::requests::{
+    ComputedRubyVersion, GemfileRuby, RefusedByBundler, RubyRequest, RubyRequests, RubySource,
+    default_request,
+};
+use libcnb::Target;
+use libcnb::data::store::Store;
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use thiserror::Error;
+
+/// The key of the default in the buildpack's store, which comes back with the next build of the same image. A string: the lifecycle
+/// turns other values into something else.
+const DEFAULT_IN_STORE: &str = "default-ruby";
+
+/// The Ruby that a build installs.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Which, and where it is.
+    pub ruby: Ruby,
+    /// Who asked for it.
+    pub request: RubyRequest,
+    /// What the log says of it, line by line.
+    lines: Vec<String>,
+    /// What may not be meant.
+    warnings: Vec<ChoiceWarning>,
+}
+
+/// There is no Ruby that suits.
+#[derive(Clone, Debug, Diagnostic, Error)]
+pub enum ChoiceError {
+    /// No inventory has one.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unknown(#[from] UnknownRuby),
+    /// Bundler would refuse it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] RefusedByBundler),
+}
+
+/// What may not be meant about a choice.
+#[derive(Clone, Debug, Diagnostic, Error)]
+pub enum ChoiceWarning {
+    /// Some sources ask for another Ruby.
+    #[error("{first} asks for Ruby {requirement}, but {others}")]
+    #[diagnostic(
+        severity(Warning),
+        help("Ruby {version} is installed, for {first} comes first. Make them agree: {remedy}.")
+    )]
+    Disagreement {
+        /// The source that counts.
+        first: RubySource,
+        /// What it asks for.
+        requirement: GemRequirement,
+        /// The others, each with what it asks for.
+        others: String,
+        /// What was chosen.
+        version: GemVersion,
+        /// What to change in the others.
+        remedy: String,
+    },
+    /// The Gemfile's version is out of reach, and nobody before it names one.
+    #[error("{name} computes its Ruby version, so Ruby {version} of {instead} is used")]
+    #[diagnostic(
+        severity(Warning),
+        help(
+            "A build reads {name} without running it. Run `bundle lock`, so that the lockfile holds the version, or set \
+             BP_RUBY_VERSION."
+        )
+    )]
+    Computed {
+        /// The Gemfile.
+        name: String,
+        /// What was chosen.
+        version: GemVersion,
+        /// Who asks for that.
+        instead: RubySource,
+        /// The Gemfile's text.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// The `ruby` statement.
+        #[label("computed here")]
+        span: SourceSpan,
+    },
+    /// Its series is not supported any more.
+    #[error(
+        "Ruby {series} reached its end of life on {date}: nobody mends its security bugs. Move to a newer series"
+    )]
+    #[diagnostic(severity(Warning))]
+    EndOfLife {
+        /// Such as `3.1`.
+        series: String,
+        /// Since when.
+        date: Date,
+    },
+}
+
+/// Chooses the newest Ruby that suits whoever comes first, and Bundler. An app that asks for none keeps the default of its last build
+/// (`kept`), as long as there is one.
+///
+/// # Errors
+/// There is none, or none that Bundler would run with.
+pub fn choose(
+    inventories: &[Inventory],
+    asked: &RubyRequests,
+    kept: Option<&GemVersion>,
+    target: &Target,
+    today: Date,
+) -> Result<Choice, ChoiceError> {
+    let mut choice = match asked.requests.first() {
+        Some(first) => asked_for(inventories, first, asked.gemfile.as_ref(), target)?,
+        None => default(inventories, kept, target)?,
+    };
+    let is_exact = choice.request.requirement.exact_version().is_some();
+    if is_exact && choice.request.source != RubySource::Default {
+        choice.look_for_newer_patch(inventories, target);
+    }
+    choice.look_at_support(support(inventories, &choice.ruby.version, today));
+    if let Some(computed) = &asked.computed {
+        choice.look_at_computed(computed);
+    }
+    choice.look_for_disagreement(asked);
+    Ok(choice)
+}
+
+/// The default that the last build has left in the store.
+#[must_use]
+pub fn kept_default(store: Option<&Store>) -> Option<GemVersion> {
+    store?
+        .metadata
+        .get(DEFAULT_IN_STORE)?
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// What somebody asks for; where a requirement leaves a choice, of those that the Gemfile allows too.
+fn asked_for(
+    inventories: &[Inventory],
+    first: &RubyRequest,
+    gemfile: Option<&GemfileRuby>,
+    target: &Target,
+) -> Result<Choice, ChoiceError> {
+    let requirement = &first.requirement;
+    let newest = find(inventories, requirement, target)
+        .ok_or_else(|| unknown(inventories, requirement, first.source.to_string(), target))?;
+    let refused = gemfile.and_then(|gemfile| gemfile.refuses(&newest.version, &first.source));
+    let (Some(refused), Some(gemfile)) = (refused, gemfile) else {
+        return Ok(Choice::new(newest, first.clone()));
+    };
+    let allowed = &gemfile.request;
+    let both = requirement.clone().and(allowed.requirement.clone());
+    let ruby = find(inventories, &both, target).ok_or(refused)?;
+    let mut choice = Choice::new(ruby, first.clone());
+    choice.say(format!(
+        "Not a newer one, for {} asks for {}",
+        allowed.source, allowed.requirement
+    ));
+    Ok(choice)
+}
+
+/// What nobody asks for: the last build's default where it is still there, else the newest of the default series.
+fn default(
+    inventories: &[Inventory],
+    kept: Option<&GemVersion>,
+    target: &Target,
+) -> Result<Choice, ChoiceError> {
+    let Some((series, is_own)) = default_series(inventories) else {
+        let any = GemRequirement::any();
+        return Err(unknown(inventories, &any, RubySource::Default.to_string(), target).into());
+    };
+    let request = default_request(series);
+    // A default that the user's own inventory names is the user's word, and may change; Formation's may not, unasked.
+    let kept = kept.filter(|version| !is_own || request.requirement.allows(version));
+    let still_there = kept.and_then(|version| {
+        find(
+            inventories,
+            &GemRequirement::exactly(version.clone()),
+            target,
+        )
+    });
+    let newest = find(inventories, &request.requirement, target);
+    let Some(ruby) = still_there.clone().or_else(|| newest.clone()) else {
+        let source = request.source.to_string();
+        return Err(unknown(inventories, &request.requirement, source, target).into());
+    };
+    let version = ruby.version.clone();
+    let is_kept = still_there.is_some();
+    let mut choice = Choice::new(
+        ruby,
+        RubyRequest {
+            requirement: if is_kept {
+                GemRequirement::exactly(version.clone())
+            } else {
+                request.requirement
+            },
+            source: RubySource::Default,
+        },
+    );
+    if let Some(before) = kept.filter(|_| !is_kept) {
+        choice.say(format!(
+            "The default of the last build, Ruby {before}, is not in the inventory any more"
+        ));
+    }
+    let since = if is_kept {
+        "kept from the last build"
+    } else {
+        "later builds keep this one"
+    };
+    choice.say(format!(
+        "The app asks for none: {since}. To pin it, write {version} into .ruby-version"
+    ));
+    if let Some(newest) = newest.filter(|newest| newest.version > version) {
+        choice.say(format!(
+            "New apps get Ruby {0}: to have it, write {0} into .ruby-version",
+            newest.version
+        ));
+    }
+    Ok(choice)
+}
+
+impl Choice {
+    fn new(ruby: Ruby, request: RubyRequest) -> Self {
+        let line = format!(
+            "Version {} (from {}: {})",
+            report::value(ruby.version.to_string()),
+            request.source,
+            request.requirement
+        );
+        Self {
+            ruby,
+            request,
+            lines: vec![line],
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Shows it in the log.
+    pub fn show(&self) {
+        for line in &self.lines {
+            report::detail(line);
+        }
+        for warning in &self.warnings {
+            report::warning(warning);
+        }
+    }
+
+    /// What the next build has to know, where that is not what it would know anyway: the default, or that there is none any more.
+    /// Nothing of the day, so that the image stays the same.
+    #[must_use]
+    pub fn store(&self, before: Option<&Store>) -> Option<Store> {
+        let version = if self.request.source == RubySource::Default {
+            self.ruby.version.to_string()
+        } else {
+            // An empty table may not outlive the way into the image and back; an empty text does.
+            kept_default(before).map(|_| String::new())?
+        };
+        let mut store = Store::default();
+        store
+            .metadata
+            .insert(DEFAULT_IN_STORE.into(), version.into());
+        Some(store)
+    }
+
+    fn say(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn look_for_newer_patch(&mut self, inventories: &[Inventory], target: &Target) {
+        let version = &self.ruby.version;
+        let Ok(series) = version.series(2).parse() else {
+            return;
+        };
+        let newest = find(inventories, &GemRequirement::series(&series), target);
+        if let Some(newest) = newest.filter(|newest| newest.version > *version) {
+            let place = match &self.request.source {
+                RubySource::File(name) if is_lockfile(name) => {
+                    format!("{name} (`bundle update --ruby`)")
+                }
+                source => source.to_string(),
+            };
+            self.say(format!(
+                "Ruby {} is out, a newer patch release of {series}: ask for it in {place}",
+                newest.version
+            ));
+        }
+    }
+
+    fn look_at_support(&mut self, support: Option<Support>) {
+        let series = self.ruby.version.series(2);
+        match support {
+            Some(Support::Ended(date)) => {
+                self.warnings
+                    .push(ChoiceWarning::EndOfLife { series, date });
+            }
+            Some(Support::SecurityOnly(date)) => self.say(format!(
+                "Ruby {series} gets security fixes only, until {date}"
+            )),
+            Some(Support::Normal) | None => {}
+        }
+    }
+
+    fn look_at_computed(&mut self, computed: &ComputedRubyVersion) {
+        if computed.is_missed {
+            self.warnings.push(ChoiceWarning::Computed {
+                name: computed.name.clone(),
+                version: self.ruby.version.clone(),
+                instead: self.request.source.clone(),
+                source_code: computed.source_code.clone(),
+                span: computed.span,
+            });
+        } else {
+            self.say(format!(
+                "{} computes its version, so that of {} is used",
+                computed.name, self.request.source
+            ));
+        }
+    }
+
+    fn look_for_disagreement(&mut self, asked: &RubyRequests) {
+        let others: Vec<_> = asked
+            .requests
+            .iter()
+            .skip(1)
+            .filter(|other| !other.requirement.allows(&self.ruby.version))
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        let each = |show: &dyn Fn(&RubyRequest) -> String, between: &str| {
+            let texts: Vec<_> = others.iter().map(|other| show(other)).collect();
+            texts.join(between)
+        };
+        let remedy = |other: &RubyRequest| match &other.source {
+            RubySource::File(name) if is_lockfile(name) => {
+                format!("run `bundle update --ruby` with it and commit {name}")
+            }
+            source => format!("change or remove the version in {source}"),
+        };
+        self.warnings.push(ChoiceWarning::Disagreement {
+            first: self.request.source.clone(),
+            requirement: self.request.requirement.clone(),
+            others: each(
+                &|other| format!("{} for {}", other.source, other.requirement),
+                " and ",
+            ),
+            version: self.ruby.version.clone(),
+            remedy: each(&remedy, "; "),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! The files of a Ruby: from the archive into the layer, and what they say of themselves.
+
+use crate::fetch::Fetcher;
+use crate::fetch::archive::ArchiveError;
+use crate::fetch::masked::Shown;
+use crate::platform::files::{remove_others, replace_dir};
+use crate::report;
+use crate::ruby::gem_version::GemVersion;
+use crate::ruby::inventory::Ruby;
+use fs_err as fs;
+use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
+use miette::Diagnostic;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use url::Url;
+
+/// Ruby could not be installed.
+#[derive(Debug, Diagnostic, Error)]
+pub enum RubyLayerError {
+    /// The archive did not get here.
+    #[error("Ruby {version} could not be installed")]
+    Archive {
+        /// Which was wanted.
+        version: GemVersion,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: ArchiveError,
+    },
+    /// The archive holds something else.
+    #[error("the archive of Ruby {version} holds no Ruby that can be used: {reason}")]
+    #[diagnostic(help(
+        "The inventory's `root` has to be the folder in the archive that holds `bin/ruby` and `lib/ruby`."
+    ))]
+    NoRuby {
+        /// Which was wanted.
+        version: GemVersion,
+        /// What is missing.
+        reason: String,
+    },
+    /// The disk refuses.
+    #[error("the Ruby layer cannot be written")]
+    Layer(#[source] io::Error),
+}
+
+/// Verifies and unpacks a Ruby into a layer's folder, without what is not needed. Its archive is in the folder `archives` already, or is
+/// fetched and put there, where it is then the only one.
+///
+/// # Errors
+/// The archive cannot be had, or the layer cannot be written.
+pub fn fill(
+    layer: &Path,
+    ruby: &Ruby,
+    supply: &Fetcher,
+    archives: &Path,
+) -> Result<(), RubyLayerError> {
+    let kept = kept_archive(archives, ruby);
+    // A layer that is there is whole.
+    let new = layer.with_file_name(".ruby.new");
+    let length = match unpack_kept(&new, ruby, supply, &kept) {
+        Some(length) => length,
+        None => fetch_and_unpack(&new, ruby, supply, &kept).map_err(|source| {
+            RubyLayerError::Archive {
+                version: ruby.version.clone(),
+                source,
+            }
+        })?,
+    };
+    finish(&new, archives, &kept)
+        .and_then(|()| replace_dir(&new, layer))
+        .map_err(RubyLayerError::Layer)?;
+    report::detail(format!(
+        "Verified: {length} bytes with SHA-256 {}",
+        ruby.archive.sha256.0
+    ));
+    Ok(())
+}
+
+/// Where the archive of a Ruby is kept, if it is.
+pub(super) fn kept_archive(archives: &Path, ruby: &Ruby) -> PathBuf {
+    archives.join(format!("{}.tar.gz", ruby.archive.sha256.0))
+}
+
+/// None where it is not there, or damaged.
+fn unpack_kept(layer: &Path, ruby: &Ruby, supply: &Fetcher, kept: &Path) -> Option<u64> {
+    let url = Url::from_file_path(kept).ok()?;
+    if !kept.is_file() {
+        return None;
+    }
+    let unpacked = report::timed("Unpacking it from the cache", || {
+        ruby.archive
+            .install(&supply.downloader, &url, layer, &is_wanted, None)
+    });
+    unpacked
+        .inspect_err(|error| report::detail(format!("The cache's archive is of no use: {error}")))
+        .ok()
+}
+
+fn fetch_and_unpack(
+    layer: &Path,
+    ruby: &Ruby,
+    supply: &Fetcher,
+    kept: &Path,
+) -> Result<u64, ArchiveError> {
+    let place = supply.place_of(&ruby.archive);
+    let what = match place.instead {
+        Some(whose) => format!("Installing it from {} ({whose})", Shown(&place.url)),
+        None => format!("Installing it from {}", Shown(&place.url)),
+    };
+    // What is on this disk need not be there twice.
+    let copy = (place.url.scheme() != "file").then_some(kept);
+    report::timed(what, || {
+        ruby.archive
+            .install(&supply.downloader, &place.url, layer, &is_wanted, copy)
+    })
+}
+
+/// Keeps one archive alone, and leaves the layer as it has to be.
+fn finish(layer: &Path, archives: &Path, kept: &Path) -> io::Result<()> {
+    remove_others(archives, &[kept])?;
+    remove_static_libraries(layer)?;
+    layer_env().write_to_layer_dir(layer)
+}
+
+/// Whether an app, or the compilation of a gem, may have a use for a file of a Ruby: not for documentation, archives of gems that are
+/// installed, logs of compilations, and the tests of the gems that come with Ruby.
+fn is_wanted(path: &Path) -> bool {
+    let names: Vec<_> = path
+        .iter()
+        .map(|name| name.to_str().unwrap_or_default())
+        .collect();
+    match names.as_slice() {
+        ["share", "doc" | "man" | "ri" | "info" | "gtk-doc", ..]
+        | [
+            "lib",
+            "ruby",
+            "gems",
+            _,
+            "cache" | "doc" | "build_info",
+            _,
+            ..,
+        ]
+        | [.., "mkmf.log" | "gem_make.out"] => false,
+        ["lib", "ruby", "gems", _, "gems", _, folder, ..] => !matches!(
+            *folder,
+            "test" | "tests" | "spec" | "specs" | "doc" | "docs" | "sample" | "samples"
+        ),
+        _ => true,
+    }
+}
+
+/// Where Ruby is a shared library, compiled gems are linked to that. (Where it is not, they need `libruby-static.a`.)
+fn remove_static_libraries(layer: &Path) -> io::Result<()> {
+    let mut archives = Vec::new();
+    let mut is_shared = false;
+    let lib = layer.join("lib");
+    if !lib.is_dir() {
+        return Ok(()); // It is no Ruby, and that is told elsewhere.
+    }
+    for entry in fs::read_dir(lib)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        is_shared |= name.starts_with("libruby") && name.contains(".so");
+        if name.ends_with(".a") {
+            archives.push(path);
+        }
+    }
+    if is_shared {
+        archives.iter().try_for_each(fs::remove_file)?;
+    }
+    Ok(())
+}
+
+/// Whether Ruby's just-in-time compiler is in it, as its own configuration says: Ruby need not be started to know.
+pub(super) fn has_yjit(layer: &Path, abi: &str) -> bool {
+    let folder = layer.join("lib/ruby").join(abi);
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    let configurations = entries
+        .flatten()
+        .map(|entry| entry.path().join("rbconfig.rb"));
+    configurations
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|text| text.lines().map(String::from).collect::<Vec<_>>())
+        .any(|line| line.contains("\"YJIT_SUPPORT\"") && line.trim_end().ends_with("\"yes\""))
+}
+
+/// Ruby's ABI version, from the one folder below `lib/ruby/gems`: every patch release of a series has the same.
+pub(super) fn abi(layer: &Path, ruby: &Ruby) -> Result<String, RubyLayerError> {
+    let no_ruby = |reason: String| RubyLayerError::NoRuby {
+        version: ruby.version.clone(),
+        reason,
+    };
+    if !layer.join("bin/ruby").exists() {
+        return Err(no_ruby("it has no bin/ruby".into()));
+    }
+    let names = folders_in(&layer.join("lib/ruby/gems")).map_err(|e| no_ruby(e.to_string()))?;
+    match names.as_slice() {
+        [abi] => Ok(abi.clone()),
+        [] => Err(no_ruby("its lib/ruby/gems has no folder".into())),
+        names => Err(no_ruby(format!(
+            "its lib/ruby/gems has {} folders, {}, where a Ruby has one",
+            names.len(),
+            names.join(", ")
+        ))),
+    }
+}
+
+/// The names of the folders in a folder, sorted.
+fn folders_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn layer_env() -> LayerEnv {
+    // Ruby takes its default encoding from the locale, and base images have none: source files and output would be US-ASCII.
+    LayerEnv::new().chainable_insert(Scope::All, ModificationBehavior::Default, "LANG", "C.UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::archive::Archive;
+    use crate::fetch::digest::Sha256Hex;
+    use procfile::assert_report;
+
+    #[test]
+    fn what_is_left_out() {
+        for (path, expected) in [
+            ("bin/ruby", true),
+            ("lib/ruby/3.3.0/rdoc.rb", true),
+            ("lib/ruby/3.3.0/rdoc/doc/x.rb", true),
+            ("include/ruby-3.3.0/ruby.h", true),
+            ("lib/ruby/gems/3.3.0/cache", true),
+            ("lib/ruby/gems/3.3.0/cache/rake-13.1.0.gem", false),
+            ("lib/ruby/gems/3.3.0/gems/rake-13.1.0/lib/rake.rb", true),
+            (
+                "lib/ruby/gems/3.3.0/gems/test-unit-3.6.1/lib/test/unit.rb",
+                true,
+            ),
+            ("lib/ruby/gems/3.3.0/gems/rbs-3.4.0/core/array.rbs", true),
+            ("lib/ruby/gems/3.3.0/gems/rexml-3.2.8/doc/index.md", false),
+            (
+                "lib/ruby/gems/3.3.0/gems/net-ftp-0.3.4/test/net/ftp.rb",
+                false,
+            ),
+            (
+                "lib/ruby/gems/3.3.0/extensions/x86_64-linux/3.3.0/rbs-3.4.0/mkmf.log",
+                false,
+            ),
+            ("share/man/man1/ruby.1", false),
+            ("share/ri/3.3.0/system/Array/cdesc-Array.ri", false),
+        ] {
+            assert_eq!(is_wanted(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn static_libraries_are_for_a_static_ruby() {
+        for (others, expected) in [(&[][..], true), (&["libruby.so.3.3"][..], false)] {
+            let layer = tempfile::tempdir().unwrap();
+            let lib = layer.path().join("lib");
+            fs::create_dir(&lib).unwrap();
+            for name in others.iter().chain(&["libruby-static.a"]) {
+                fs::write(lib.join(name), "").unwrap();
+            }
+            remove_static_libraries(layer.path()).unwrap();
+            assert_eq!(lib.join("libruby-static.a").exists(), expected);
+        }
+    }
+
+    #[test]
+    fn yjit_is_known_from_the_configuration() {
+        for (line, expected) in [
+            ("  CONFIG[\"YJIT_SUPPORT\"] = \"yes\"\n", true),
+            ("  CONFIG[\"YJIT_SUPPORT\"] = \"no\"\n", false),
+            ("", false),
+        ] {
+            let layer = tempfile::tempdir().unwrap();
+            let folder = layer.path().join("lib/ruby/3.3.0/x86_64-linux");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("rbconfig.rb"), line).unwrap();
+            assert_eq!(has_yjit(layer.path(), "3.3.0"), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_archive_without_ruby_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let ruby = Ruby {
+            version: "3.3.8".parse().unwrap(),
+            archive: Archive {
+                url: "https://example.com/ruby.tgz".parse().unwrap(),
+                sha256: Sha256Hex(String::new()),
+                root: ".".into(),
+            },
+        };
+        assert_report!(abi(folder.path(), &ruby).unwrap_err());
+        fs::create_dir_all(folder.path().join("bin")).unwrap();
+        fs::write(folder.path().join("bin/ruby"), "").unwrap();
+        fs::create_dir_all(folder.path().join("lib/ruby/gems/3.3.0")).unwrap();
+        fs::write(folder.path().join("lib/ruby/gems/readme"), "").unwrap();
+        assert_eq!(abi(folder.path(), &ruby).unwrap(), "3.3.0");
+        fs::create_dir_all(folder.path().join("lib/ruby/gems/3.4.0")).unwrap();
+        assert_report!("two_rubies", abi(folder.path(), &ruby).unwrap_err());
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_had_is_shown() {
+        let layer = tempfile::tempdir().unwrap();
+        let ruby = Ruby {
+            version: "3.3.8".parse().unwrap(),
+            archive: Archive {
+                url: "file:///nowhere/ruby-3.3.8.tar.gz".parse().unwrap(),
+                sha256: Sha256Hex(String::new()),
+                root: ".".into(),
+            },
+        };
+        let destination = layer.path().join("ruby");
+        let filled = fill(&destination, &ruby, &Fetcher::default(), layer.path());
+        assert_report!(filled.unwrap_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! `mise.toml`, the file of mise: `[tools]` holds a version, or several, for each tool.
+//!
+//! Source: <https://mise.jdx.dev/configuration.html>
+
+use crate::ruby::spanned::Written;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use toml::{Spanned, Value};
+
+/// The names that the file may have; mise prefers the first.
+pub const FILE_NAMES: [&str; 2] = ["mise.toml", ".mise.toml"];
+
+/// The names that a Ruby may have in it: mise builds it itself, or has asdf's plugin do so.
+const RUBY: [&str; 3] = ["ruby", "core:ruby", "asdf:ruby"];
+
+#[derive(Deserialize)]
+struct Mise {
+    #[serde(default)]
+    tools: BTreeMap<String, Spanned<Value>>,
+}
+
+/// The file is no TOML, or its `[tools]` are none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NotMise {
+    /// What the parser says.
+    pub reason: String,
+    /// Where, in bytes.
+    pub span: Range<usize>,
+}
+
+/// The versions of Ruby, in their order: the first is what `ruby` is in a shell.
+///
+/// # Errors
+/// The text cannot be read.
+pub fn ruby(text: &str) -> Result<Vec<Written>, NotMise> {
+    let mise: Mise = toml::from_str(text).map_err(|error| NotMise {
+        reason: error.message().to_string(),
+        span: error.span().unwrap_or(0..0),
+    })?;
+    let Some(tool) = RUBY.iter().find_map(|name| mise.tools.get(*name)) else {
+        return Ok(Vec::new());
+    };
+    let span = tool.span();
+    let versions = match tool.get_ref() {
+        Value::Array(versions) => versions.iter().map(version).collect(),
+        one => vec![version(one)],
+    };
+    Ok(versions
+        .into_iter()
+        .map(|value| Written {
+            value,
+            span: span.clone().into(),
+        })
+        .collect())
+}
+
+/// `"3.3.8"`, `{ version = "3.3.8" }`, and mise's other keys in the spelling that they have in a string.
+fn version(value: &Value) -> String {
+    match value {
+        Value::String(version) => version.clone(),
+        Value::Table(table) => ["version", "prefix", "ref", "path"]
+            .iter()
+            .find_map(|key| Some((*key, table.get(*key)?.as_str()?)))
+            .map_or_else(
+                || value.to_string(),
+                |(key, version)| match key {
+                    "version" => version.to_string(),
+                    key => format!("{key}:{version}"),
+                },
+            ),
+        // A number lost its zeros when it was read: 3.10 is 3.1. mise refuses it too.
+        other => format!("{other} without quotes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_in_their_spellings() {
+        for (text, expected) in [
+            ("[tools]\nruby = \"3.3.8\"\n", vec!["3.3.8"]),
+            ("[tools]\nnode = \"22\"\nruby = '3.3'\n", vec!["3.3"]),
+            (
+                "[tools]\nruby = { version = \"3.3\", os = [\"linux\"] }\n",
+                vec!["3.3"],
+            ),
+            ("[tools.ruby]\nversion = \"3.3\"\n", vec!["3.3"]),
+            ("[tools]\nruby = { prefix = \"3.3\" }\n", vec!["prefix:3.3"]),
+            (
+                "[tools]\nruby = [\"3.3.8\", { version = \"3.2\" }]\n",
+                vec!["3.3.8", "3.2"],
+            ),
+            ("[tools]\n\"core:ruby\" = \"3.3.8\"\n", vec!["3.3.8"]),
+            ("[tools]\nruby = 3.3\n", vec!["3.3 without quotes"]),
+            ("[tools]\nnode = \"22\"\n", vec![]),
+            ("[env]\nRUBY = \"3.3.8\"\n", vec![]),
+            ("", vec![]),
+        ] {
+            let found = ruby(text).unwrap();
+            let values: Vec<_> = found.iter().map(|version| &version.value).collect();
+            assert_eq!(values, expected, "{text:?}");
+        }
+        assert!(ruby("[tools\n").is_err());
+        assert!(ruby("tools = 3\n").is_err());
+    }
+}
