@@ -1,8 +1,5 @@
 //! Runs `formation check` as editors, hooks and CI do: exit status, standard output, standard error.
 
-// A broken expectation is a failed test, also in what the tests share.
-#![allow(clippy::unwrap_used)]
-
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Write};

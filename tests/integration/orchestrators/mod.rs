@@ -435,7 +435,7 @@ impl Client {
     }
 }
 
-const CLIENT: &str = include_str!("orchestrators/client.rb");
+const CLIENT: &str = include_str!("client.rb");
 
 impl Stack {
     fn new() -> Self {

@@ -1,8 +1,5 @@
 //! Runs `formation export` and `formation probe` as a container would: exit status, standard output, standard error.
 
-// A broken expectation is a failed test, also in what the tests share.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;

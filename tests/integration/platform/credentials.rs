@@ -1,7 +1,7 @@
 //! Passwords are used where they are meant, and are nowhere afterwards: not in the image, its labels and history, the caches, or the log.
 
 use crate::build_phase::BuildPhase;
-use crate::gem_sources::{build_with, change_greeting};
+use crate::gems::sources::{build_with, change_greeting};
 use crate::git_server::GitServer;
 use crate::rig::{PackBuild, buildpack, docker, gateway, variable};
 use libcnb_test::{assert_contains, assert_not_contains};

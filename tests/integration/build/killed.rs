@@ -1,7 +1,7 @@
 //! A build that is killed at any moment leaves nothing that the next one trusts.
 
 use crate::build_phase::{BuildPhase, differences};
-use crate::gem_sources::build_with;
+use crate::gems::sources::build_with;
 use crate::git_server::GitServer;
 use crate::rig::buildpack;
 use std::time::{Duration, Instant};

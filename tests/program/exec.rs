@@ -1,13 +1,6 @@
 //! Runs `formation exec` and `formation run` with real processes and real signals. Needs bash, and nothing else.
 
-// A broken expectation is a failed test, also in what the tests share.
-#![allow(clippy::unwrap_used)]
-
-mod running;
-mod several_types;
-mod terminal;
-
-use running::{Running, formation, out_of, wait_until};
+use crate::running::{self, Running, formation, out_of, wait_until};
 use rustix::process::Signal;
 use rustix_libc_wrappers::process::SignalExt;
 use std::fmt::Write;

@@ -1,0 +1,29 @@
+//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
+
+mod build {
+    mod app_mistakes;
+    mod killed;
+    mod rebuild;
+    mod sample_app;
+    mod which_ruby;
+}
+mod gems {
+    mod as_bundler;
+    mod compiled;
+    mod lockfiles;
+    pub(crate) mod sources;
+}
+mod orchestrators;
+mod platform {
+    mod certificates;
+    mod credentials;
+    mod offline;
+}
+mod processes {
+    mod graceful_end;
+    mod one_container;
+    mod shapes;
+}
+mod build_phase;
+mod git_server;
+mod rig;
