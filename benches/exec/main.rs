@@ -7,10 +7,14 @@
 //!
 //! Prints both, and fails where one is over its limit: 2 MiB resident, 2 ms a start.
 
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::thread::sleep;
+use rig::median::median_time;
+use rig::program::Running;
+use rig::program::proc::{resident_kib, state_of};
+use rig::wait::wait_until;
+use rustix::process::Signal;
+use std::env;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 const STARTS: usize = 200;
 const MOST_TIME: Duration = Duration::from_millis(2);
@@ -42,59 +46,25 @@ fn median_starts(formation: &str) -> (Duration, Duration) {
         direct.push(time(&mut Command::new("true")));
         supervised.push(time(Command::new(formation).args(["exec", "--", "true"])));
     }
-    (median(direct), median(supervised))
+    (median_time(&direct), median_time(&supervised))
 }
 
 fn time(command: &mut Command) -> Duration {
     let started = Instant::now();
-    let status = command.status().expect("it can be started");
+    let status = command.status().expect("it starts");
     let took = started.elapsed();
     assert!(status.success());
     took
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
 fn resident_kib_while_waiting(formation: &str) -> u64 {
-    let mut supervisor = Command::new(formation)
-        .args(["exec", "--", "sleep", "60"])
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("it can be started");
-    wait_until_it_waits(&supervisor);
-    let memory = number_in(&status_of(&supervisor), "VmRSS:");
-    let terminated = Command::new("kill")
-        .arg(supervisor.id().to_string())
-        .status();
-    assert!(terminated.is_ok_and(|kill| kill.success()));
-    assert_eq!(supervisor.wait().expect("it ends").code(), Some(143));
+    let mut command = Command::new(formation);
+    command.args(["exec", "--", "sleep", "60"]);
+    let mut supervisor = Running::spawn(command);
+    supervisor.wait_for_child();
+    wait_until("it sleeps", || state_of(supervisor.id()) == Some('S'));
+    let memory = resident_kib(supervisor.id()).expect("the kernel counts it");
+    supervisor.signal(Signal::TERM);
+    assert_eq!(supervisor.status(), Some(143));
     memory
-}
-
-/// Its child is there, and it sleeps itself.
-fn wait_until_it_waits(supervisor: &Child) {
-    let id = supervisor.id();
-    let children = format!("/proc/{id}/task/{id}/children");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let has_child = fs::read_to_string(&children).is_ok_and(|children| !children.is_empty());
-        if has_child && status_of(supervisor).contains("State:\tS") {
-            return;
-        }
-        assert!(Instant::now() < deadline, "it does not start its command");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-fn status_of(process: &Child) -> String {
-    fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default()
-}
-
-fn number_in(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .expect("the kernel counts it")
 }

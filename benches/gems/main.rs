@@ -7,15 +7,18 @@
 //!
 //! `script/bench` makes what this needs and runs it. Fails where a limit is exceeded.
 
-mod container;
+mod build_container;
 mod results;
 mod server;
 mod sets;
 mod sides;
 
+use build_container::{BuildContainer, Files};
 use clap::Parser;
-use container::{Container, Files};
 use results::{Results, Row, Times};
+use rig::build::phase_variables;
+use rig::docker::env_options;
+use rig::environment::variable;
 use server::Server;
 use sets::{Case, RUBY, Set};
 use sides::Sides;
@@ -50,29 +53,10 @@ fn main() -> ExitCode {
     let upstream = variable("FORMATION_GEM_SERVER");
     let rig = Server::start(&upstream, Files::new());
     let buildpack = fs::canonicalize(variable("FORMATION_BUILDPACK")).expect("a folder");
-    let container = Container::start(
-        &variable("FORMATION_BUILDER"),
-        &[
-            "--volume",
-            &format!("{}:/buildpack:ro", buildpack.display()),
-            "--env",
-            "CNB_BUILDPACK_DIR=/buildpack",
-            "--env",
-            "CNB_LAYERS_DIR=/bench/layers",
-            "--env",
-            "CNB_PLATFORM_DIR=/bench/platform",
-            "--env",
-            "CNB_BP_PLAN_PATH=/bench/plan.toml",
-            "--env",
-            "CNB_TARGET_OS=linux",
-            "--env",
-            &format!("CNB_TARGET_ARCH={}", architecture()),
-            "--env",
-            "CNB_TARGET_DISTRO_NAME=debian",
-            "--env",
-            "CNB_TARGET_DISTRO_VERSION=13",
-        ],
-    );
+    let volume = format!("{}:/buildpack:ro", buildpack.display());
+    let variables = phase_variables("/bench");
+    let given = [vec!["--volume", &volume], env_options(&variables)].concat();
+    let container = BuildContainer::start(&variable("FORMATION_BUILDER"), &given);
     let sides = |server| Sides {
         container: &container,
         server,
@@ -173,7 +157,7 @@ fn measure_once(sides: &Sides<'_>, set: Set, app: &sets::App, row: &mut Row) {
 }
 
 /// The gems that the rig has not.
-fn generate(container: &Container, upstream: &str) -> Files {
+fn generate(container: &BuildContainer, upstream: &str) -> Files {
     let programs = [
         ("benches/gems/generate.rb", include_str!("generate.rb")),
         (
@@ -189,18 +173,7 @@ fn generate(container: &Container, upstream: &str) -> Files {
     container.take("generated")
 }
 
-fn architecture() -> &'static str {
-    match env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    }
-}
-
 fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").to_string()
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by script/bench"))
 }

@@ -1,6 +1,7 @@
 //! Medians, ratios, limits; as tables and as JSON.
 
 use crate::sets::{Case, Set};
+use rig::median::median;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -52,10 +53,7 @@ impl Times {
     pub(crate) fn push(&mut self, time: Duration) {
         let place = self.all.partition_point(|&it| it < millis(time));
         self.all.insert(place, millis(time));
-        // Of an even number, the mean of the two in the middle.
-        let high = self.all.len() / 2;
-        let low = (self.all.len() - 1) / 2;
-        self.median = f64::midpoint(self.all[low], self.all[high]);
+        self.median = median(&self.all);
     }
 }
 

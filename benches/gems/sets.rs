@@ -1,6 +1,7 @@
 //! What is installed, and what changes between two builds.
 
-use crate::container::Files;
+use crate::build_container::Files;
+use rig::command::text;
 use std::fs;
 
 /// Of Ruby's series that the rig's compiled gems are for.
@@ -179,8 +180,4 @@ fn insert(lockfile: &str, heading: &str, indent: &str, name: &str, rest: &str) -
     let place = place.map_or(lines.len(), |place| first + place);
     lines.insert(place, format!("{indent}{name}{rest}"));
     lines.join("\n") + "\n"
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -10,13 +10,13 @@
 //! | `prefilled`, `bundle-before`, `bundle-older` | Bundler's with a cache, as above |
 //! | `archives` | the cache |
 
-use crate::container::{Container, Files};
+use crate::build_container::{BuildContainer, Files};
 use crate::server::Server;
 use crate::sets::{App, Case, NEXT_RUBY, RUBY, Set};
 use std::time::Duration;
 
 pub(crate) struct Sides<'a> {
-    pub(crate) container: &'a Container,
+    pub(crate) container: &'a BuildContainer,
     pub(crate) server: &'a Server,
     pub(crate) jobs: usize,
 }

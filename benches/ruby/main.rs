@@ -14,9 +14,13 @@ use formation_buildpack::fetch::digest::Sha256Hex;
 use formation_buildpack::fetch::settings::DownloadSettings;
 use formation_buildpack::ruby::inventory::Ruby;
 use formation_buildpack::ruby::layer;
+use rig::median::median_time;
+use rig::program::proc::peak_resident_kib;
+use rig::server::http::{Request, head};
+use rig::server::listen;
 use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -112,14 +116,9 @@ fn compare(url: &str) -> Comparison {
         step.push(started.elapsed());
     }
     Comparison {
-        curl_and_tar: median(curl_and_tar),
-        step: median(step),
+        curl_and_tar: median_time(&curl_and_tar),
+        step: median_time(&step),
     }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 /// Returns how many KiB of memory it took at most, beyond what the process had before.
@@ -166,34 +165,22 @@ fn step(url: &str) -> ExitCode {
 
 /// The most memory that the process has had so far.
 fn peak_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.expect("VmHWM").trim().trim_end_matches(" kB");
-    number.parse().expect("a number")
+    peak_resident_kib(std::process::id()).expect("the kernel counts it")
 }
 
 /// Serves the bytes to everybody who asks; returns the URL with their digest behind `#`.
 fn serve(bytes: Arc<Vec<u8>>, bytes_a_second: Option<u64>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
     let digest = hex::encode(Sha256::digest(bytes.as_slice()));
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let bytes = Arc::clone(&bytes);
-            thread::spawn(move || answer(stream.expect("a connection"), &bytes, bytes_a_second));
-        }
+    let address = listen("127.0.0.1:0", move |_, stream| {
+        answer(stream, &bytes, bytes_a_second);
     });
     format!("http://{address}/ruby.tar.gz#{digest}")
 }
 
 fn answer(mut stream: TcpStream, bytes: &[u8], bytes_a_second: Option<u64>) {
-    let mut request = [0; 4096];
-    let _ = stream.read(&mut request);
-    let _ = write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
-        bytes.len()
-    );
+    Request::read(&mut stream);
+    let length = format!("Content-Length: {}", bytes.len());
+    let _ = stream.write_all(&head("200 OK", &[&length]));
     let started = Instant::now();
     let mut sent = 0;
     for chunk in bytes.chunks(64 << 10) {

@@ -12,6 +12,7 @@ mod inside;
 
 use behaviour::Behaviour;
 use inside::Figures;
+use rig::environment::variable;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs};
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
     }
     let medians: Vec<_> = all
         .iter()
-        .map(|(it, figures)| (it, inside::median(figures)))
+        .map(|(it, figures)| (it, inside::medians(figures)))
         .collect();
     let behaviours: Vec<_> = SUPERVISORS
         .iter()
@@ -110,7 +111,7 @@ fn measure_in_container(supervisor: &Supervisor) -> Figures {
 
 /// Formation's programs, in the container's PATH.
 pub(crate) fn volumes() -> Vec<String> {
-    let formation = env::var("FORMATION").expect("script/bench sets it");
+    let formation = variable("FORMATION");
     let formation: PathBuf = fs::canonicalize(formation).expect("a program");
     let volume = |name| {
         let program = formation.with_file_name(name);
@@ -120,7 +121,7 @@ pub(crate) fn volumes() -> Vec<String> {
 }
 
 pub(crate) fn image() -> String {
-    env::var("FORMATION_SUPERVISORS_IMAGE").expect("script/bench sets it")
+    variable("FORMATION_SUPERVISORS_IMAGE")
 }
 
 fn print_figures(medians: &[(&Supervisor, Figures)]) {

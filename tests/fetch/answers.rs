@@ -1,44 +1,35 @@
 //! What a server may answer.
 
-use crate::faulty_server::{Act, Answer};
+use rig::server::faulty::{Act, Answer};
+use rig::server::http::head;
 use std::time::Duration;
 
-pub(super) const ETAG: &[&str] = &["ETag: \"one\""];
-pub(super) const OTHER_ETAG: &[&str] = &["ETag: \"two\""];
-pub(super) const MODIFIED: &[&str] = &["Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT"];
+pub(crate) const ETAG: &[&str] = &["ETag: \"one\""];
+pub(crate) const OTHER_ETAG: &[&str] = &["ETag: \"two\""];
+pub(crate) const MODIFIED: &[&str] = &["Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT"];
 
-pub(super) fn send(bytes: &[u8]) -> Act {
+pub(crate) fn send(bytes: &[u8]) -> Act {
     Act::Send(bytes.to_vec())
 }
 
-/// The start of a response: its status and its headers.
-pub(super) fn head(status: &str, headers: &[&str]) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status}\r\n");
-    for header in headers {
-        head.push_str(header);
-        head.push_str("\r\n");
-    }
-    (head + "\r\n").into_bytes()
-}
-
 /// The same for every request.
-pub(super) fn always(acts: Vec<Act>) -> Answer {
+pub(crate) fn always(acts: Vec<Act>) -> Answer {
     Box::new(move |_| acts.clone())
 }
 
 /// A response without a body.
-pub(super) fn status(status: &str, headers: &[&str]) -> Answer {
+pub(crate) fn status(status: &str, headers: &[&str]) -> Answer {
     let head = head(status, &[headers, &["Content-Length: 0"]].concat());
     always(vec![Act::Send(head)])
 }
 
 /// A whole response of these bytes.
-pub(super) fn body(bytes: &[u8], headers: &[&str]) -> Answer {
+pub(crate) fn body(bytes: &[u8], headers: &[&str]) -> Answer {
     cut(bytes, headers, bytes.len(), vec![])
 }
 
 /// The first of a response's bytes, and then something else.
-pub(super) fn cut(bytes: &[u8], headers: &[&str], at: usize, then: Vec<Act>) -> Answer {
+pub(crate) fn cut(bytes: &[u8], headers: &[&str], at: usize, then: Vec<Act>) -> Answer {
     let length = format!("Content-Length: {}", bytes.len());
     let mut sent = head("200 OK", &[headers, &[&length]].concat());
     sent.extend(&bytes[..at]);
@@ -48,12 +39,12 @@ pub(super) fn cut(bytes: &[u8], headers: &[&str], at: usize, then: Vec<Act>) -> 
 }
 
 /// The rest of a file, from where it was asked for on; an error to a request for the whole.
-pub(super) fn rest(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
+pub(crate) fn rest(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     rest_until(bytes, headers, bytes.len(), vec![])
 }
 
 /// The same, but no further than to some byte, and then something else.
-pub(super) fn rest_until(
+pub(crate) fn rest_until(
     bytes: &'static [u8],
     headers: &'static [&'static str],
     end: usize,
@@ -76,7 +67,7 @@ pub(super) fn rest_until(
 }
 
 /// A whole file for whoever does not ask for a part; an error to others.
-pub(super) fn only_whole(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
+pub(crate) fn only_whole(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     let whole = body(bytes, headers);
     Box::new(move |request| match request.range_start() {
         None => whole(request),

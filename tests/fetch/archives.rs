@@ -1,7 +1,7 @@
 //! Archives with the right checksum that are broken or evil.
 
 use crate::answers::body;
-use crate::rig::{Case, case, check};
+use crate::case::{Case, case, check};
 use crate::tarballs::{Entry, FILE, archive_of, entry, gzipped, tar_of};
 use tar::EntryType;
 

@@ -1,12 +1,15 @@
 //! Connections that break, stall, drip, or are never made.
 
 use crate::answers::{
-    ETAG, MODIFIED, OTHER_ETAG, always, body, cut, head, only_whole, rest, rest_until, send, status,
+    ETAG, MODIFIED, OTHER_ETAG, always, body, cut, only_whole, rest, rest_until, send, status,
 };
-use crate::faulty_server::{Act, Answer, FaultyServer, full_queue, refused_authority};
-use crate::rig::{Download, PATIENCE, case, check, millis};
+use crate::case::{case, check};
+use crate::download::{Download, PATIENCE, millis};
 use crate::tarballs::{FILE, OTHER_FILE};
 use formation_buildpack::fetch::download::Patience;
+use rig::server::faulty::{Act, Answer, FaultyServer, full_queue};
+use rig::server::http::head;
+use rig::server::unused_address;
 use std::net::TcpListener;
 use std::time::Instant;
 
@@ -221,7 +224,7 @@ fn a_server_that_is_slow_is_waited_for_and_one_that_stalls_is_not() {
 
 #[test]
 fn a_host_that_is_not_there() {
-    let refused = refused_authority();
+    let refused = unused_address().to_string();
     assert_eq!(
         Download::of(&format!("http://{refused}/ruby.tgz")).run(),
         Err(format!(

@@ -6,13 +6,12 @@
 
 mod answers;
 mod archives;
+mod case;
 mod connections;
-mod faulty_server;
-mod issuer;
+mod download;
 mod places;
 mod proxies;
 mod responses;
-mod rig;
 mod secrets;
 mod tarballs;
 mod tls;

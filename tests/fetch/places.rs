@@ -1,12 +1,14 @@
 //! Where an archive is taken from and put to, and what is said of one that is another.
 
-use crate::answers::{always, body, head, send};
-use crate::faulty_server::FaultyServer;
-use crate::rig::{Download, case, check, differs};
+use crate::answers::{always, body, send};
+use crate::case::{case, check, differs};
+use crate::download::Download;
 use crate::tarballs::{FILE, OTHER_FILE, sha256_of};
 use formation_buildpack::fetch::archive::{Archive, ArchiveError};
 use formation_buildpack::fetch::digest::Sha256Hex;
 use formation_buildpack::fetch::download::Downloader;
+use rig::server::faulty::FaultyServer;
+use rig::server::http::head;
 use url::Url;
 
 #[test]

@@ -1,10 +1,12 @@
 //! The way out of the network.
 
-use crate::answers::{ETAG, always, body, cut, head, rest, send, status};
-use crate::faulty_server::{Act, FaultyServer, refused_authority};
-use crate::issuer::CompanyIssuer;
-use crate::rig::{Download, millis};
+use crate::answers::{ETAG, always, body, cut, rest, send, status};
+use crate::download::{Download, millis};
 use crate::tarballs::FILE;
+use rig::server::certificates::CompanyIssuer;
+use rig::server::faulty::{Act, FaultyServer};
+use rig::server::http::head;
+use rig::server::unused_address;
 use std::time::Instant;
 
 #[test]
@@ -52,7 +54,7 @@ fn a_proxy_gets_the_whole_url_of_plain_http() {
 
 #[test]
 fn a_proxy_is_asked_for_a_tunnel_for_https() {
-    let issuer = CompanyIssuer::new();
+    let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let server = FaultyServer::start_tls(vec![body(&FILE, &[])], issuer.server("nowhere.invalid"));
     let proxy = FaultyServer::start(vec![always(vec![
@@ -138,7 +140,7 @@ fn a_proxy_that_refuses_is_told() {
         assert_eq!(proxy.requests().len(), requests, "{name}");
         assert!(start.elapsed() < millis(12_000), "{name}");
     }
-    let refused = refused_authority();
+    let refused = unused_address().to_string();
     for scheme in ["http", "https"] {
         let url = format!("{scheme}://nowhere.invalid/ruby.tgz");
         let error = Download {
@@ -160,7 +162,7 @@ fn a_proxy_that_refuses_is_told() {
 fn no_proxy_for_what_is_excepted() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
     let url = format!("http://{}/ruby.tgz", server.authority());
-    let refused = refused_authority();
+    let refused = unused_address().to_string();
     for exception in ["127.0.0.1", "localhost,127.0.0.1", "*"] {
         let download = Download {
             variables: &[("http_proxy", &refused), ("no_proxy", exception)],

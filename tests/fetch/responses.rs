@@ -1,10 +1,12 @@
 //! Responses that are malformed, refuse, ask to wait, or send to somewhere else.
 
-use crate::answers::{ETAG, always, body, cut, head, rest, send, status};
-use crate::faulty_server::Act;
-use crate::rig::{PATIENCE, case, check, differs, millis};
+use crate::answers::{ETAG, always, body, cut, rest, send, status};
+use crate::case::{case, check, differs};
+use crate::download::{PATIENCE, millis};
 use crate::tarballs::FILE;
 use formation_buildpack::fetch::download::Patience;
+use rig::server::faulty::Act;
+use rig::server::http::head;
 use std::time::Duration;
 
 #[test]

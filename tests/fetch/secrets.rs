@@ -1,9 +1,12 @@
 //! Names, passwords and tokens: where they are sent, and that they are never shown.
 
-use crate::answers::{always, body, head, status};
-use crate::faulty_server::{Act, FaultyServer, refused_authority};
-use crate::rig::{Download, differs};
+use crate::answers::{always, body, status};
+use crate::case::differs;
+use crate::download::Download;
 use crate::tarballs::FILE;
+use rig::server::faulty::{Act, FaultyServer};
+use rig::server::http::head;
+use rig::server::unused_address;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -35,7 +38,7 @@ fn a_password_goes_to_its_server_only() {
 
 #[test]
 fn no_error_shows_a_password() {
-    let refused = refused_authority();
+    let refused = unused_address().to_string();
     for (answer, expected) in [
         (
             status("401 Unauthorized", &[]),

@@ -6,17 +6,17 @@ use std::sync::LazyLock;
 use tar::EntryType;
 
 /// What the layer holds when nothing has gone wrong.
-pub(super) const PROGRAM: &str = "bin/ruby";
+pub(crate) const PROGRAM: &str = "bin/ruby";
 
 /// A program as long as a few dozen network packets, which cannot be compressed.
-pub(super) static PROGRAM_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1));
+pub(crate) static PROGRAM_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1));
 
 /// The archive that is published.
-pub(super) static FILE: LazyLock<Vec<u8>> =
+pub(crate) static FILE: LazyLock<Vec<u8>> =
     LazyLock::new(|| archive_of(&[entry("ruby/bin/ruby", &PROGRAM_BYTES)]));
 
 /// Another one, longer, that takes its place.
-pub(super) static OTHER_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+pub(crate) static OTHER_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     archive_of(&[
         entry("ruby/bin/ruby", &noise(2)),
         entry("ruby/bin/irb", &noise(3)),
@@ -32,15 +32,15 @@ fn noise(seed: u64) -> Vec<u8> {
 }
 
 /// An entry of an archive. Names are written as they are, however evil.
-pub(super) struct Entry<'a> {
-    pub(super) name: &'a str,
-    pub(super) kind: EntryType,
-    pub(super) target: &'a str,
-    pub(super) mode: u32,
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: EntryType,
+    pub(crate) target: &'a str,
+    pub(crate) mode: u32,
+    pub(crate) bytes: &'a [u8],
 }
 
-pub(super) fn entry<'a>(name: &'a str, bytes: &'a [u8]) -> Entry<'a> {
+pub(crate) fn entry<'a>(name: &'a str, bytes: &'a [u8]) -> Entry<'a> {
     Entry {
         name,
         kind: EntryType::Regular,
@@ -50,7 +50,7 @@ pub(super) fn entry<'a>(name: &'a str, bytes: &'a [u8]) -> Entry<'a> {
     }
 }
 
-pub(super) fn tar_of(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn tar_of(entries: &[Entry]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = tar::Header::new_ustar();
@@ -67,16 +67,16 @@ pub(super) fn tar_of(entries: &[Entry]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-pub(super) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(super) fn archive_of(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn archive_of(entries: &[Entry]) -> Vec<u8> {
     gzipped(&tar_of(entries))
 }
 
-pub(super) fn sha256_of(bytes: &[u8]) -> String {
+pub(crate) fn sha256_of(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }

@@ -1,15 +1,15 @@
 //! Servers that are trusted, and those that are not.
 
 use crate::answers::{ETAG, always, body, cut, rest, status};
-use crate::faulty_server::{Act, FaultyServer};
-use crate::issuer::CompanyIssuer;
-use crate::rig::{Download, millis};
+use crate::download::{Download, millis};
 use crate::tarballs::FILE;
+use rig::server::certificates::CompanyIssuer;
+use rig::server::faulty::{Act, FaultyServer};
 use std::time::Instant;
 
 #[test]
 fn tls_is_trusted_where_the_issuer_is() {
-    let issuer = CompanyIssuer::new();
+    let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let trusted = [
         ("company/type", "ca-certificates"),
@@ -66,7 +66,7 @@ fn tls_is_trusted_where_the_issuer_is() {
 
 #[test]
 fn a_tls_connection_that_breaks_is_made_anew() {
-    let issuer = CompanyIssuer::new();
+    let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let half = FILE.len() / 2;
     for (name, answers) in [
@@ -136,7 +136,7 @@ fn a_server_without_tls_is_not_one_with_it() {
 
 #[test]
 fn a_redirect_may_lead_to_https_but_not_away_from_it() {
-    let issuer = CompanyIssuer::new();
+    let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let bindings = [
         ("company/type", "ca-certificates"),

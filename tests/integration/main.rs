@@ -1,4 +1,5 @@
-//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables that `rig` reads.
+//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables
+//! that `rig` reads.
 
 mod build {
     mod app_mistakes;
@@ -24,6 +25,3 @@ mod processes {
     mod one_container;
     mod shapes;
 }
-mod build_phase;
-mod git_server;
-mod rig;

@@ -1,5 +1,6 @@
 //! Runs `formation check` as editors, hooks and CI do: exit status, standard output, standard error.
 
+use crate::formation::formation;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Write};
@@ -47,15 +48,10 @@ impl Checked {
     }
 }
 
-/// `formation check`, in a folder, with no variable that changes what it shows.
+/// `formation check`, in a folder.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_formation"));
-    command
-        .arg("check")
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("NO_COLOR")
-        .stdin(Stdio::null());
+    let mut command = formation(&[&["check"], arguments].concat());
+    command.current_dir(folder);
     command
 }
 

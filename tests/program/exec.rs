@@ -1,11 +1,14 @@
 //! Runs `formation exec` and `formation run` with real processes and real signals. Needs bash, and nothing else.
 
-use crate::running::{self, Running, formation, out_of, wait_until};
+use crate::formation::{PROGRAM, err_of, formation, out_of, start};
+use rig::files::{set_mode, write_program};
+use rig::program::proc::{is_gone, state_of};
+use rig::program::{Running, kill, send, status_with_pending_term};
+use rig::wait::wait_until;
 use rustix::process::Signal;
 use rustix_libc_wrappers::process::SignalExt;
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -39,7 +42,7 @@ fn told() -> Vec<(&'static str, Signal)> {
 
 #[test]
 fn the_exit_status_is_the_commands() {
-    let status_of = |script| Running::start(&["exec", "--", "bash", "-c", script]).status();
+    let status_of = |script| start(&["exec", "--", "bash", "-c", script]).status();
     assert_eq!(status_of("exit 0"), Some(0));
     assert_eq!(status_of("exit 3"), Some(3));
     assert_eq!(status_of("exit 255"), Some(255));
@@ -60,13 +63,13 @@ fn nothing_is_printed() {
     ])
     .output()
     .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "out\n");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "err\n");
+    assert_eq!(out_of(&output), "out\n");
+    assert_eq!(err_of(&output), "err\n");
 }
 
 #[test]
 fn standard_input_is_the_commands() {
-    let mut running = Running::start(&[
+    let mut running = start(&[
         "exec",
         "--",
         "bash",
@@ -85,7 +88,7 @@ fn a_program_without_a_handler_ends() {
         (Signal::HUP, 129),
         (Signal::rt(1).unwrap(), 163),
     ] {
-        let mut running = Running::start(&["exec", "--", "sleep", "60"]);
+        let mut running = start(&["exec", "--", "sleep", "60"]);
         running.wait_for_child();
         running.signal(signal);
         assert_eq!(running.status(), Some(status));
@@ -103,7 +106,7 @@ fn the_command_alone_gets_the_signals() {
         echo ready
         idle"
     );
-    let mut running = Running::start(&["exec", "--", "bash", "-c", &script]);
+    let mut running = start(&["exec", "--", "bash", "-c", &script]);
     assert_eq!([running.line(), running.line()], ["ready", "ready"]);
     for (name, signal) in told() {
         running.signal(signal);
@@ -126,7 +129,7 @@ fn the_whole_group_gets_the_signals() {
         echo ready
         idle"
     );
-    let mut running = Running::start(&["exec", "--group", "--", "bash", "-c", &script]);
+    let mut running = start(&["exec", "--group", "--", "bash", "-c", &script]);
     assert_eq!([running.line(), running.line()], ["ready", "ready"]);
     for (name, signal) in told() {
         running.signal(signal);
@@ -144,8 +147,8 @@ fn the_whole_group_gets_the_signals() {
 #[test]
 fn a_signal_that_comes_before_the_command_is_there_is_passed_on() {
     for group in [&[][..], &["--group"]] {
-        let arguments = [&["exec"], group, &["--", "sleep", "60"]].concat();
-        assert_eq!(running::status_with_pending_term(&arguments), 143);
+        let words = [&[PROGRAM, "exec"], group, &["--", "sleep", "60"]].concat();
+        assert_eq!(status_with_pending_term(&words), 143);
     }
 }
 
@@ -154,7 +157,7 @@ fn a_signal_that_comes_before_the_command_is_there_is_passed_on() {
 fn the_command_starts_with_no_signal_blocked_or_ignored() {
     let output = Command::new("bash")
         .args(["-c", r#"trap '' HUP INT USR1 PIPE CHLD; "$0" exec -- cat /proc/self/status; echo "status $?""#])
-        .arg(env!("CARGO_BIN_EXE_formation"))
+        .arg(PROGRAM)
         .output()
         .unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
@@ -172,20 +175,20 @@ fn the_command_starts_with_no_signal_blocked_or_ignored() {
 #[test]
 fn orphans_are_reaped() {
     let script = "for ((i = 0; i < 1000; i++)); do (: &); done; (sleep 60 & echo $!); read; exit 5";
-    let mut running = Running::start(&["exec", "--", "bash", "-c", script]);
+    let mut running = start(&["exec", "--", "bash", "-c", script]);
     let left: u32 = running.line().parse().unwrap();
     // All are gone, but for the command and the orphan that still runs.
     wait_until("all orphans are reaped", || running.children().len() == 2);
     assert!(running.children().contains(&left));
     running.type_line("end");
     assert_eq!(running.status(), Some(5));
-    running::kill(left);
+    kill(left);
 }
 
 #[test]
 fn the_group_may_outlive_its_shell() {
     let script = "(trap 'sleep 0.2; echo finished; exit' TERM; echo ready; while :; do sleep 0.02; done) & wait";
-    let mut running = Running::start(&["exec", "--group", "--", "bash", "-c", script]);
+    let mut running = start(&["exec", "--group", "--", "bash", "-c", script]);
     assert_eq!(running.line(), "ready");
     running.signal(Signal::TERM);
     assert_eq!(running.status(), Some(143));
@@ -195,7 +198,7 @@ fn the_group_may_outlive_its_shell() {
 #[test]
 fn the_group_gets_signals_after_its_shell_has_ended() {
     let script = "trap '' TERM; (trap 'echo finished; exit' USR2; echo $BASHPID; while :; do sleep 0.02; done) & exit 6";
-    let mut running = Running::start(&[
+    let mut running = start(&[
         "exec", "--group", "--grace", "60", "--", "bash", "-c", script,
     ]);
     let left: u32 = running.line().parse().unwrap();
@@ -208,7 +211,7 @@ fn the_group_gets_signals_after_its_shell_has_ended() {
 #[test]
 fn what_a_shell_leaves_behind_is_asked_to_end() {
     let script = "(trap 'echo asked; exit' TERM; while :; do sleep 0.02; done) & sleep 1; exit 6";
-    let mut running = Running::start(&[
+    let mut running = start(&[
         "exec", "--group", "--grace", "60", "--", "bash", "-c", script,
     ]);
     assert_eq!(running.line(), "asked");
@@ -231,23 +234,23 @@ fn what_is_left_of_the_group_after_the_grace_is_killed() {
         let deaf: u32 = running.line().parse().unwrap();
         running.signal(Signal::TERM);
         assert_eq!(running.status(), Some(143));
-        wait_until("it is killed", || running::is_gone(deaf));
+        wait_until("it is killed", || is_gone(deaf));
     }
 }
 
 #[test]
 fn without_the_group_form_nobody_is_waited_for() {
-    let mut running = Running::start(&["exec", "--", "bash", "-c", "sleep 60 & echo $!; exit 4"]);
+    let mut running = start(&["exec", "--", "bash", "-c", "sleep 60 & echo $!; exit 4"]);
     let left: u32 = running.line().parse().unwrap();
     assert_eq!(running.status(), Some(4));
-    assert!(!running::is_gone(left));
-    running::kill(left);
+    assert!(!is_gone(left));
+    kill(left);
 }
 
 /// Not by a terminal: by somebody who will let it go on.
 #[test]
 fn a_stopped_command_is_left_alone() {
-    let mut running = Running::start(&[
+    let mut running = start(&[
         "exec",
         "--",
         "bash",
@@ -256,11 +259,9 @@ fn a_stopped_command_is_left_alone() {
     ]);
     assert_eq!(running.line(), "ready");
     let child = running.wait_for_child();
-    running::send(child, Signal::STOP);
-    wait_until("the command is stopped", || {
-        running::state(child) == Some('T')
-    });
-    assert_ne!(running::state(running.id()), Some('T'));
+    send(child, Signal::STOP);
+    wait_until("the command is stopped", || state_of(child) == Some('T'));
+    assert_ne!(state_of(running.id()), Some('T'));
     running.signal(Signal::CONT);
     assert_eq!(running.line(), "on");
     running.signal(Signal::TERM);
@@ -271,13 +272,12 @@ fn a_stopped_command_is_left_alone() {
 fn scripts_run_as_a_shell_runs_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
-    write(folder.path(), "plain", b"echo \"plain $1\"\n", 0o755);
-    write(
-        folder.path(),
-        "named",
-        b"#!/usr/bin/env bash\necho \"named $1\"\n",
-        0o755,
-    );
+    for (name, text) in [
+        ("plain", "echo \"plain $1\"\n"),
+        ("named", "#!/usr/bin/env bash\necho \"named $1\"\n"),
+    ] {
+        write_program(&folder.path().join(name), text);
+    }
     for program in ["plain", "./plain", "named", "./named"] {
         let mut command = formation(&["exec", "--", program, "a b"]);
         let output = command
@@ -293,26 +293,16 @@ fn scripts_run_as_a_shell_runs_them() {
 #[test]
 fn what_does_not_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "no-permission", b"#!/bin/sh\n", 0o644);
-    write(
-        folder.path(),
-        "no-interpreter",
-        b"#!/opt/ruby/bin/ruby -w\n",
-        0o755,
-    );
-    write(folder.path(), "from-windows", b"#!/bin/sh\r\n", 0o755);
-    write(
-        folder.path(),
-        "from-elsewhere",
-        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0",
-        0o755,
-    );
-    write(
-        folder.path(),
-        "from-alpine",
-        &compiled_for("/nowhere/ld-musl.so.1"),
-        0o755,
-    );
+    for (name, text) in [
+        ("no-permission", b"#!/bin/sh\n".as_slice()),
+        ("no-interpreter", b"#!/opt/ruby/bin/ruby -w\n"),
+        ("from-windows", b"#!/bin/sh\r\n"),
+        ("from-elsewhere", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0"),
+        ("from-alpine", &compiled_for("/nowhere/ld-musl.so.1")),
+    ] {
+        write_program(&folder.path().join(name), text);
+    }
+    set_mode(&folder.path().join("no-permission"), 0o644);
     fs::create_dir(folder.path().join("folder")).unwrap();
     let mut said = String::new();
     for program in [
@@ -341,12 +331,7 @@ fn what_does_not_start_says_why() {
             .unwrap();
         assert!(output.stdout.is_empty());
         let code = output.status.code().unwrap();
-        writeln!(
-            said,
-            "{program} → {code}\n{}",
-            String::from_utf8(output.stderr).unwrap()
-        )
-        .unwrap();
+        writeln!(said, "{program} → {code}\n{}", err_of(&output)).unwrap();
     }
     insta::assert_snapshot!(said.replace(std::env::consts::ARCH, "[arch]"));
 }
@@ -418,7 +403,7 @@ fn a_type_without_a_number_is_told_how_to_be_named() {
             .current_dir(&folder);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        let text = String::from_utf8(output.stderr).unwrap();
+        let text = err_of(&output);
         writeln!(shown, "$ formation {word}\n{text}").unwrap();
     }
     insta::assert_snapshot!(shown);
@@ -438,14 +423,8 @@ fn completions_are_there_for_each_shell() {
             assert!(!script.contains(word), "{shell}: {word}");
         }
         if shell == "bash" {
-            let parsed = Command::new("bash").args(["-n", "-c", &script]).status();
+            let parsed = Command::new("bash").args(["-n", "-c", script]).status();
             assert!(parsed.unwrap().success());
         }
     }
-}
-
-fn write(folder: &Path, name: &str, text: &[u8], mode: u32) {
-    let file = folder.join(name);
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -1,5 +1,7 @@
 //! Runs `formation export` and `formation probe` as a container would: exit status, standard output, standard error.
 
+use crate::formation::{PROGRAM, err_of, formation, out_of};
+use rig::{files, process_table};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,18 +15,12 @@ struct Image {
 impl Image {
     fn with(types: &[&str], app_json: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let row = |name: &&str| {
-            format!(
-                "[[processes]]\ntype = \"{name}\"\ncommand = [\"formation\", \"exec\", \"--\", \"true\"]\ndirect = true\n"
-            )
-        };
-        let config = folder.path().join("layers/config");
-        fs::create_dir_all(&config).unwrap();
+        let row = |name: &&str| process_table::row(name, &["formation", "exec", "--", "true"]);
         let table: String = types.iter().map(row).collect();
-        fs::write(config.join("metadata.toml"), table).unwrap();
+        process_table::write(&folder.path().join("layers"), &table);
         fs::create_dir(folder.path().join("app")).unwrap();
         if let Some(text) = app_json {
-            fs::write(folder.path().join("app/app.json"), text).unwrap();
+            files::write(&folder.path().join("app/app.json"), text);
         }
         Self { folder }
     }
@@ -36,16 +32,6 @@ impl Image {
             .output()
             .unwrap()
     }
-}
-
-fn formation(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_formation"));
-    command.args(arguments).env_remove("PORT");
-    command
-}
-
-fn text_of(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 #[test]
@@ -60,8 +46,8 @@ fn the_same_image_gives_the_same_bytes() {
         ["kubernetes", "--image", "shop:1", "--autoscale", "web=2-3"],
     ] {
         let output = image.export(&arguments);
-        assert!(output.status.success(), "{}", text_of(&output.stderr));
-        let file = text_of(&output.stdout);
+        assert!(output.status.success(), "{}", err_of(&output));
+        let file = out_of(&output);
         let made_by = format!(
             "#   docker run --rm --entrypoint formation shop:1 export {}\n",
             arguments.join(" ").replace("my settings", "'my settings'")
@@ -78,14 +64,14 @@ fn notes_go_to_standard_error() {
     let image = Image::with(&["web"], Some(cron));
     let compose = image.export(&["compose"]);
     assert!(compose.status.success());
-    let notes = text_of(&compose.stderr);
+    let notes = err_of(&compose);
     assert!(notes.contains("the file names the image `app`"), "{notes}");
     assert!(
         notes.contains("0 3 * * *  docker compose run --rm cron-1"),
         "{notes}"
     );
     let kubernetes = image.export(&["kubernetes", "--image", "shop:1"]);
-    assert_eq!(text_of(&kubernetes.stderr), "");
+    assert_eq!(err_of(&kubernetes), "");
 }
 
 #[test]
@@ -110,13 +96,9 @@ fn where_anything_is_wrong_nothing_is_written() {
     ] {
         let output = image.export(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        assert_eq!(text_of(&output.stdout), "", "{arguments:?}");
+        assert_eq!(out_of(&output), "", "{arguments:?}");
         for reason in reasons {
-            assert!(
-                text_of(&output.stderr).contains(reason),
-                "{}",
-                text_of(&output.stderr)
-            );
+            assert!(err_of(&output).contains(reason), "{}", err_of(&output));
         }
     }
 }
@@ -128,7 +110,7 @@ fn outside_of_an_image_there_is_nothing_to_export() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text_of(&output.stderr).contains("/nowhere/config/metadata.toml cannot be read"));
+    assert!(err_of(&output).contains("/nowhere/config/metadata.toml cannot be read"));
 }
 
 #[test]
@@ -154,7 +136,7 @@ fn help_has_examples() {
         &["probe", "--help"],
     ] {
         let output = formation(arguments).output().unwrap();
-        let help = text_of(&output.stdout);
+        let help = out_of(&output);
         assert!(help.contains("Examples:\n  docker "), "{help}");
     }
 }
@@ -170,21 +152,18 @@ fn a_probe_says_whether_somebody_listens() {
     drop(listener);
     let nobody = formation(&["probe", "--port", &port]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(text_of(&nobody.stderr).contains(&format!("nobody listens on port {port}")));
+    assert!(err_of(&nobody).contains(&format!("nobody listens on port {port}")));
 }
 
 #[test]
 fn a_pipe_that_is_closed_is_no_mistake() {
     let image = Image::with(&["web"], None);
-    let script = format!(
-        "{} export compose --image shop | true",
-        env!("CARGO_BIN_EXE_formation")
-    );
+    let script = format!("{PROGRAM} export compose --image shop | true");
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", &script])
         .current_dir(Path::new("/"))
         .env("CNB_LAYERS_DIR", image.folder.path().join("layers"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", text_of(&output.stderr));
+    assert!(output.status.success(), "{}", err_of(&output));
 }

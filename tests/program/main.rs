@@ -6,6 +6,6 @@
 mod check;
 mod exec;
 mod export;
+mod formation;
 mod run;
-mod running;
 mod terminal;

@@ -1,6 +1,12 @@
 //! `formation run`: several process types in one container, and what becomes of processes that do not behave.
 
-use crate::running::{Running, formation, is_gone, kill, out_of, send, wait_until};
+use crate::formation::{PROGRAM, formation, out_of};
+use rig::command::text;
+use rig::program::proc::{cpu_time_of, is_gone, resident_kib};
+use rig::program::{Running, kill, send};
+use rig::server::unused_address;
+use rig::wait::wait_until;
+use rig::{files, process_table};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fmt::Write;
@@ -44,9 +50,6 @@ impl App {
             .arg(socket)
             .env("PORT", "5000")
             .stderr(Stdio::null());
-        for variable in ["FORMATION", "FORMATION_PREFIX", "FORMATION_RESTART"] {
-            command.env_remove(variable);
-        }
         command
     }
 
@@ -72,7 +75,7 @@ impl App {
     /// What `formation ps` says.
     fn processes(&self) -> Vec<Value> {
         let output = self.ask(&["ps", "--json"]);
-        assert!(output.status.success(), "{}", text_of(&output.stderr));
+        assert!(output.status.success(), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
@@ -96,17 +99,13 @@ impl App {
     }
 }
 
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// Those of a process type, in the order in which they came.
 fn lines_of(output: &[u8], process: &str) -> Vec<String> {
     let line = |line: &str| {
         let (name, line) = line.split_once(" | ")?;
         (name.trim_end() == process).then(|| line.to_string())
     };
-    text_of(output).lines().filter_map(line).collect()
+    text(output).lines().filter_map(line).collect()
 }
 
 /// An image's process table: `web` and `worker`, of a buildpack that has an exec.d program for `web`.
@@ -117,16 +116,9 @@ fn app_with_exec_d(program: &str, web: &[&str], worker: &[&str]) -> (App, Comman
         launched("web", web),
         launched("worker", worker),
     );
-    let path = app.path("layers/some_buildpack/a/exec.d/web/program");
-    for (path, text) in [
-        (&app.path("layers/config/metadata.toml"), &*table),
-        (&path, program),
-    ] {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(path, mode).unwrap();
+    process_table::write(&app.path("layers"), &table);
+    let exec_d = app.path("layers/some_buildpack/a/exec.d/web/program");
+    files::write_program(&exec_d, program);
     fs::create_dir(app.path("jobs")).unwrap();
     let mut command = app.command(&["run"]);
     command.env("CNB_LAYERS_DIR", app.path("layers"));
@@ -136,10 +128,8 @@ fn app_with_exec_d(program: &str, web: &[&str], worker: &[&str]) -> (App, Comman
 /// A type of an image, in the folder `jobs`.
 fn launched(process_type: &str, command: &[&str]) -> String {
     let words = [&["/bin/formation", "exec", "--"], command].concat();
-    format!(
-        "[[processes]]\ntype = {process_type:?}\ncommand = {words:?}\nargs = []\ndirect = true\nworking-dir = \"jobs\"\nbuildpack-id = \
-         \"some/buildpack\"\n\n"
-    )
+    let row = process_table::row(process_type, &words);
+    format!("{row}working-dir = \"jobs\"\nbuildpack-id = \"some/buildpack\"\n\n")
 }
 
 /// Ends at once when it is asked to, with a line.
@@ -208,7 +198,7 @@ fn what_cannot_be_run_is_said_before_anything_starts() {
             shown,
             "$ formation run {}{}",
             arguments.join(" "),
-            text_of(&output.stderr)
+            text(&output.stderr)
         )
         .unwrap();
     }
@@ -232,9 +222,9 @@ fn the_first_end_ends_all_and_its_status_is_the_exit_status() {
             output.status.code(),
             Some(status),
             "{command}: {}",
-            text_of(&output.stderr)
+            text(&output.stderr)
         );
-        assert!(text_of(&output.stderr).contains("asking all to end, because worker.1 has ended"));
+        assert!(text(&output.stderr).contains("asking all to end, because worker.1 has ended"));
     }
 }
 
@@ -244,7 +234,7 @@ fn a_program_that_is_not_there_ends_all() {
     let app = App::with("web: sleep 60\nworker: nonesuch\nclock: sleep 60\n");
     let output = app.output(&[]);
     assert_eq!(output.status.code(), Some(127));
-    let said = text_of(&output.stderr);
+    let said = text(&output.stderr);
     assert!(said.contains("worker.1 does not start"), "{said}");
     assert!(said.contains("there is no program `nonesuch`"), "{said}");
 }
@@ -294,7 +284,6 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
         (". bin/program; :", ["child", "parent"]),
     ] {
         let app = App::with(&format!("web: {command}\n"));
-        fs::create_dir(app.path("bin")).unwrap();
         // Perl, so that no shell is in between. The pipe ends when the child is ready too.
         let script = if command == "bin/program" {
             "#!/usr/bin/perl\n$| = 1; pipe(R, W);\n\
@@ -305,9 +294,7 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
         } else {
             alone.clone()
         };
-        fs::write(app.path("bin/program"), script).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(app.path("bin/program"), mode).unwrap();
+        files::write_program(&app.path("bin/program"), script);
         let mut running = app.run(&["--prefix", "none"]);
         assert_eq!(running.line(), "ready");
         running.signal(Signal::TERM);
@@ -383,7 +370,7 @@ fn what_keeps_a_process_with_an_exec_d_program_from_its_start() {
     ] {
         let (_app, mut command) = app_with_exec_d(program, &["nowhere"], &SLEEP);
         let output = command.stderr(Stdio::piped()).output().unwrap();
-        let log = text_of(&output.stderr);
+        let log = text(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{log}");
         let told = |line: &str| line.starts_with("web.1") && line.contains(expected);
         assert!(log.lines().any(told), "{log}");
@@ -481,23 +468,13 @@ fn without_a_descriptor_for_who_asks_nobody_is_kept_busy() {
     let connect = |_| UnixStream::connect(app.path("control/socket")).unwrap();
     let silent: Vec<_> = (0..16).map(connect).collect();
     sleep(Duration::from_secs(2));
-    let busy = cpu_time(running.id());
+    let busy = cpu_time_of(running.id());
     assert!(busy < Duration::from_millis(300), "{busy:?}");
     drop(silent);
     wait_until("it can be asked again", || {
         app.ask(&["ps"]).status.success()
     });
     running.signal(Signal::TERM);
-}
-
-fn cpu_time(process: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-    let ticks = fields
-        .skip(11)
-        .take(2)
-        .map(|ticks| ticks.parse::<u64>().unwrap());
-    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 #[test]
@@ -553,10 +530,10 @@ fn streams_are_kept_apart() {
     assert_eq!(lines_of(&output.stderr, "web.1"), ["err"]);
     let json = app.output(&["--prefix", "json"]);
     assert_eq!(
-        text_of(&json.stdout),
+        text(&json.stdout),
         "{\"process\":\"web.1\",\"stream\":\"stdout\",\"line\":\"out\"}\n"
     );
-    for line in text_of(&json.stderr).lines() {
+    for line in text(&json.stderr).lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["stream"], "stderr");
     }
@@ -589,13 +566,8 @@ fn who_reads_late_misses_nothing() {
     let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
     wait_until("all run", || app.runs(10));
     sleep(Duration::from_millis(500));
-    let memory = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
-    let memory = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    let kilobytes: u64 = memory.split_whitespace().next().unwrap().parse().unwrap();
-    assert!(kilobytes < 30_000, "{kilobytes} kB");
+    let memory = resident_kib(running.id()).unwrap();
+    assert!(memory < 30_000, "{memory} KiB");
 
     let mut next = [1; 11];
     let mut output = BufReader::new(running.stdout.take().unwrap());
@@ -644,10 +616,8 @@ fn when_the_reader_goes_away_all_end() {
 #[test]
 fn with_standard_input_closed() {
     let app = App::with("web: read -r line || echo \"nothing to read\"\n");
-    let script = format!(
-        "exec {} run --procfile Procfile --prefix none --socket control/socket <&-",
-        env!("CARGO_BIN_EXE_formation")
-    );
+    let script =
+        format!("exec {PROGRAM} run --procfile Procfile --prefix none --socket control/socket <&-");
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(app.folder.path())
@@ -773,7 +743,7 @@ fn what_is_refused_changes_nothing() {
     let nobody = app.ask(&["ps"]);
     let mut running = app.run(&[]);
     wait_until("it runs", || app.runs(1));
-    let nobody = text_of(&nobody.stderr).replace(&app.path("").display().to_string(), "/app/");
+    let nobody = text(&nobody.stderr).replace(&app.path("").display().to_string(), "/app/");
     let mut shown = format!("$ formation ps{nobody}");
     for arguments in [
         &["scale", "web=2", "wroker=1"][..],
@@ -786,7 +756,7 @@ fn what_is_refused_changes_nothing() {
             shown,
             "$ formation {}{}",
             arguments.join(" "),
-            text_of(&output.stderr)
+            text(&output.stderr)
         )
         .unwrap();
     }
@@ -833,7 +803,7 @@ fn who_listens_on_its_port_ends_before_its_successor_starts() {
     let app = App::with("web: perl server\n");
     fs::write(app.path("server"), format!("$| = 1; {server}")).unwrap();
     let mut command = app.run_command(&["--prefix", "none"]);
-    command.env("PORT", free_port().to_string());
+    command.env("PORT", unused_address().port().to_string());
     let mut running = Running::spawn(command);
     let first = running.line();
     assert!(app.ask(&["restart", "web.1"]).status.success());
@@ -842,11 +812,6 @@ fn who_listens_on_its_port_ends_before_its_successor_starts() {
     assert!(second.starts_with("up") && second != first);
     running.signal(Signal::TERM);
     assert_eq!(running.status(), Some(0));
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]
@@ -899,18 +864,7 @@ fn a_long_life_leaves_nothing_behind() {
     ]);
     let id = running.id();
     let descriptors = || fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
-    let memory = || {
-        let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.split_whitespace()
-            .next()
-            .unwrap()
-            .parse::<usize>()
-            .unwrap()
-    };
+    let memory = || resident_kib(id).unwrap();
     for _ in 0..200 {
         running.line();
     }
@@ -923,7 +877,7 @@ fn a_long_life_leaves_nothing_behind() {
         "{few} then {} descriptors",
         descriptors()
     );
-    assert!(memory() <= little + 200, "{little} then {} kB", memory());
+    assert!(memory() <= little + 200, "{little} then {} KiB", memory());
     assert!(running.children().len() <= 11, "{:?}", running.children());
     running.signal(Signal::TERM);
     assert_eq!(running.status(), Some(0));
@@ -1037,7 +991,7 @@ fn who_listens_is_through_when_it_listens_again() {
     let app = App::with("web: perl server\n");
     fs::write(app.path("server"), format!("$| = 1; {server}")).unwrap();
     let mut command = app.run_command(&["web=2", "--prefix", "none"]);
-    command.env("PORT", free_port().to_string());
+    command.env("PORT", unused_address().port().to_string());
     let mut running = Running::spawn(command);
     running.line();
     running.line();

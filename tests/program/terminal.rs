@@ -1,12 +1,17 @@
 //! `formation exec` in a terminal: as PID 1 has it (leading the session), and as a shell's job has it.
 
-use crate::running::{DEADLINE, kill_tree, wait_until};
+use crate::formation::PROGRAM;
 use pty_process::blocking::{Command, Pty, open};
+use rig::files;
+use rig::program::proc::children_of;
+use rig::program::{kill_tree, status_of};
+use rig::wait::{DEADLINE, becomes_true};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
-use std::{fs, thread};
+use std::thread;
+use std::time::Duration;
 
 const INTERRUPT: &str = "\x03";
 const STOP: &str = "\x1a";
@@ -27,7 +32,7 @@ impl Terminal {
             .args(arguments)
             .env("PS1", "prompt> ")
             .env("TERM", "dumb")
-            .env("FORMATION", env!("CARGO_BIN_EXE_formation"))
+            .env("FORMATION", PROGRAM)
             .env_remove("FORMATION_GRACE")
             .spawn(pts)
             .unwrap();
@@ -53,10 +58,7 @@ impl Terminal {
 
     /// The program that a container starts.
     fn with_formation(command: &[&str]) -> Self {
-        Self::with(
-            env!("CARGO_BIN_EXE_formation"),
-            &[&["exec", "--"], command].concat(),
-        )
+        Self::with(PROGRAM, &[&["exec", "--"], command].concat())
     }
 
     /// `formation run`, of a Procfile in the folder.
@@ -82,20 +84,20 @@ impl Terminal {
 
     /// Waits for a text to show up behind the last one.
     fn see(&mut self, text: &str) {
-        let deadline = std::time::Instant::now() + DEADLINE;
-        loop {
-            let screen = self.screen.lock().unwrap().clone();
-            if let Some(place) = screen[self.seen..].find(text) {
-                self.seen += place + text.len();
-                return;
-            }
-            assert!(
-                std::time::Instant::now() < deadline,
+        let mut screen = String::new();
+        let mut place = None;
+        becomes_true(DEADLINE, Duration::from_millis(5), || {
+            screen.clone_from(&self.screen.lock().unwrap());
+            place = screen[self.seen..].find(text);
+            place.is_some()
+        });
+        let Some(place) = place else {
+            panic!(
                 "{text:?} does not show up; the screen after {}:\n{screen}",
                 self.seen
             );
-            thread::sleep(std::time::Duration::from_millis(5));
-        }
+        };
+        self.seen += place + text.len();
     }
 
     fn count(&self, text: &str) -> usize {
@@ -103,19 +105,14 @@ impl Terminal {
     }
 
     fn status(&mut self) -> Option<i32> {
-        let mut status = None;
-        wait_until("the program ends", || {
-            status = self.program.try_wait().unwrap();
-            status.is_some()
-        });
-        status.and_then(|status| status.code())
+        status_of(&mut self.program)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         if self.program.try_wait().is_ok_and(|status| status.is_none()) {
-            for child in crate::running::children_of(self.program.id()) {
+            for child in children_of(self.program.id()) {
                 kill_tree(child);
             }
             kill_tree(self.program.id());
@@ -272,7 +269,7 @@ fn a_command_that_does_not_start_gives_the_terminal_back() {
 #[test]
 fn each_process_has_its_colour_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("Procfile"), "web: echo hello\n").unwrap();
+    files::write(&folder.path().join("Procfile"), "web: echo hello\n");
     for (environment, colours) in [("NO_COLOR=", true), ("NO_COLOR=1", false)] {
         let mut terminal = Terminal::with_run(folder.path(), environment);
         terminal.see("hello");

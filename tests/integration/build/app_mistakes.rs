@@ -1,8 +1,9 @@
 //! Apps that cannot be built: the log has to say what is wrong, where, and what to do.
 
-use crate::rig::{build_config, variable};
 use libcnb_test::{BuildConfig, PackResult, TestRunner, assert_contains, assert_not_contains};
-use std::fs;
+use rig::build::build_config;
+use rig::environment::variable;
+use rig::files;
 
 fn build_fails(mut config: BuildConfig, check: impl FnOnce(&str, &str)) {
     config.expected_pack_result(PackResult::Failure);
@@ -38,11 +39,8 @@ fn procfile_mistakes() {
 fn an_unreadable_procfile() {
     let mut config = build_config("ruby-sample-app");
     config.app_dir_preprocessor(|app| {
-        fs::write(
-            app.join("Procfile"),
-            b"web: ruby app.rb\nworker: echo caf\xe9\n",
-        )
-        .expect("the copy is writable");
+        let procfile = b"web: ruby app.rb\nworker: echo caf\xe9\n";
+        files::write(&app.join("Procfile"), procfile);
     });
     build_fails(config, |_, stderr| {
         assert_contains!(
@@ -79,7 +77,7 @@ fn an_archive_that_is_not_the_published_one() {
                  url = \"{server}/rubies/ruby-3.3.8-debian-13-amd64.tar.gz\"\nchecksum = \"sha256:{wrong}\"\n\n\
                  [artifacts.metadata]\nlibc = \"glibc\"\nroot = \"ruby-3.3.8\"\n"
             );
-            fs::write(app.join("inventory.toml"), inventory).expect("the copy is writable");
+            files::write(&app.join("inventory.toml"), inventory);
         });
     build_fails(config, |stdout, stderr| {
         assert_contains!(stderr, "its SHA-256 differs");
@@ -93,10 +91,7 @@ fn an_archive_that_is_not_the_published_one() {
 fn a_gem_that_is_not_there() {
     let mut config = build_config("ruby-sample-app");
     config.app_dir_preprocessor(|app| {
-        let lockfile = app.join("Gemfile.lock");
-        let text = fs::read_to_string(&lockfile).expect("the fixture has a lockfile");
-        fs::write(lockfile, text.replace("tilt (2.4.0)", "tilt (2.4.99)"))
-            .expect("the copy is writable");
+        files::edit(&app.join("Gemfile.lock"), "tilt (2.4.0)", "tilt (2.4.99)");
     });
     build_fails(config, |stdout, stderr| {
         assert_contains!(stdout, "Your bundle is locked to tilt (2.4.99)");

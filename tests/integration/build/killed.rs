@@ -1,9 +1,10 @@
 //! A build that is killed at any moment leaves nothing that the next one trusts.
 
-use crate::build_phase::{BuildPhase, differences};
 use crate::gems::sources::build_with;
-use crate::git_server::GitServer;
-use crate::rig::buildpack;
+use rig::build::buildpack;
+use rig::build::contents::differences;
+use rig::build::phase::BuildPhase;
+use rig::server::git::GitServer;
 use std::time::{Duration, Instant};
 
 const KILLS: usize = 20;

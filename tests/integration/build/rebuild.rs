@@ -1,10 +1,14 @@
 //! What a second build does again, and what it does not.
 
-use crate::build_phase::{BuildPhase, differences};
-use crate::rig::{build_config, buildpack, docker, image_of, inspect_image, rebuild, web_answer};
 use libcnb_test::{
     BuildConfig, BuildpackReference, TestContext, TestRunner, assert_contains, assert_not_contains,
 };
+use rig::build::contents::differences;
+use rig::build::phase::BuildPhase;
+use rig::build::{build_config, buildpack, rebuild};
+use rig::docker::docker;
+use rig::files;
+use rig::image::{image_of, inspect_image, web_answer};
 use std::path::Path;
 
 const LAYERS: &str = "{{json .RootFS.Layers}}";
@@ -14,10 +18,7 @@ fn layer_digests(context: &TestContext<'_>) -> String {
 }
 
 fn edit(app: &Path, file: &str, from: &str, to: &str) {
-    let path = app.join(file);
-    let text = std::fs::read_to_string(&path).expect("the fixture has this file");
-    assert!(text.contains(from), "{file} holds {from}");
-    std::fs::write(path, text.replace(from, to)).expect("the copy of the fixture is writable");
+    files::edit(&app.join(file), from, to);
 }
 
 fn changed(change: impl Fn(&Path) + 'static) -> BuildConfig {

@@ -1,10 +1,10 @@
 //! The tutorial's sample app: Sinatra, with a web and a worker process.
 
-use crate::rig::{
-    Container, build_config, docker, get, image_of, inspect_image, output_of, web_answer,
-};
 use libcnb_test::{TestRunner, assert_contains, assert_empty, assert_not_contains};
-use std::time::Duration;
+use rig::build::build_config;
+use rig::container::Container;
+use rig::files;
+use rig::image::{image_of, inspect_image, output_of, web_answer};
 
 #[test]
 #[ignore = "integration test"]
@@ -73,10 +73,9 @@ fn a_locked_down_container_starts_and_stops() {
             "127.0.0.1::8080",
         ];
         let web = Container::start(&image_of(&context), &options, &[]);
-        let answer = get(&web.address(8080), Duration::from_secs(30))
-            .unwrap_or_else(|error| panic!("{error}: {}", web.logs()));
+        let answer = web.web_answer();
         assert!(answer.ends_with("Hello World! Ruby 3.3.8\n"), "{answer}");
-        assert_ne!(docker(&["exec", &web.id, "id", "-u"]).trim(), "0");
+        assert_ne!(web.exec(&["id", "-u"]).trim(), "0");
         web.stop();
         assert_eq!(web.status(), 0, "{}", web.logs());
     });
@@ -87,8 +86,7 @@ fn a_locked_down_container_starts_and_stops() {
 fn programs_of_gems_run_without_bundle_exec() {
     let mut config = build_config("ruby-sample-app");
     config.app_dir_preprocessor(|app| {
-        std::fs::write(app.join("Procfile"), "version: rackup --version\n")
-            .expect("the Procfile should be writable");
+        files::write(&app.join("Procfile"), "version: rackup --version\n");
     });
     TestRunner::default().build(config, |context| {
         assert_eq!(output_of(&context, "version"), "Rack 3.1.20\n");
@@ -100,11 +98,8 @@ fn programs_of_gems_run_without_bundle_exec() {
 fn an_app_with_a_worker_and_a_release_starts_the_worker() {
     let mut config = build_config("ruby-sample-app");
     config.app_dir_preprocessor(|app| {
-        std::fs::write(
-            app.join("Procfile"),
-            "release: echo released\nworker: ruby worker.rb\n",
-        )
-        .expect("the Procfile should be writable");
+        let procfile = "release: echo released\nworker: ruby worker.rb\n";
+        files::write(&app.join("Procfile"), procfile);
     });
     TestRunner::default().build(config, |context| {
         assert_contains!(context.pack_stdout, "Run `worker` with docker run IMAGE");

@@ -1,7 +1,10 @@
 //! What a build remembers of the Ruby that nobody asked for.
 
-use crate::rig::{build_config, inspect_image, rebuild, variable};
 use libcnb_test::{BuildConfig, TestRunner, assert_contains, assert_not_contains};
+use rig::build::{build_config, rebuild};
+use rig::files;
+use rig::image::inspect_image;
+use rig::server::rig::{rubies_folder, ruby_inventory};
 use std::fs;
 
 /// Where the lifecycle keeps a buildpack's store.
@@ -10,22 +13,16 @@ const METADATA: &str = "{{index .Config.Labels \"io.buildpacks.lifecycle.metadat
 /// An app without gems, and the rig's Rubies in an inventory that starts with `head`.
 fn app(head: &'static str, ruby_version: Option<&'static str>) -> BuildConfig {
     let mut config = build_config("ruby-sample-app");
-    let address = variable("FORMATION_RUBY_INVENTORY");
-    let server = address.trim_end_matches("inventory.toml").to_string();
-    let rows = ureq::get(&address)
-        .call()
-        .and_then(|mut answer| answer.body_mut().read_to_string())
-        .expect("the rig serves its inventory")
-        .replace("url = \"", &format!("url = \"{server}"));
+    let rows = ruby_inventory().replace("url = \"", &format!("url = \"{}", rubies_folder()));
     config
         .env("BP_RUBY_INVENTORY", "/workspace/inventory.toml")
         .app_dir_preprocessor(move |app| {
             for name in ["Gemfile", "Gemfile.lock"] {
                 fs::remove_file(app.join(name)).expect("the fixture has this file");
             }
-            fs::write(app.join("inventory.toml"), format!("{head}{rows}")).expect("it is writable");
+            files::write(&app.join("inventory.toml"), format!("{head}{rows}"));
             if let Some(version) = ruby_version {
-                fs::write(app.join(".ruby-version"), version).expect("it is writable");
+                files::write(&app.join(".ruby-version"), version);
             }
         });
     config

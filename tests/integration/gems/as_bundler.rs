@@ -1,8 +1,9 @@
 //! What Formation installs past Bundler is what Bundler installs.
 
-use crate::build_phase::{BuildPhase, differences};
-use crate::rig::variable;
 use libcnb_test::{assert_contains, assert_not_contains};
+use rig::build::contents::differences;
+use rig::build::phase::BuildPhase;
+use rig::environment::variable;
 use std::collections::BTreeMap;
 use std::path::Path;
 

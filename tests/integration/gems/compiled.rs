@@ -1,7 +1,8 @@
 //! Puma, a `config.ru`, and a gem that is compiled when it is installed.
 
-use crate::rig::{build_config, web_answer};
 use libcnb_test::{TestRunner, assert_contains, assert_empty};
+use rig::build::build_config;
+use rig::image::web_answer;
 
 #[test]
 #[ignore = "integration test"]

@@ -1,8 +1,11 @@
 //! What Formation reads in a lockfile and would install from it, against Bundler's own answers.
 
-use crate::rig::variable;
 use formation_buildpack::gems::lockfile::{Dependency, GemfileLock, Source, SourceKind};
 use formation_buildpack::gems::platform::GemPlatform;
+use rig::command::text;
+use rig::docker::env_options;
+use rig::environment::variable;
+use rig::server::rig::{rubies_folder, ruby_inventory};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -143,17 +146,8 @@ fn ask_bundler(lockfiles: &BTreeMap<String, String>) -> Vec<Value> {
         BUNDLERS[0], BUNDLERS[1]
     );
     let mut container = Command::new("docker")
-        .args([
-            "run",
-            "--rm",
-            "--interactive",
-            "--env",
-            "ASK_BUNDLER",
-            "--env",
-            "RUBY",
-            "--env",
-            "GEM_SERVER",
-        ])
+        .args(["run", "--rm", "--interactive"])
+        .args(env_options(&["ASK_BUNDLER", "RUBY", "GEM_SERVER"]))
         .args([&variable("FORMATION_BUILD_IMAGE"), "bash", "-c", &script])
         .env("ASK_BUNDLER", include_str!("lockfiles/ask_bundler.rb"))
         .env("RUBY", ruby_archive("3.3.8"))
@@ -170,8 +164,7 @@ fn ask_bundler(lockfiles: &BTreeMap<String, String>) -> Vec<Value> {
     drop(stdin);
     let output = container.wait_with_output().expect("docker should end");
     assert!(output.status.success(), "{}", output.status);
-    let answers = String::from_utf8(output.stdout).expect("the answers are text");
-    let answers: Vec<_> = answers
+    let answers: Vec<_> = text(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).expect("an answer is JSON"))
         .collect();
@@ -181,22 +174,14 @@ fn ask_bundler(lockfiles: &BTreeMap<String, String>) -> Vec<Value> {
 
 /// Where the rig serves a Ruby.
 fn ruby_archive(version: &str) -> String {
-    let address = variable("FORMATION_RUBY_INVENTORY");
-    let inventory = ureq::get(&address)
-        .call()
-        .and_then(|mut answer| answer.body_mut().read_to_string())
-        .expect("the rig serves its inventory");
-    let inventory: toml::Table = inventory.parse().expect("it is TOML");
+    let inventory: toml::Table = ruby_inventory().parse().expect("it is TOML");
     let rows = inventory["artifacts"].as_array().expect("it has rows");
     let row = rows
         .iter()
         .find(|row| row["version"].as_str() == Some(version))
         .expect("the rig has this Ruby");
-    let server = address.trim_end_matches("inventory.toml");
-    format!(
-        "{server}{}",
-        row["url"].as_str().expect("it has an address")
-    )
+    let url = row["url"].as_str().expect("it has an address");
+    rubies_folder() + url
 }
 
 /// What a lockfile says, in the shape of Bundler's answer.

@@ -1,12 +1,17 @@
 //! Gems of every source, and what has Bundler run again: an app whose Gemfile is `backend/gems.rb`, with a `gemspec`, a gem in another folder,
 //! one in git that is compiled, a plugin, and groups.
 
-use crate::build_phase::{BuildPhase, differences};
-use crate::git_server::GitServer;
-use crate::rig::{ImageTag, PackBuild, buildpack, variable};
 use indoc::formatdoc;
 use libcnb_test::{assert_contains, assert_not_contains};
-use std::fs;
+use rig::build::contents::differences;
+use rig::build::pack::PackBuild;
+use rig::build::phase::BuildPhase;
+use rig::build::{buildpack, rig_server_variables};
+use rig::docker::env_options;
+use rig::environment::variable;
+use rig::files;
+use rig::image::ImageTag;
+use rig::server::git::GitServer;
 use std::path::Path;
 
 const REPOSITORIES: &str = "fixtures/gem-sources/git";
@@ -49,15 +54,8 @@ pub(crate) fn change_greeting(
     to: &str,
 ) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut cp = std::process::Command::new("cp");
-    cp.arg("-a")
-        .arg(format!("{REPOSITORIES}/greeting/."))
-        .arg(folder.path());
-    assert!(cp.status().expect("cp starts").success());
-    let path = folder.path().join(file);
-    let text = fs::read_to_string(&path).expect("a file");
-    assert!(text.contains(from), "{file} holds {from}");
-    fs::write(&path, text.replace(from, to)).expect("a file");
+    files::copy(format!("{REPOSITORIES}/greeting/."), folder.path());
+    files::edit(&folder.path().join(file), from, to);
     let revision = git.commit("greeting", folder.path());
     build.edit(LOCKFILE, REVISION, &revision);
 }
@@ -196,20 +194,17 @@ fn a_gem_in_git_is_fetched_once() {
         DEPENDENCIES
           greeting!
     "};
-    fs::write(app.path().join("Gemfile.lock"), lockfile).expect("a file");
-    let mut variables = vec![
-        ("BP_RUBY_VERSION", "3.3.8".to_string()),
-        ("BP_RUBY_INVENTORY", variable("FORMATION_RUBY_INVENTORY")),
-        ("BUNDLE_MIRROR__ALL", variable("FORMATION_GEM_SERVER")),
-    ];
+    files::write(&app.path().join("Gemfile.lock"), lockfile);
+    let mut variables = vec![("BP_RUBY_VERSION", "3.3.8".to_string())];
+    variables.extend(rig_server_variables());
     variables.extend(git.variables(""));
-    let variables = variables
+    let variables: Vec<_> = variables
         .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    let options: Vec<_> = variables.flat_map(|it| ["--env".into(), it]).collect();
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let options = env_options(&variables);
     let build = |gemfile: &str| {
-        fs::write(app.path().join("Gemfile"), gemfile).expect("a file");
+        files::write(&app.path().join("Gemfile"), gemfile);
         let build = PackBuild::run("git", app.path(), Path::new(buildpack()), &options);
         assert!(build.succeeded, "{}", build.log);
         build

@@ -1,14 +1,17 @@
 //! One image under Docker Compose, under Swarm, and for Kubernetes, each by the file that the image writes itself: a web process that
 //! enqueues, a worker that does the jobs, a release task before both, and a scheduled one.
 
-use crate::rig::{build_config, docker, image_of, variable};
 use libcnb_test::{TestContext, TestRunner, assert_contains};
+use rig::build::build_config;
+use rig::command::{run, text};
+use rig::docker::{docker, try_docker};
+use rig::environment::variable;
+use rig::http::ask;
+use rig::image::image_of;
+use rig::wait::becomes_true;
+use rig::{files, process_table};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -81,7 +84,7 @@ fn compose_starts_nothing_after_a_release_that_failed(image: &NamedImage) {
     let output = compose.run(&["up", "--detach", "--wait"]);
     assert!(!output.status.success());
     assert_contains!(
-        String::from_utf8_lossy(&output.stderr),
+        text(&output.stderr),
         "service \"release\" didn't complete successfully: exit 1"
     );
     assert_eq!(compose.inspect("web", "{{.State.Status}}"), ["created"]);
@@ -151,9 +154,6 @@ fn kubernetes_would_take_it(image: &NamedImage) {
 #[ignore = "integration test"]
 fn types_with_odd_names_are_taken_everywhere() {
     let image = tempfile::tempdir().expect("a folder");
-    let config = image.path().join("config");
-    fs::create_dir(&config).expect("a folder");
-    let row = |name: &String| format!("[[processes]]\ntype = \"{name}\"\ncommand = [\"true\"]\n");
     let types = [
         "on",
         "y",
@@ -166,31 +166,30 @@ fn types_with_odd_names_are_taken_everywhere() {
         "release",
     ];
     let types = types.map(String::from).into_iter().chain(["w".repeat(63)]);
-    let table: String = types.clone().map(|name| row(&name)).collect();
-    fs::write(config.join("metadata.toml"), table).expect("a file");
+    let rows = types
+        .clone()
+        .map(|name| process_table::row(&name, &["true"]));
+    process_table::write(image.path(), &rows.collect::<String>());
     let app_json =
         r#"{ "cron": [{ "command": "kill $$ $(cat a) 'it is'", "schedule": "@daily" }] }"#;
-    fs::write(image.path().join("app.json"), app_json).expect("a file");
+    files::write(&image.path().join("app.json"), app_json);
     let export = |target: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_formation"))
+        run(Command::new(env!("CARGO_BIN_EXE_formation"))
             .args(["export", target, "--image", "shop:1", "--scale", "web=2"])
             .current_dir(image.path())
-            .env("CNB_LAYERS_DIR", image.path())
-            .output()
-            .expect("it starts");
-        String::from_utf8(output.stdout).expect("text")
+            .env("CNB_LAYERS_DIR", image.path()))
     };
 
     assert_eq!(validate(&export("kubernetes")), ["", ""]);
 
-    fs::write(image.path().join("compose.yaml"), export("compose")).expect("a file");
+    files::write(&image.path().join("compose.yaml"), export("compose"));
     let read = Command::new("docker-compose")
         .args(["--profile", "cron", "config", "--format", "json"])
         .current_dir(image.path())
         .output()
         .expect("docker-compose should start");
     // Not even a warning.
-    assert_eq!(String::from_utf8_lossy(&read.stderr), "");
+    assert_eq!(text(&read.stderr), "");
     let read: Value = serde_json::from_slice(&read.stdout).expect("JSON");
     for name in types {
         let entrypoint = &read["services"][&name]["entrypoint"];
@@ -231,7 +230,7 @@ impl NamedImage {
 impl Drop for NamedImage {
     fn drop(&mut self) {
         for version in [1, 2] {
-            quietly(&["image", "rm", "--force", &self.tag(version)]);
+            let _ = try_docker(&["image", "rm", "--force", &self.tag(version)]);
         }
     }
 }
@@ -245,14 +244,14 @@ fn export(image: &str, target: &str, options: &[&str]) -> String {
 fn validate(file: &str) -> [String; 2] {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.yaml");
-    fs::write(&path, file).expect("a file");
+    files::write(&path, file);
     ["1.23", "1.30"].map(|version| {
         let output = Command::new("kubectl-validate")
             .args(["--version", version])
             .arg(&path)
             .output()
             .expect("kubectl-validate should start");
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let errors = text(&output.stderr);
         assert_eq!(output.status.success(), errors.is_empty(), "{errors}");
         errors
     })
@@ -297,10 +296,10 @@ impl Compose {
 
     fn succeeds(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
+        let errors = text(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
         assert!(!errors.contains("level=warning"), "{errors}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        text(&output.stdout)
     }
 
     /// What the engine says of each container of a service.
@@ -336,17 +335,9 @@ impl Web {
     fn ask(&self, method: &str, path: &str) -> String {
         match self {
             Self::At(address) => {
-                let mut stream = TcpStream::connect(address).expect("web listens");
-                write!(
-                    stream,
-                    "{method} {path} HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
-                )
-                .expect("web reads");
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).expect("web answers");
-                let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-                assert!(head.starts_with("HTTP/1.0 20"), "{answer}");
-                body.to_string()
+                let answer = ask(address, method, path).expect("web answers");
+                assert!((200..300).contains(&answer.status), "{answer:?}");
+                answer.body
             }
             Self::In(container) => {
                 let script = "require 'net/http'
@@ -406,10 +397,10 @@ impl Swarm {
 impl Drop for Swarm {
     fn drop(&mut self) {
         if !self.was_there {
-            quietly(&["swarm", "leave", "--force"]);
+            let _ = try_docker(&["swarm", "leave", "--force"]);
         }
         if !self.had_bridge {
-            quietly(&["network", "rm", SWARM_BRIDGE]);
+            let _ = try_docker(&["network", "rm", SWARM_BRIDGE]);
         }
     }
 }
@@ -543,33 +534,27 @@ services:
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        quietly(&["stack", "rm", self.name]);
-        let started = Instant::now();
+        let _ = try_docker(&["stack", "rm", self.name]);
         let label = format!("label=com.docker.stack.namespace={}", self.name);
         let holds = |kind: &[&str]| {
             let arguments = [kind, &["--quiet", "--filter", &label]].concat();
             !docker(&arguments).is_empty()
         };
         // The stack's networks go after its containers, in their own time.
-        while (holds(&["ps", "--all"]) || holds(&["network", "ls"])) && started.elapsed() < PATIENCE
-        {
-            sleep(Duration::from_millis(500));
-        }
+        becomes_true(PATIENCE, Duration::from_millis(500), || {
+            !holds(&["ps", "--all"]) && !holds(&["network", "ls"])
+        });
     }
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
-        sleep(Duration::from_millis(200));
-    }
+    let pause = Duration::from_millis(200);
+    assert!(
+        becomes_true(PATIENCE, pause, condition),
+        "not in time: {what}"
+    );
 }
 
 fn write(folder: &tempfile::TempDir, name: &str, text: &str) {
-    fs::write(Path::new(folder.path()).join(name), text).expect("a file");
-}
-
-fn quietly(arguments: &[&str]) {
-    let _ = Command::new("docker").args(arguments).output();
+    files::write(&folder.path().join(name), text);
 }

@@ -1,10 +1,16 @@
 //! Passwords are used where they are meant, and are nowhere afterwards: not in the image, its labels and history, the caches, or the log.
 
-use crate::build_phase::BuildPhase;
 use crate::gems::sources::{build_with, change_greeting};
-use crate::git_server::GitServer;
-use crate::rig::{PackBuild, buildpack, docker, gateway, variable};
 use libcnb_test::{assert_contains, assert_not_contains};
+use rig::build::buildpack;
+use rig::build::pack::PackBuild;
+use rig::build::phase::BuildPhase;
+use rig::command::text;
+use rig::docker::{docker, env_options, try_docker};
+use rig::environment::variable;
+use rig::files;
+use rig::server::git::GitServer;
+use rig::server::rig::gateway;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -33,11 +39,12 @@ fn passwords_are_nowhere_afterwards() {
     let app = tempfile::tempdir().expect("a temporary folder");
     copy_of_the_sample_app(app.path(), &address);
     let host = gateway().replace('.', "__");
-    let inventory =
-        format!("BP_RUBY_INVENTORY=http://{NAME}:{PASSWORD}@{address}/rubies/inventory.toml");
-    let credentials = format!("BUNDLE_{host}={NAME}:{PASSWORD}");
+    let variables = [
+        format!("BP_RUBY_INVENTORY=http://{NAME}:{PASSWORD}@{address}/rubies/inventory.toml"),
+        format!("BUNDLE_{host}={NAME}:{PASSWORD}"),
+    ];
     let build = |name: &str, more: &[&str]| {
-        let options = [&["--env", &inventory, "--env", &credentials], more].concat();
+        let options = [&env_options(&variables), more].concat();
         PackBuild::run(name, app.path(), Path::new(buildpack()), &options)
     };
 
@@ -194,7 +201,7 @@ fn copy_of_the_sample_app(folder: &Path, address: &str) {
         let text = fs::read_to_string(Path::new("fixtures/ruby-sample-app").join(name));
         let text = text.expect("a fixture");
         let text = text.replace("https://rubygems.org", &format!("http://{address}"));
-        fs::write(folder.join(name), text).expect("a file");
+        files::write(&folder.join(name), text);
     }
 }
 
@@ -210,37 +217,29 @@ fn assert_nowhere(build: &PackBuild) {
         .arg(&build.image)
         .output()
         .expect("sh starts");
-    assert_eq!(
-        String::from_utf8_lossy(&saved.stdout).trim(),
-        "0",
-        "in a layer"
-    );
+    assert_eq!(text(&saved.stdout).trim(), "0", "in a layer");
 
     let volumes = build.volumes();
     assert!(!volumes.is_empty(), "the build has a cache");
     for volume in volumes {
         let mount = format!("{volume}:/cache:ro");
-        let found = Command::new("docker")
-            .args([
-                "run",
-                "--rm",
-                "--user",
-                "0",
-                "--volume",
-                &mount,
-                "--entrypoint",
-                "grep",
-            ])
-            .arg(variable("FORMATION_BUILDER"))
-            .args([
-                "--recursive",
-                "--text",
-                "--files-with-matches",
-                "canary",
-                "/cache",
-            ])
-            .output()
-            .expect("docker starts");
-        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "in a cache");
+        let found = try_docker(&[
+            "run",
+            "--rm",
+            "--user",
+            "0",
+            "--volume",
+            &mount,
+            "--entrypoint",
+            "grep",
+            &variable("FORMATION_BUILDER"),
+            "--recursive",
+            "--text",
+            "--files-with-matches",
+            "canary",
+            "/cache",
+        ])
+        .expect("docker starts");
+        assert_eq!(text(&found.stdout), "", "in a cache");
     }
 }

@@ -1,18 +1,22 @@
 //! A build without any network: Ruby comes from the buildpack's package, the gems from the app's `vendor/cache`.
 
-use crate::rig::{Container, PackBuild, buildpack, get, variable};
 use libcnb_test::assert_contains;
+use rig::build::buildpack;
+use rig::build::pack::PackBuild;
+use rig::command::run;
+use rig::container::Container;
+use rig::environment::variable;
+use rig::files;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 #[test]
 #[ignore = "integration test"]
 fn ruby_from_the_package_and_gems_from_vendor_cache() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let package = folder.path().join("package");
-    run(Command::new("cp").args(["-a", buildpack()]).arg(&package));
+    files::copy(buildpack(), &package);
     run(Command::new("cargo")
         .args([
             "run",
@@ -27,9 +31,7 @@ fn ruby_from_the_package_and_gems_from_vendor_cache() {
         .arg(&package));
 
     let app = folder.path().join("app");
-    run(Command::new("cp")
-        .args(["-a", "fixtures/ruby-sample-app"])
-        .arg(&app));
+    files::copy("fixtures/ruby-sample-app", &app);
     vendor_gems(&app);
 
     let build = PackBuild::run("offline", &app, &package, &["--network", "none"]);
@@ -39,8 +41,7 @@ fn ruby_from_the_package_and_gems_from_vendor_cache() {
     assert_contains!(build.log, "11 gems are installed");
 
     let web = Container::start(&build.image, &["--publish", "127.0.0.1::8080"], &[]);
-    let answer = get(&web.address(8080), Duration::from_secs(30))
-        .unwrap_or_else(|error| panic!("{error}: {}", web.logs()));
+    let answer = web.web_answer();
     assert!(answer.ends_with("Hello World! Ruby 3.3.8\n"), "{answer}");
 }
 
@@ -63,13 +64,4 @@ fn vendor_gems(app: &Path) {
             .arg(cache.join(gem))
             .arg(url));
     }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("it should start");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

@@ -1,9 +1,11 @@
 //! Programs with children of their own end in their own order: Puma's cluster, Sidekiq, a parent that forks as Resque does.
 
-use crate::rig::{Container, build_config, image_of, start_redis};
 use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use rig::build::build_config;
+use rig::container::Container;
+use rig::http::ask;
+use rig::image::image_of;
+use rig::server::redis::start_redis;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,14 +37,7 @@ fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
     );
     assert!(web.wait_for("- Worker 1 (PID", PATIENCE), "{}", web.logs());
     let address = web.address(8080);
-    let request = std::thread::spawn(move || {
-        let mut stream = TcpStream::connect(address).expect("puma listens");
-        stream
-            .write_all(b"GET / HTTP/1.0\r\n\r\n")
-            .expect("puma reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map(|_| answer)
-    });
+    let request = std::thread::spawn(move || ask(&address, "GET", "/"));
     assert!(
         web.wait_for("the request is under way", PATIENCE),
         "{}",
@@ -53,7 +48,7 @@ fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
         .join()
         .expect("the thread does not panic")
         .expect("the connection holds");
-    assert_contains!(answer, "answered by a worker");
+    assert_contains!(answer.body, "answered by a worker");
     assert_contains!(web.logs(), "Gracefully shutting down workers");
     web.status() == PUMA_ENDED
 }

@@ -1,12 +1,14 @@
 //! Several process types in one container of a real image, as its first process.
 
-use crate::rig::{Container, build_config, docker, image_of, start_redis};
 use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
+use rig::build::build_config;
+use rig::container::Container;
+use rig::docker::{docker, try_docker};
+use rig::http::ask;
+use rig::image::image_of;
+use rig::server::redis::start_redis;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,7 @@ fn all_sixty_run_and_end_in_order(image: &str) {
         rows.iter()
             .all(|row| row["restarts"] == 0 && row["memory"].as_u64() > Some(1_000_000))
     );
-    assert_eq!(answer(&formation, "GET / HTTP/1.0"), "web.1\n");
+    assert_eq!(answer(&formation, "GET", "/"), "web.1\n");
     let table = docker(&["exec", "--user", "root", &formation.id, "formation", "ps"]);
     assert_eq!(table.lines().count(), 61, "{table}");
 
@@ -79,7 +81,7 @@ fn with_nothing_that_can_be_written_to(image: &str) {
     let formation = start(image, &options, &[]);
     wait_for_processes(&formation, 2);
     assert_contains!(
-        docker(&["exec", &formation.id, "formation", "scale", "worker=3"]),
+        formation.exec(&["formation", "scale", "worker=3"]),
         "worker.3"
     );
     wait_for_processes(&formation, 4);
@@ -109,7 +111,7 @@ fn a_job_queue_in_one_container() {
         wait_until_it_answers(&formation);
 
         assert_eq!(workers_of(&formation, 40), ["worker.1", "worker.2"]);
-        docker(&["exec", &formation.id, "formation", "scale", "worker=5"]);
+        formation.exec(&["formation", "scale", "worker=5"]);
         let all_five = (1..=5)
             .map(|number| format!("worker.{number}"))
             .collect::<Vec<_>>();
@@ -125,7 +127,7 @@ fn a_job_queue_in_one_container() {
 /// Enqueues jobs until that many are done more than before. Who has done any.
 fn workers_of(formation: &Container, jobs: u64) -> Vec<String> {
     let done = || {
-        let answer = answer(formation, "GET /jobs HTTP/1.0");
+        let answer = answer(formation, "GET", "/jobs");
         serde_json::from_str::<Value>(&answer)
             .expect("JSON")
             .as_object()
@@ -144,7 +146,8 @@ fn workers_of(formation: &Container, jobs: u64) -> Vec<String> {
     loop {
         answer(
             formation,
-            &format!("POST /jobs?count={}&seconds=0.05 HTTP/1.0", jobs / 2),
+            "POST",
+            &format!("/jobs?count={}&seconds=0.05", jobs / 2),
         );
         sleep(Duration::from_millis(500));
         let done = done();
@@ -173,10 +176,8 @@ fn start(image: &str, options: &[&str], quantities: &[&str]) -> Container {
 }
 
 fn processes(formation: &Container) -> Vec<Value> {
-    let output = Command::new("docker")
-        .args(["exec", &formation.id, "formation", "ps", "--json"])
-        .output()
-        .expect("docker starts");
+    let output =
+        try_docker(&["exec", &formation.id, "formation", "ps", "--json"]).expect("docker starts");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
@@ -201,23 +202,15 @@ fn wait_for_processes(formation: &Container, number: usize) {
 
 fn wait_until_it_answers(formation: &Container) {
     let started = Instant::now();
-    while answer(formation, "GET / HTTP/1.0").is_empty() {
+    while answer(formation, "GET", "/").is_empty() {
         assert!(started.elapsed() < PATIENCE, "{}", formation.logs());
         sleep(Duration::from_millis(200));
     }
 }
 
-/// The body of an answer; empty where there is none.
-fn answer(formation: &Container, request: &str) -> String {
-    let ask = || {
-        let mut stream = TcpStream::connect(formation.address(8080))?;
-        write!(stream, "{request}\r\nContent-Length: 0\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok::<_, std::io::Error>(text)
-    };
-    let text = ask().unwrap_or_default();
-    text.split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_string())
+/// The body of the answer of the web process; empty if there is no answer.
+fn answer(formation: &Container, method: &str, path: &str) -> String {
+    ask(&formation.address(8080), method, path)
+        .map(|answer| answer.body)
         .unwrap_or_default()
 }

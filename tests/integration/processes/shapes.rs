@@ -1,8 +1,12 @@
 //! Every shape of command that a Procfile may hold, in real containers: does the app's signal handler run, does the container end in
 //! time, does the exit status come back, do the user's arguments arrive?
 
-use crate::rig::{Container, build_config, docker, image_of};
 use libcnb_test::TestRunner;
+use rig::build::build_config;
+use rig::container::Container;
+use rig::docker::docker;
+use rig::files;
+use rig::image::image_of;
 use std::sync::Mutex;
 use std::thread::scope;
 use std::time::{Duration, Instant};
@@ -156,7 +160,7 @@ fn every_shape_obeys_signals() {
         .concat();
     let mut config = build_config("process-shapes");
     config.app_dir_preprocessor(move |app| {
-        std::fs::write(app.join("Procfile"), &procfile).expect("the copy is writable");
+        files::write(&app.join("Procfile"), &procfile);
     });
     TestRunner::default().build(config, |context| {
         let image = image_of(&context);

@@ -1,5 +1,7 @@
 //! The build container that all sides run in, one after the other.
 
+use rig::command::text;
+use rig::docker::env_options;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -16,14 +18,14 @@ echo $began $EPOCHREALTIME"#;
 
 /// Ends and removes itself when its standard input ends: so nothing of it stays, however this process ends. All that is written in
 /// it is below `/bench`, a volume that goes with it.
-pub(crate) struct Container {
+pub(crate) struct BuildContainer {
     name: String,
     /// The build user, whom the image names.
     user: String,
     process: Child,
 }
 
-impl Container {
+impl BuildContainer {
     pub(crate) fn start(image: &str, options: &[&str]) -> Self {
         let name = format!("formation-bench-{}", std::process::id());
         let mut process = Command::new("docker")
@@ -136,11 +138,7 @@ impl Container {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let options: Vec<_> = variables
-            .iter()
-            .flat_map(|variable| ["--env", variable])
-            .collect();
-        self.command(&options)
+        self.command(&env_options(&variables))
             .args(command)
             .output()
             .expect("docker starts")
@@ -157,13 +155,9 @@ impl Container {
     }
 }
 
-impl Drop for Container {
+impl Drop for BuildContainer {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

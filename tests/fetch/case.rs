@@ -1,0 +1,120 @@
+//! A table of downloads, each from a server of its own.
+
+use crate::download::{Download, PATIENCE};
+use crate::tarballs::{FILE, sha256_of};
+use formation_buildpack::fetch::download::Patience;
+use rig::server::faulty::{Answer, FaultyServer};
+use std::ops::RangeInclusive;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A download from one server: what the server does for each request, and what comes of it.
+pub(crate) struct Case {
+    name: &'static str,
+    answers: Vec<Answer>,
+    requests: RangeInclusive<usize>,
+    expected: Result<(), String>,
+    /// What the inventory says; the published archive's where nothing else is said.
+    sha256: String,
+    patience: Patience,
+    at_least: Duration,
+    at_most: Duration,
+}
+
+/// The last answer is given to all requests that follow. Without a word more, the archive is installed with as many requests.
+pub(crate) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> Case {
+    Case {
+        name,
+        answers: answers.into(),
+        requests: N..=N,
+        expected: Ok(()),
+        sha256: sha256_of(&FILE),
+        patience: PATIENCE,
+        at_least: Duration::ZERO,
+        at_most: Duration::from_secs(12),
+    }
+}
+
+impl Case {
+    /// It ends after so many requests, with an error. `http://server` in it is the server.
+    pub(crate) fn fails(self, requests: usize, error: &str) -> Self {
+        Self {
+            requests: requests..=requests,
+            expected: Err(error.to_string()),
+            ..self
+        }
+    }
+
+    /// The server is asked so often, where that depends on how fast the machine is.
+    pub(crate) fn requests(self, requests: RangeInclusive<usize>) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// The inventory lists this file.
+    pub(crate) fn of(self, bytes: &[u8]) -> Self {
+        let sha256 = sha256_of(bytes);
+        Self { sha256, ..self }
+    }
+
+    pub(crate) fn patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long it takes, in milliseconds. The machine may have other work: at most is what sets it apart from waiting for the next limit.
+    pub(crate) fn takes(self, at_least: u64, at_most: u64) -> Self {
+        Self {
+            at_least: Duration::from_millis(at_least),
+            at_most: Duration::from_millis(at_most),
+            ..self
+        }
+    }
+
+    fn check(self) {
+        let name = self.name;
+        let server = FaultyServer::start(self.answers);
+        let address = format!("http://{}", server.authority());
+        let start = Instant::now();
+        let result = Download {
+            sha256: self.sha256,
+            patience: self.patience,
+            ..Download::of(&format!("{address}/ruby.tgz"))
+        }
+        .run()
+        .map_err(|error| error.replace(&address, "http://server"));
+        let took = start.elapsed();
+        let requests = server.requests();
+        assert_eq!(result, self.expected, "{name}");
+        assert!(
+            self.requests.contains(&requests.len()),
+            "{name}: {requests:#?}"
+        );
+        assert!(
+            (self.at_least..=self.at_most).contains(&took),
+            "{name} takes {took:?}"
+        );
+    }
+}
+
+/// Checks all of them, each with its own server, at the same time: most of them wait.
+pub(crate) fn check<const N: usize>(cases: [Case; N]) {
+    let failed = thread::scope(|scope| {
+        let checks: Vec<_> = cases
+            .into_iter()
+            .map(|case| (case.name, scope.spawn(|| case.check())))
+            .collect();
+        checks
+            .into_iter()
+            .filter_map(|(name, check)| check.join().is_err().then_some(name))
+            .collect::<Vec<_>>()
+    });
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// The error of a file that is another one.
+pub(crate) fn differs(url: &str, bytes: &[u8]) -> String {
+    format!(
+        "{url} is not the file that the inventory lists: its SHA-256 differs\n  expected {}\n  got      {}",
+        sha256_of(&FILE),
+        sha256_of(bytes)
+    )
+}
