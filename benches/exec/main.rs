@@ -11,7 +11,6 @@ use rig::median::median_time;
 use rig::program::Running;
 use rig::program::proc::{resident_kib, state_of};
 use rig::wait::wait_until;
-use rustix::process::Signal;
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -64,7 +63,6 @@ fn resident_kib_while_waiting(formation: &str) -> u64 {
     supervisor.wait_for_child();
     wait_until("it sleeps", || state_of(supervisor.id()) == Some('S'));
     let memory = resident_kib(supervisor.id()).expect("the kernel counts it");
-    supervisor.signal(Signal::TERM);
-    assert_eq!(supervisor.status(), Some(143));
+    assert_eq!(supervisor.terminate(), Some(143));
     memory
 }

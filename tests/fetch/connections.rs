@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::time::Instant;
 
 #[test]
-fn a_connection_that_is_reset_is_made_anew() {
+fn a_connection_that_is_reset_is_opened_again() {
     let reset_at =
         |name, at, headers, next| case(name, [cut(&FILE, headers, at, vec![Act::Reset]), next]);
     let (half, last) = (FILE.len() / 2, FILE.len() - 1);
@@ -67,7 +67,7 @@ fn a_connection_that_is_reset_is_made_anew() {
 }
 
 #[test]
-fn the_rest_is_fetched_where_the_server_can() {
+fn only_the_rest_is_fetched_where_the_server_supports_it() {
     let half = FILE.len() / 2;
     let broken = || cut(&FILE, ETAG, half, vec![Act::Reset]);
     check([
@@ -182,7 +182,7 @@ fn part(length: usize) -> Answer {
 }
 
 #[test]
-fn a_server_that_is_slow_is_waited_for_and_one_that_stalls_is_not() {
+fn a_slow_server_is_waited_for_and_a_stalled_one_is_not() {
     let half = FILE.len() / 2;
     let headers = head("200 OK", &[&format!("Content-Length: {}", FILE.len())]);
     let drip = |bytes: &[u8], pieces: usize, pause| {
@@ -223,7 +223,7 @@ fn a_server_that_is_slow_is_waited_for_and_one_that_stalls_is_not() {
 }
 
 #[test]
-fn a_host_that_is_not_there() {
+fn a_host_that_cannot_be_reached() {
     let refused = unused_address().to_string();
     assert_eq!(
         Download::of(&format!("http://{refused}/ruby.tgz")).run(),

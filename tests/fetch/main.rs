@@ -9,7 +9,7 @@ mod archives;
 mod case;
 mod connections;
 mod download;
-mod places;
+mod mirrors;
 mod proxies;
 mod responses;
 mod secrets;

@@ -85,7 +85,7 @@ fn a_proxy_is_asked_for_a_tunnel_for_https() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told() {
+fn the_error_names_a_proxy_that_refuses() {
     for (name, answer, url, requests, expected) in [
         (
             "a password is wanted for plain HTTP",
@@ -159,7 +159,7 @@ fn a_proxy_that_refuses_is_told() {
 }
 
 #[test]
-fn no_proxy_for_what_is_excepted() {
+fn no_proxy_excludes_hosts() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
     let url = format!("http://{}/ruby.tgz", server.authority());
     let refused = unused_address().to_string();

@@ -10,7 +10,7 @@ use rig::server::http::head;
 use std::time::Duration;
 
 #[test]
-fn a_response_that_is_malformed_ends_well() {
+fn malformed_responses_are_handled() {
     let half = FILE.len() / 2;
     let unsized_head = head("200 OK", &[]);
     let unsized_body = |bytes: &[u8]| always(vec![send(&unsized_head), send(bytes)]);
@@ -56,7 +56,7 @@ fn a_response_that_is_malformed_ends_well() {
 }
 
 #[test]
-fn a_status_is_tried_again_where_that_may_help() {
+fn a_temporary_status_is_tried_again() {
     let after = |seconds: u64| {
         httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(seconds))
     };
@@ -94,7 +94,7 @@ fn a_status_is_tried_again_where_that_may_help() {
 }
 
 #[test]
-fn redirects_are_followed_to_where_it_is_safe() {
+fn redirects_are_followed_if_they_are_safe() {
     let to = |location: &str| status("302 Found", &[&format!("Location: {location}")]);
     let fails = |name, location: &'static str, error: &'static str| {
         case(name, [to(location)]).fails(1, error)

@@ -75,7 +75,7 @@ fn no_error_shows_a_password() {
 
 /// What several tries say in the log.
 #[test]
-fn the_log_tells_of_every_further_try_and_of_no_password() {
+fn the_log_shows_every_retry_and_no_password() {
     let log = Log::default();
     bullet_stream::global::set_writer(log.clone());
     let server = FaultyServer::start(vec![

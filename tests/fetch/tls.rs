@@ -8,7 +8,7 @@ use rig::server::faulty::{Act, FaultyServer};
 use std::time::Instant;
 
 #[test]
-fn tls_is_trusted_where_the_issuer_is() {
+fn a_certificate_is_trusted_if_its_issuer_is() {
     let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let trusted = [
@@ -65,7 +65,7 @@ fn tls_is_trusted_where_the_issuer_is() {
 }
 
 #[test]
-fn a_tls_connection_that_breaks_is_made_anew() {
+fn a_broken_tls_connection_is_opened_again() {
     let issuer = CompanyIssuer::create();
     let pem = issuer.pem();
     let half = FILE.len() / 2;
@@ -102,7 +102,7 @@ fn a_tls_connection_that_breaks_is_made_anew() {
 }
 
 #[test]
-fn a_server_without_tls_is_not_one_with_it() {
+fn a_server_without_tls_is_refused() {
     for (name, answer, requests, expected) in [
         (
             "plain HTTP",

@@ -3,10 +3,10 @@
 
 mod build {
     mod app_mistakes;
+    mod default_ruby;
     mod killed;
     mod rebuild;
     mod sample_app;
-    mod which_ruby;
 }
 mod gems {
     mod as_bundler;

@@ -88,7 +88,7 @@ fn a_good_procfile_passes() {
 }
 
 #[test]
-fn warnings_fail_only_where_it_is_strict() {
+fn warnings_fail_only_with_strict() {
     let checked = check(DOUBTFUL, &[]);
     assert_eq!(checked.status, 0);
     assert_eq!(checked.out.lines().count(), 3);
@@ -126,7 +126,7 @@ fn a_file_is_checked_and_shown_by_its_path() {
 
 /// The build looks at the app's scripts too: signals go to their whole process group.
 #[test]
-fn the_scripts_beside_a_procfile_are_seen() {
+fn scripts_beside_the_procfile_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let app = folder.path().join("app");
     fs::create_dir(&app).unwrap();
@@ -226,7 +226,7 @@ fn the_json_of_mistakes() {
 }
 
 #[test]
-fn json_says_by_its_exit_status_what_text_does() {
+fn json_has_the_exit_status_of_text() {
     for procfile in [GOOD, DOUBTFUL, MIXED, b""] {
         for strict in [&[][..], &["--strict"]] {
             let as_json = [&["--format", "json"], strict].concat();
@@ -248,7 +248,7 @@ fn a_byte_order_mark_moves_no_column() {
 }
 
 #[test]
-fn a_procfile_that_names_nothing_is_doubtful() {
+fn a_procfile_without_types_is_a_warning() {
     for procfile in ["", "\n\n", "# web: puma\n"] {
         let checked = check(procfile.as_bytes(), &[]);
         assert_eq!((checked.status, checked.out.as_str()), (0, ""));
@@ -262,7 +262,7 @@ fn a_procfile_that_names_nothing_is_doubtful() {
 }
 
 #[test]
-fn what_is_no_text_fails() {
+fn a_file_that_is_not_text_is_an_error() {
     for (bytes, place, message) in [
         (
             &b"\xff\xfew\0e\0b\0:\0 \0p\0u\0m\0a\0\n\0"[..],
@@ -294,7 +294,7 @@ fn what_is_no_text_fails() {
 }
 
 #[test]
-fn what_cannot_be_read_exits_with_2() {
+fn a_file_that_cannot_be_read_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("config")).unwrap();
     for (arguments, named, reason) in [

@@ -41,7 +41,7 @@ fn told() -> Vec<(&'static str, Signal)> {
 }
 
 #[test]
-fn the_exit_status_is_the_commands() {
+fn the_exit_status_is_that_of_the_command() {
     let status_of = |script| start(&["exec", "--", "bash", "-c", script]).status();
     assert_eq!(status_of("exit 0"), Some(0));
     assert_eq!(status_of("exit 3"), Some(3));
@@ -68,7 +68,7 @@ fn nothing_is_printed() {
 }
 
 #[test]
-fn standard_input_is_the_commands() {
+fn the_command_reads_standard_input() {
     let mut running = start(&[
         "exec",
         "--",
@@ -145,7 +145,7 @@ fn the_whole_group_gets_the_signals() {
 
 /// Held back at the birth of the process, the signal waits for its first line, and then for the command to be there.
 #[test]
-fn a_signal_that_comes_before_the_command_is_there_is_passed_on() {
+fn a_signal_before_the_command_starts_is_passed_on() {
     for group in [&[][..], &["--group"]] {
         let words = [&[PROGRAM, "exec"], group, &["--", "sleep", "60"]].concat();
         assert_eq!(status_with_pending_term(&words), 143);
@@ -190,8 +190,7 @@ fn the_group_may_outlive_its_shell() {
     let script = "(trap 'sleep 0.2; echo finished; exit' TERM; echo ready; while :; do sleep 0.02; done) & wait";
     let mut running = start(&["exec", "--group", "--", "bash", "-c", script]);
     assert_eq!(running.line(), "ready");
-    running.signal(Signal::TERM);
-    assert_eq!(running.status(), Some(143));
+    assert_eq!(running.terminate(), Some(143));
     assert_eq!(running.line(), "finished");
 }
 
@@ -209,7 +208,7 @@ fn the_group_gets_signals_after_its_shell_has_ended() {
 }
 
 #[test]
-fn what_a_shell_leaves_behind_is_asked_to_end() {
+fn processes_that_a_shell_leaves_behind_get_term() {
     let script = "(trap 'echo asked; exit' TERM; while :; do sleep 0.02; done) & sleep 1; exit 6";
     let mut running = start(&[
         "exec", "--group", "--grace", "60", "--", "bash", "-c", script,
@@ -219,7 +218,7 @@ fn what_a_shell_leaves_behind_is_asked_to_end() {
 }
 
 #[test]
-fn what_is_left_of_the_group_after_the_grace_is_killed() {
+fn the_group_is_killed_after_the_grace_period() {
     let script = "(trap '' TERM; echo $BASHPID; exec sleep 60) & wait";
     for (arguments, grace) in [(&["--grace", "0.3"][..], None), (&[], Some("0.3"))] {
         let arguments = [
@@ -232,14 +231,13 @@ fn what_is_left_of_the_group_after_the_grace_is_killed() {
         command.envs(grace.map(|grace| ("FORMATION_GRACE", grace)));
         let mut running = Running::spawn(command);
         let deaf: u32 = running.line().parse().unwrap();
-        running.signal(Signal::TERM);
-        assert_eq!(running.status(), Some(143));
+        assert_eq!(running.terminate(), Some(143));
         wait_until("it is killed", || is_gone(deaf));
     }
 }
 
 #[test]
-fn without_the_group_form_nobody_is_waited_for() {
+fn without_the_group_form_orphans_are_not_waited_for() {
     let mut running = start(&["exec", "--", "bash", "-c", "sleep 60 & echo $!; exit 4"]);
     let left: u32 = running.line().parse().unwrap();
     assert_eq!(running.status(), Some(4));
@@ -264,8 +262,7 @@ fn a_stopped_command_is_left_alone() {
     assert_ne!(state_of(running.id()), Some('T'));
     running.signal(Signal::CONT);
     assert_eq!(running.line(), "on");
-    running.signal(Signal::TERM);
-    assert_eq!(running.status(), Some(143));
+    assert_eq!(running.terminate(), Some(143));
 }
 
 #[test]
@@ -291,7 +288,7 @@ fn scripts_run_as_a_shell_runs_them() {
 }
 
 #[test]
-fn what_does_not_start_says_why() {
+fn a_command_that_does_not_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("no-permission", b"#!/bin/sh\n".as_slice()),
@@ -387,44 +384,4 @@ fn wrong_usage_exits_with_2() {
     }
     let help = formation(&["exec", "--help"]).output().unwrap();
     insta::assert_snapshot!(out_of(&help));
-}
-
-/// `formation web` is nearer to `formation web=1` than to a subcommand that there is not; a slip in one is told as such.
-#[test]
-fn a_type_without_a_number_is_told_how_to_be_named() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("Procfile"), "web: true\nfore: true\n").unwrap();
-    let mut shown = String::new();
-    for word in ["web", "fore", "scal"] {
-        let mut command = formation(&[word]);
-        command
-            .args(["--procfile", "Procfile"])
-            .env_remove("FORMATION")
-            .current_dir(&folder);
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        let text = err_of(&output);
-        writeln!(shown, "$ formation {word}\n{text}").unwrap();
-    }
-    insta::assert_snapshot!(shown);
-}
-
-#[test]
-fn completions_are_there_for_each_shell() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let output = formation(&["completions", shell]).output().unwrap();
-        assert!(output.status.success());
-        let script = out_of(&output);
-        for word in ["scale", "export", "restart-delay"] {
-            assert!(script.contains(word), "{shell}: {word}");
-        }
-        // What is of no use to anybody is not offered.
-        for word in ["foreground", "exec-d"] {
-            assert!(!script.contains(word), "{shell}: {word}");
-        }
-        if shell == "bash" {
-            let parsed = Command::new("bash").args(["-n", "-c", script]).status();
-            assert!(parsed.unwrap().success());
-        }
-    }
 }

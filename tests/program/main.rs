@@ -4,8 +4,21 @@
 #![allow(clippy::unwrap_used)]
 
 mod check;
+mod cli;
 mod exec;
 mod export;
 mod formation;
-mod run;
+mod probe;
+mod run {
+    mod app;
+    mod control;
+    mod end;
+    mod exec_d;
+    mod orphans;
+    mod output;
+    mod replace;
+    mod restart;
+    mod signals;
+    mod start;
+}
 mod terminal;

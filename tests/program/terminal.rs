@@ -175,7 +175,7 @@ fn a_shell_has_job_control() {
 }
 
 #[test]
-fn the_keys_signals_arrive_once() {
+fn signals_from_the_keyboard_arrive_once() {
     let script = "trap 'echo got INT' INT; trap 'echo got WINCH' WINCH; echo ready; read -r _; read -r line; echo $line; exit 0";
     let mut terminal = Terminal::with_formation(&["bash", "-c", script]);
     terminal.see("ready");
@@ -199,7 +199,7 @@ fn the_keys_signals_arrive_once() {
 
 /// Nobody is there who could start the job again, so it goes on by itself, as PID 1's child does.
 #[test]
-fn what_leads_the_session_cannot_be_stopped() {
+fn a_session_leader_cannot_be_stopped() {
     let script = "echo ready; read -r line; echo \"got $line\"";
     let mut terminal = Terminal::with_formation(&["bash", "-c", script]);
     terminal.see("ready");

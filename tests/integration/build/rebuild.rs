@@ -86,7 +86,7 @@ fn another_ruby_is_installed_with_gems_of_its_own() {
 
 #[test]
 #[ignore = "integration test"]
-fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
+fn only_the_gem_that_is_added_or_removed_changes() {
     TestRunner::default().build(build_config("ruby-sample-app"), |context| {
         let before = layer_digests(&context);
         let one_more = changed(|app| {
@@ -122,7 +122,7 @@ fn a_gem_that_is_added_or_dropped_is_all_that_changes() {
 
 #[test]
 #[ignore = "integration test"]
-fn a_lost_image_is_made_of_the_cache() {
+fn a_deleted_image_is_rebuilt_from_the_cache() {
     let config = build_config("ruby-sample-app");
     TestRunner::default().build(&config, |context| {
         let before = layer_digests(&context);
@@ -171,7 +171,7 @@ const RESTORED: &str = "rm -rf /build/layers/{ruby,gems}";
 
 #[test]
 #[ignore = "integration test"]
-fn what_is_in_the_image_comes_back_where_something_changes() {
+fn layers_of_the_image_are_restored_when_something_changes() {
     let clean = BuildPhase::of_a_copy("ruby-sample-app");
     clean.set("BUNDLE_WITHOUT", "none");
     clean.run();

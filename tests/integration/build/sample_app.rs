@@ -41,7 +41,7 @@ fn the_sample_app_builds_and_runs() {
 
 #[test]
 #[ignore = "integration test"]
-fn the_image_holds_the_app_as_it_is_and_nothing_left_over() {
+fn the_image_holds_the_unchanged_app_and_no_build_files() {
     TestRunner::default().build(build_config("ruby-sample-app"), |context| {
         let app = context
             .run_shell_command("cd /workspace && find . | sort")

@@ -28,7 +28,7 @@ const REDIS: &str = "redis://redis:6379";
 
 #[test]
 #[ignore = "integration test"]
-fn one_image_runs_on_each() {
+fn one_image_runs_on_every_orchestrator() {
     TestRunner::default().build(build_config("sidekiq-app"), |context| {
         let image = NamedImage::of(&context);
         compose_starts_scales_and_stops_it(&image);
@@ -152,7 +152,7 @@ fn kubernetes_would_take_it(image: &NamedImage) {
 
 #[test]
 #[ignore = "integration test"]
-fn types_with_odd_names_are_taken_everywhere() {
+fn types_with_odd_names_are_accepted_everywhere() {
     let image = tempfile::tempdir().expect("a folder");
     let types = [
         "on",

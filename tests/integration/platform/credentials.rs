@@ -32,7 +32,7 @@ struct Way {
 
 #[test]
 #[ignore = "integration test"]
-fn passwords_are_nowhere_afterwards() {
+fn no_password_is_left_after_a_build() {
     let server = GitServer::start_for(&USERS);
     let address = server.address();
 
@@ -72,7 +72,7 @@ fn passwords_are_nowhere_afterwards() {
 /// What the platform makes of a build's layers does not depend on how it was given the password: the build phase shows the rest.
 #[test]
 #[ignore = "integration test"]
-fn passwords_are_in_no_layer_however_they_are_given() {
+fn no_layer_holds_a_password_however_it_is_given() {
     let server = GitServer::start_for(&USERS);
     let address = server.address();
     let host = gateway().replace('.', "__");

@@ -15,7 +15,7 @@ const PUMA_ENDED: i32 = 143;
 
 #[test]
 #[ignore = "integration test"]
-fn each_in_its_own_order() {
+fn programs_end_in_their_own_order() {
     TestRunner::default().build(build_config("graceful-end"), |context| {
         let image = image_of(&context);
         let puma_ends = (0..4).any(|_| puma_finishes_the_request_that_is_under_way(&image));

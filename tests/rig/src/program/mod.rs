@@ -65,6 +65,12 @@ impl Running {
         status_of(&mut self.process)
     }
 
+    /// Sends TERM, and waits until the program has ended.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.status()
+    }
+
     /// The processes whose parent it is.
     pub fn children(&self) -> Vec<u32> {
         children_of(self.id())

@@ -12,7 +12,7 @@ use rig::server::http::head;
 use url::Url;
 
 #[test]
-fn mirrors_and_mappings_stand_for_the_origin() {
+fn mirrors_and_mappings_replace_the_origin() {
     let mirror = FaultyServer::start(vec![body(&FILE, &[])]);
     let address = format!("http://{}", mirror.authority());
     let folder = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ fn mirrors_and_mappings_stand_for_the_origin() {
 }
 
 #[test]
-fn another_file_is_refused_and_its_address_told() {
+fn another_file_is_refused_with_its_address() {
     let page = b"<html>Please log in</html>";
     let short = &FILE[..1000];
     let once = |name, bytes: &[u8]| {
@@ -129,7 +129,7 @@ fn another_file_is_refused_and_its_address_told() {
 
 /// A path below a file: a folder that may not be written is none to whoever runs the tests as root.
 #[test]
-fn a_layer_that_cannot_be_written_is_told_before_anything_is_fetched() {
+fn a_layer_that_cannot_be_written_is_reported_before_anything_is_fetched() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

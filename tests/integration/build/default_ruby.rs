@@ -30,7 +30,7 @@ fn app(head: &'static str, ruby_version: Option<&'static str>) -> BuildConfig {
 
 #[test]
 #[ignore = "integration test"]
-fn a_default_is_kept_until_somebody_asks() {
+fn the_default_is_kept_until_the_app_asks_for_a_version() {
     let first = app("default = \"3.1\"\n\n", None);
     TestRunner::default().build(first, |context| {
         assert_contains!(
