@@ -5,7 +5,7 @@
 //! FORMATION=path/to/formation cargo bench --bench exec      # as it is packaged
 //! ```
 //!
-//! Prints both, and fails where one is over its limit: 2 MiB resident, 2 ms a start.
+//! Prints both, and fails when one is over its limit: 2 MiB resident, 2 ms for a start.
 
 use rig::median::median_time;
 use rig::program::Running;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(memory > MOST_MEMORY_KIB || added > MOST_TIME))
 }
 
-/// The two take turns, so that whatever else the machine does hits both alike.
+/// The two take turns, so that other work of the machine affects both alike.
 fn median_starts(formation: &str) -> (Duration, Duration) {
     let mut direct = Vec::new();
     let mut supervised = Vec::new();

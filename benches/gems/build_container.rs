@@ -7,20 +7,21 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Contents by path.
+/// The contents of files, by their paths.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Runs a command, and prints when it began and ended: the start of the container and of this shell is not measured.
+/// Runs a command, and prints when it began and ended, so that the start of this shell is not
+/// measured.
 const TIMED: &str = r#"
 began=$EPOCHREALTIME
 "$@" >/bench/log 2>&1 || { status=$?; cat /bench/log >&2; exit $status; }
 echo $began $EPOCHREALTIME"#;
 
-/// Ends and removes itself when its standard input ends: so nothing of it stays, however this process ends. All that is written in
-/// it is below `/bench`, a volume that goes with it.
+/// It ends, and is removed, when its standard input ends: so nothing of it stays, however this
+/// process ends. Everything is written below `/bench`, a volume that is removed with it.
 pub(crate) struct BuildContainer {
     name: String,
-    /// The build user, whom the image names.
+    /// The build user, as the image names it.
     user: String,
     process: Child,
 }
@@ -68,7 +69,7 @@ impl BuildContainer {
         text(&output.stdout)
     }
 
-    /// How long a command takes in the app's folder; its output if it fails.
+    /// How long a command takes in `/bench`; its output if it fails.
     pub(crate) fn time(
         &self,
         env: &[(&str, String)],
@@ -144,7 +145,7 @@ impl BuildContainer {
             .expect("docker starts")
     }
 
-    /// `docker exec`; a command follows.
+    /// `docker exec`, to which a command is added.
     fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command

@@ -1,4 +1,4 @@
-//! The gem server that every side downloads from: it keeps connections open, lets each request wait, and counts them.
+//! The gem server of all sides: it keeps connections open, delays each request, and counts them.
 
 use crate::build_container::Files;
 use rig::server::http::{Request, head};
@@ -18,7 +18,8 @@ pub(crate) struct Server {
 }
 
 struct Shared {
-    /// Asked for what is not here; once for each file, so that its own speed does not count.
+    /// The server that has all other files. It is asked once for each, so that its speed does not
+    /// count.
     upstream: String,
     files: Mutex<HashMap<String, Option<Arc<Vec<u8>>>>>,
     latency_ms: AtomicU64,
@@ -26,7 +27,8 @@ struct Shared {
 }
 
 impl Server {
-    /// On a free port of the upstream's own address, which every build reaches, with further files in front of the upstream's.
+    /// Listens on a free port of the upstream's address, which every build reaches. Its own files
+    /// come before the upstream's.
     pub(crate) fn start(upstream: &str, files: Files) -> Self {
         let host = upstream
             .trim_start_matches("http://")

@@ -1,12 +1,13 @@
-//! What the Ruby step costs, against `curl | tar xz` of the same archive from the same server, in the same run: time, time where the
-//! network gives 20 MB/s, and memory.
+//! What the Ruby step costs, compared with `curl | tar xz` of the same archive from the same
+//! server, in the same run: time, time with a network of 20 MB/s, and memory.
 //!
 //! ```text
 //! ARCHIVE=path/to/ruby.tar.gz cargo bench --bench ruby
 //! ```
 //!
-//! The Ruby step downloads, hashes, unpacks, and leaves out what an image has no use for. It runs in a process of its own, as does the
-//! other side. Fails where a limit is exceeded: 1.15 times the time, 32 MiB more memory than before the step.
+//! The Ruby step downloads, hashes and unpacks, and leaves out what an image does not need. It runs
+//! in a process of its own, as does the other side. Fails when a limit is exceeded: 1.15 times the
+//! time, 32 MiB more memory than before the step.
 
 use formation_buildpack::fetch::Fetcher;
 use formation_buildpack::fetch::archive::Archive;
@@ -33,7 +34,7 @@ const HIGHEST_RATIO: f64 = 1.15;
 const MOST_MEMORY_KIB: u64 = 32 << 10;
 const SLOW_BYTES_A_SECOND: u64 = 20_000_000;
 
-/// Set in the process that does the step: where the archive is.
+/// The URL of the archive, in the process that does the step.
 const STEP: &str = "FORMATION_BENCH_STEP";
 
 fn main() -> ExitCode {
@@ -93,7 +94,7 @@ impl std::fmt::Display for Comparison {
     }
 }
 
-/// The two take turns, so that whatever else the machine does hits both alike.
+/// The two take turns, so that other work of the machine affects both alike.
 fn compare(url: &str) -> Comparison {
     let mut curl_and_tar = Vec::new();
     let mut step = Vec::new();
@@ -121,7 +122,7 @@ fn compare(url: &str) -> Comparison {
     }
 }
 
-/// Returns how many KiB of memory it took at most, beyond what the process had before.
+/// Returns the highest memory use of the step, in KiB beyond that of the process before it.
 fn step_in_a_process(url: &str) -> u64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env::current_exe().expect("this program has a path"))
@@ -137,7 +138,8 @@ fn step_in_a_process(url: &str) -> u64 {
     last.parse().unwrap_or_else(|_| panic!("{text}"))
 }
 
-/// Installs the archive of a URL whose fragment is its digest, and prints what memory that took.
+/// Installs the archive of a URL whose fragment is its digest, and prints how much memory that
+/// takes.
 fn step(url: &str) -> ExitCode {
     let mut url: Url = url.parse().expect("a URL");
     let sha256 = Sha256Hex(url.fragment().expect("a digest").to_string());
@@ -158,7 +160,7 @@ fn step(url: &str) -> ExitCode {
     let filled = layer::fill(&layers.path().join("ruby"), &ruby, &supply, &archives);
     filled.expect("it can be installed");
     eprintln!("\n{}", peak_kib() - before);
-    // Tidied up by whoever started this, as on the other side.
+    // The process that started this one removes the folder, as it does for the other side.
     let _ = layers.keep();
     ExitCode::SUCCESS
 }
@@ -168,7 +170,7 @@ fn peak_kib() -> u64 {
     peak_resident_kib(std::process::id()).expect("the kernel counts it")
 }
 
-/// Serves the bytes to everybody who asks; returns the URL with their digest behind `#`.
+/// Answers every request with the bytes; returns the URL, with their digest after `#`.
 fn serve(bytes: Arc<Vec<u8>>, bytes_a_second: Option<u64>) -> String {
     let digest = hex::encode(Sha256::digest(bytes.as_slice()));
     let address = listen("127.0.0.1:0", move |_, stream| {

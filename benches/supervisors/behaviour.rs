@@ -1,11 +1,11 @@
-//! What becomes of processes that do not behave, where the supervisor is a container's first process.
+//! How processes that misbehave end, with the supervisor as a container's first process.
 
 use super::{Supervisor, image, volumes};
 use rig::container::Container;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What was seen.
+/// The observed behaviour: a question and its answer for each row.
 pub(crate) struct Behaviour {
     rows: Vec<(&'static str, String)>,
 }

@@ -1,4 +1,4 @@
-//! What is measured in the container, where only the supervisor and its processes run.
+//! The measurements in the container, where only the supervisor and its processes run.
 
 use super::Supervisor;
 use rig::median::median;
@@ -13,13 +13,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-/// Of ten processes together.
+/// How many lines ten processes print together.
 pub(crate) const LINES: usize = 1_000_000;
 
 const TALKERS: usize = 10;
 const STAYERS: usize = 60;
 
-/// Who has not got any further for so long has lost the rest.
+/// When no line has come for so long, the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -30,7 +30,7 @@ pub(crate) struct Figures {
     pub(crate) milliseconds_to_60: f64,
 }
 
-/// Of each figure by itself.
+/// The median of each figure.
 pub(crate) fn medians(figures: &[Figures]) -> Figures {
     let of = |get: fn(&Figures) -> f64| median(&figures.iter().map(get).collect::<Vec<_>>());
     Figures {
@@ -54,7 +54,7 @@ pub(crate) fn measure(supervisor: &Supervisor) {
     println!("{}", serde_json::to_string(&figures).expect("numbers"));
 }
 
-/// A line of a log, as long as they are.
+/// A line as long as those of a real log.
 fn line(talker: usize, number: usize) -> String {
     format!(
         "talker{talker} {number} GET /orders/{number} 200 in 12 ms, 3 queries, by somebody@example.com"
@@ -69,7 +69,7 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
         let text = lines.join("\n") + "\n";
         fs::write(folder.path().join(format!("{talker}.log")), text).expect("a file");
     }
-    // foreman never gets any further where processes have much to say while it starts the next.
+    // foreman hangs when processes print much while it starts the next one; they sleep first.
     let entry = |talker| format!("talker{talker}: sleep 2; cat {talker}.log; sleep 600");
     write_procfile(folder.path(), (0..TALKERS).map(entry));
     let mut running = Started::start(supervisor, folder.path());
@@ -85,7 +85,7 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
             let Some(at) = text.rfind("talker") else {
                 continue;
             };
-            // A name before the line may be the same word.
+            // The name that the supervisor prints before the line may contain the same word.
             let at = text[..at]
                 .rfind("talker")
                 .filter(|_| !text[at..].contains("GET"))
@@ -129,7 +129,7 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
 
 fn memory_and_start(supervisor: &Supervisor) -> (f64, f64) {
     let folder = tempfile::tempdir().expect("a folder");
-    // Says what the file says, and stays.
+    // `tail -f` prints this line, and goes on.
     fs::write(folder.path().join("words"), "here\n").expect("a file");
     let entry = |number| format!("stayer{number}: tail -f words");
     write_procfile(folder.path(), (0..STAYERS).map(entry));
@@ -182,7 +182,7 @@ impl Started {
     }
 }
 
-/// Everything but this process, which is the container's first.
+/// Kills all processes but this one, which is the container's first.
 impl Drop for Started {
     fn drop(&mut self) {
         for process in other_processes() {

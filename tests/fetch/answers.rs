@@ -1,4 +1,4 @@
-//! What a server may answer.
+//! Answers of a server.
 
 use rig::server::faulty::{Act, Answer};
 use rig::server::http::head;
@@ -12,7 +12,7 @@ pub(crate) fn send(bytes: &[u8]) -> Act {
     Act::Send(bytes.to_vec())
 }
 
-/// The same for every request.
+/// The same answer to every request.
 pub(crate) fn always(acts: Vec<Act>) -> Answer {
     Box::new(move |_| acts.clone())
 }
@@ -28,22 +28,22 @@ pub(crate) fn body(bytes: &[u8], headers: &[&str]) -> Answer {
     cut(bytes, headers, bytes.len(), vec![])
 }
 
-/// The first of a response's bytes, and then something else.
+/// The first bytes of a response, and then other acts.
 pub(crate) fn cut(bytes: &[u8], headers: &[&str], at: usize, then: Vec<Act>) -> Answer {
     let length = format!("Content-Length: {}", bytes.len());
     let mut sent = head("200 OK", &[headers, &[&length]].concat());
     sent.extend(&bytes[..at]);
-    // What is on its way when a connection is reset may be thrown away.
+    // A reset may discard bytes that are still on their way.
     let delay = Act::Wait(Duration::from_millis(20));
     always([vec![Act::Send(sent), delay], then].concat())
 }
 
-/// The rest of a file, from where it was asked for on; an error to a request for the whole.
+/// The rest of a file, as it was asked for; an error to a request for the whole file.
 pub(crate) fn rest(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     rest_until(bytes, headers, bytes.len(), vec![])
 }
 
-/// The same, but no further than to some byte, and then something else.
+/// The same, but only up to some byte, and then other acts.
 pub(crate) fn rest_until(
     bytes: &'static [u8],
     headers: &'static [&'static str],
@@ -66,7 +66,7 @@ pub(crate) fn rest_until(
     })
 }
 
-/// A whole file for whoever does not ask for a part; an error to others.
+/// A whole file; an error to a request for a part.
 pub(crate) fn only_whole(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     let whole = body(bytes, headers);
     Box::new(move |request| match request.range_start() {

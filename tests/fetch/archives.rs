@@ -1,11 +1,11 @@
-//! Archives with the right checksum that are broken or evil.
+//! Archives with the right checksum that are broken or harmful.
 
 use crate::answers::body;
 use crate::case::{Case, case, check};
 use crate::tarballs::{Entry, FILE, archive_of, entry, gzipped, tar_of};
 use tar::EntryType;
 
-/// Has the right checksum, and is refused all the same.
+/// An archive with the right checksum that is refused.
 fn refused(name: &'static str, bytes: &[u8], reason: &str) -> Case {
     let error = format!("http://server/ruby.tgz cannot be unpacked: {reason}");
     case(name, [body(bytes, &[])]).of(bytes).fails(1, &error)

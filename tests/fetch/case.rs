@@ -8,20 +8,21 @@ use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A download from one server: what the server does for each request, and what comes of it.
+/// A download from one server: its answers, and the expected result.
 pub(crate) struct Case {
     name: &'static str,
     answers: Vec<Answer>,
     requests: RangeInclusive<usize>,
     expected: Result<(), String>,
-    /// What the inventory says; the published archive's where nothing else is said.
+    /// The digest in the inventory; that of the published archive unless told otherwise.
     sha256: String,
     patience: Patience,
     at_least: Duration,
     at_most: Duration,
 }
 
-/// The last answer is given to all requests that follow. Without a word more, the archive is installed with as many requests.
+/// The last answer is given to all requests that follow. Unless told otherwise, the archive is
+/// installed after as many requests as there are answers.
 pub(crate) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> Case {
     Case {
         name,
@@ -36,7 +37,7 @@ pub(crate) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> 
 }
 
 impl Case {
-    /// It ends after so many requests, with an error. `http://server` in it is the server.
+    /// It ends after so many requests, with an error that names the server as `http://server`.
     pub(crate) fn fails(self, requests: usize, error: &str) -> Self {
         Self {
             requests: requests..=requests,
@@ -45,7 +46,7 @@ impl Case {
         }
     }
 
-    /// The server is asked so often, where that depends on how fast the machine is.
+    /// How many requests there are, if that depends on the speed of the machine.
     pub(crate) fn requests(self, requests: RangeInclusive<usize>) -> Self {
         Self { requests, ..self }
     }
@@ -60,7 +61,8 @@ impl Case {
         Self { patience, ..self }
     }
 
-    /// How long it takes, in milliseconds. The machine may have other work: at most is what sets it apart from waiting for the next limit.
+    /// How long it takes, in milliseconds. `at_most` leaves time for a busy machine, and is shorter
+    /// than the next longer limit.
     pub(crate) fn takes(self, at_least: u64, at_most: u64) -> Self {
         Self {
             at_least: Duration::from_millis(at_least),
@@ -95,7 +97,7 @@ impl Case {
     }
 }
 
-/// Checks all of them, each with its own server, at the same time: most of them wait.
+/// Checks all cases at the same time, each with its own server: most of the time they wait.
 pub(crate) fn check<const N: usize>(cases: [Case; N]) {
     let failed = thread::scope(|scope| {
         let checks: Vec<_> = cases
@@ -110,7 +112,7 @@ pub(crate) fn check<const N: usize>(cases: [Case; N]) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// The error of a file that is another one.
+/// The error when the server sends another file.
 pub(crate) fn differs(url: &str, bytes: &[u8]) -> String {
     format!(
         "{url} is not the file that the inventory lists: its SHA-256 differs\n  expected {}\n  got      {}",

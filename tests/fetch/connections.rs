@@ -1,4 +1,4 @@
-//! Connections that break, stall, drip, or are never made.
+//! Connections that break, stall, drip, or are never opened.
 
 use crate::answers::{
     ETAG, MODIFIED, OTHER_ETAG, always, body, cut, only_whole, rest, rest_until, send, status,
@@ -102,7 +102,7 @@ fn only_the_rest_is_fetched_where_the_server_supports_it() {
             ],
         ),
         case(
-            "the whole of who knows what comes",
+            "the whole of an unknown file comes",
             [broken(), body(&FILE, &[]), only_whole(&FILE, &[])],
         ),
         case(
@@ -146,12 +146,15 @@ fn only_the_rest_is_fetched_where_the_server_supports_it() {
             "the file changes under it, the server does not notice",
             [broken(), rest(&OTHER_FILE, ETAG), only_whole(&FILE, ETAG)],
         ),
-        case("a part nobody asked for", [partial("bytes 0-2/3", b"xyz")])
-            .fails(1, "http://server/ruby.tgz answers with HTTP status 206"),
+        case(
+            "a part that was not asked for",
+            [partial("bytes 0-2/3", b"xyz")],
+        )
+        .fails(1, "http://server/ruby.tgz answers with HTTP status 206"),
     ]);
 }
 
-/// Some bytes as a part of the file.
+/// A response with some bytes as a part of the file.
 fn partial(range: &str, bytes: &'static [u8]) -> Answer {
     let (range, length) = (
         format!("Content-Range: {range}"),
@@ -166,7 +169,7 @@ fn partial(range: &str, bytes: &'static [u8]) -> Answer {
     )])
 }
 
-/// A part from where it was asked for on, shorter than what is left, as a cache in pieces gives it.
+/// A part that starts where it was asked for and is shorter than the rest, as some caches answer.
 fn part(length: usize) -> Answer {
     Box::new(move |request| {
         let start = request.range_start().unwrap();
@@ -240,7 +243,8 @@ fn a_host_that_cannot_be_reached() {
         ))
     );
     assert!((millis(5400)..millis(12_000)).contains(&start.elapsed()));
-    // A name that no resolver may know (RFC 6761). What a resolver that cannot be reached says is another text.
+    // A name that no resolver may know (RFC 6761). A resolver that cannot be reached gives another
+    // text.
     let error = Download::of("http://nowhere.invalid/ruby.tgz").run();
     let error = error.unwrap_err();
     assert!(

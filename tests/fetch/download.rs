@@ -1,4 +1,4 @@
-//! One download of an archive into a layer: what is asked, what comes out, and what has to be so afterwards in any case.
+//! One download of an archive into a layer, and what has to be true afterwards in any case.
 
 use crate::tarballs::{FILE, PROGRAM, PROGRAM_BYTES, sha256_of};
 use formation_buildpack::fetch::Fetcher;
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 use url::Url;
 
-/// As a build's, but shorter: long enough for a machine that has much else to do.
+/// Shorter than in a build, and long enough for a busy machine.
 pub(crate) const PATIENCE: Patience = Patience {
     connect: Duration::from_millis(1800),
     stall: Duration::from_millis(1200),
@@ -30,10 +30,10 @@ pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What is asked of the supply.
+/// A download, and the settings that it depends on.
 pub(crate) struct Download<'a> {
     pub(crate) url: &'a str,
-    /// Of the archive, as the inventory has it.
+    /// The digest of the archive in the inventory.
     pub(crate) sha256: String,
     pub(crate) variables: &'a [(&'a str, &'a str)],
     /// Files below the folder of service bindings.
@@ -42,7 +42,7 @@ pub(crate) struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Of the published archive.
+    /// A download of the published archive.
     pub(crate) fn of(url: &'a str) -> Self {
         Self {
             url,
@@ -53,8 +53,8 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Installs it into a layer that holds an old file. What is wrong with the folder afterwards is a failed test; the error comes back
-    /// as its report's text, without the report's frame.
+    /// Installs it into a layer that holds an old file, and checks the folders afterwards. An error
+    /// is returned as the text of its message.
     pub(crate) fn run(&self) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let layers = folder.path().join("layers");

@@ -1,7 +1,8 @@
-//! Downloads from servers that fail in every way that servers fail: each is installed after the right number of tries, or ends in its
-//! error; the layer is then as it was, nothing lies beside it, and none takes longer than it may.
+//! Downloads from servers that fail in every way: each archive is installed after the expected
+//! number of tries, or the download ends with the expected error and leaves the layer and the
+//! folders beside it unchanged. None takes longer than its limit.
 
-// A broken expectation is a failed test, also in what the tests share.
+// A panic fails the test, also in a function that several tests call.
 #![allow(clippy::unwrap_used)]
 
 mod answers;

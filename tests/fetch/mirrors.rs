@@ -1,4 +1,4 @@
-//! Where an archive is taken from and put to, and what is said of one that is another.
+//! Mirrors and mappings, files that are not the listed one, and a layer that cannot be written.
 
 use crate::answers::{always, body, send};
 use crate::case::{case, check, differs};
@@ -104,7 +104,7 @@ fn another_file_is_refused_with_its_address() {
     check([
         once("another archive", &OTHER_FILE),
         once("a page with status 200", page),
-        // Where the length is nought, it counts as not said.
+        // A length of 0 counts as no length.
         case("nothing", [body(b"", &[])]).fails(2, &differs("http://server/ruby.tgz", b"")),
         once("cut, with the length of what is left", short),
         case(
@@ -127,7 +127,7 @@ fn another_file_is_refused_with_its_address() {
     assert_eq!(mirror.requests().len(), 1);
 }
 
-/// A path below a file: a folder that may not be written is none to whoever runs the tests as root.
+/// The path is below a file: root, who may run the tests, can write into any folder.
 #[test]
 fn a_layer_that_cannot_be_written_is_reported_before_anything_is_fetched() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);

@@ -1,4 +1,4 @@
-//! The way out of the network.
+//! Proxies.
 
 use crate::answers::{ETAG, always, body, cut, rest, send, status};
 use crate::download::{Download, millis};

@@ -1,4 +1,4 @@
-//! Responses that are malformed, refuse, ask to wait, or send to somewhere else.
+//! Responses that are malformed, refuse, ask to wait, or redirect.
 
 use crate::answers::{ETAG, always, body, cut, rest, send, status};
 use crate::case::{case, check, differs};
@@ -49,8 +49,8 @@ fn malformed_responses_are_handled() {
         case("a hint comes first", [always(vec![send(&head("103 Early Hints", &["Link: </a>"])), send(&head("100 Continue", &[])), send(&unsized_head), send(&FILE)])]),
         case("hints without end", [always(vec![Act::Endless(head("103 Early Hints", &["Link: </a>"]))])])
             .fails(1, "http://server/ruby.tgz cannot be reached: its headers are longer than 64 KiB"),
-        case("nothing to say", [status("204 No Content", &[])]).fails(1, "http://server/ruby.tgz answers with HTTP status 204"),
-        case("HTTP of old", [always(vec![send(b"HTTP/1.0 200 OK\r\n\r\n"), send(&FILE)])]),
+        case("no content", [status("204 No Content", &[])]).fails(1, "http://server/ruby.tgz answers with HTTP status 204"),
+        case("HTTP 1.0", [always(vec![send(b"HTTP/1.0 200 OK\r\n\r\n"), send(&FILE)])]),
         case("a gzip file that is said to be gzipped", [body(&FILE, &["Content-Encoding: gzip", "Content-Type: application/x-tar"])]),
     ]);
 }
@@ -70,18 +70,18 @@ fn a_temporary_status_is_tried_again() {
     check([
         case("429, a second", [wait("1"), body(&FILE, &[])]).takes(1000, 12_000),
         case("429, a date", [wait(&after(4)), body(&FILE, &[])]).takes(1000, 12_000),
-        case("429, a date that is over", [wait("Wed, 21 Oct 2015 07:28:00 GMT"), body(&FILE, &[])]),
-        case("429, some time", [wait("soon"), body(&FILE, &[])]),
+        case("429, a date in the past", [wait("Wed, 21 Oct 2015 07:28:00 GMT"), body(&FILE, &[])]),
+        case("429, no number", [wait("soon"), body(&FILE, &[])]),
         case("429, too long", [wait("3600")])
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and wants to be left alone for 3600 s"),
-        case("429, longer than anybody can say", [wait("99999999999999999999999")])
+        case("429, longer than any number", [wait("99999999999999999999999")])
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and wants to be left alone for 18446744073709551615 s"),
         case("429, longer than is left", [wait("2")]).patience(Patience { total: millis(1500), ..PATIENCE })
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and wants to be left alone for 2 s"),
         case("503, a second", [status("503 Busy", &["Retry-After: 1"]), body(&FILE, &[])]).takes(1000, 12_000),
         case("500 once", [status("500 Oh", &[]), body(&FILE, &[])]),
         case("500 twice", [status("500 Oh", &[]), status("502 Oh", &[]), body(&FILE, &[])]),
-        case("503 for ever", [status("503 Busy", &[])]).fails(3, "http://server/ruby.tgz answers with HTTP status 503"),
+        case("503 always", [status("503 Busy", &[])]).fails(3, "http://server/ruby.tgz answers with HTTP status 503"),
         case("408 once", [status("408 Request Timeout", &[]), body(&FILE, &[])]),
         once("404", "404 Not Found", 404),
         once("401", "401 Unauthorized", 401),

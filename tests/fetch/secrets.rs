@@ -73,7 +73,6 @@ fn no_error_shows_a_password() {
     );
 }
 
-/// What several tries say in the log.
 #[test]
 fn the_log_shows_every_retry_and_no_password() {
     let log = Log::default();
@@ -108,7 +107,7 @@ fn the_log_shows_every_retry_and_no_password() {
     );
 }
 
-/// Takes what the build log gets.
+/// A writer that keeps the build log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Servers that are trusted, and those that are not.
+//! Servers that are trusted, and servers that are not.
 
 use crate::answers::{ETAG, always, body, cut, rest, status};
 use crate::download::{Download, millis};
@@ -23,7 +23,7 @@ fn a_certificate_is_trusted_if_its_issuer_is() {
     };
     for (name, tls, bindings, expected) in [
         (
-            "an issuer that nobody knows",
+            "an unknown issuer",
             right(),
             &[][..],
             untrusted("invalid peer certificate: UnknownIssuer"),
@@ -38,7 +38,7 @@ fn a_certificate_is_trusted_if_its_issuer_is() {
             ),
         ),
         (
-            "a certificate that is over",
+            "an expired certificate",
             issuer.expired_server("127.0.0.1"),
             &trusted[..],
             untrusted("invalid peer certificate: certificate expired"),
@@ -54,7 +54,7 @@ fn a_certificate_is_trusted_if_its_issuer_is() {
         .run();
         let result = result.map_err(|error| {
             let error = error.replace(&server.authority(), "server");
-            // What follows tells the time.
+            // The rest of the message names the time.
             let end = error.find(": verification time");
             error[..end.unwrap_or(error.len())].to_string()
         });

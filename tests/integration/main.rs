@@ -1,5 +1,5 @@
-//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the variables
-//! that `rig` reads.
+//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the
+//! variables that `rig` reads.
 
 mod build {
     mod app_mistakes;

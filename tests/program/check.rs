@@ -1,4 +1,4 @@
-//! Runs `formation check` as editors, hooks and CI do: exit status, standard output, standard error.
+//! `formation check` as editors, hooks and CI run it: exit status, standard output, standard error.
 
 use crate::formation::formation;
 use serde_json::{Value, json};
@@ -9,11 +9,11 @@ use std::process::{Command, Output, Stdio};
 
 const GOOD: &[u8] = b"web: bundle exec puma -p $PORT\nworker: bundle exec sidekiq\n";
 
-/// Two lines that may not be meant, and nothing that is wrong.
-const DOUBTFUL: &[u8] = b"web: puma\n// the worker\nworker: sidekiq\nrake: bundle exec rake\n";
+/// Two warnings and no error.
+const WITH_WARNINGS: &[u8] = b"web: puma\n// the worker\nworker: sidekiq\nrake: bundle exec rake\n";
 
-/// Everything at once: good lines, a repeated type, and three mistakes.
-const MIXED: &[u8] = "\
+/// Good lines, a repeated type, and three errors.
+const WITH_ERRORS: &[u8] = "\
 # What this app runs
 worker: bundle exec sidekiq -c $N
 web: puma
@@ -55,14 +55,14 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Of a folder that has this Procfile.
+/// Checks the Procfile of a folder.
 fn check(procfile: &[u8], arguments: &[&str]) -> Checked {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Procfile"), procfile).unwrap();
     command(folder.path(), arguments).output().unwrap().into()
 }
 
-/// Of what comes by standard input, in an empty folder.
+/// Checks standard input, in an empty folder.
 fn check_input(input: &[u8], arguments: &[&str]) -> Checked {
     let folder = tempfile::tempdir().unwrap();
     let mut process = command(folder.path(), arguments)
@@ -89,18 +89,18 @@ fn a_good_procfile_passes() {
 
 #[test]
 fn warnings_fail_only_with_strict() {
-    let checked = check(DOUBTFUL, &[]);
+    let checked = check(WITH_WARNINGS, &[]);
     assert_eq!(checked.status, 0);
     assert_eq!(checked.out.lines().count(), 3);
     insta::assert_snapshot!(checked.err);
-    let strict = check(DOUBTFUL, &["--strict"]);
+    let strict = check(WITH_WARNINGS, &["--strict"]);
     assert_eq!(strict.status, 1);
     assert_eq!((strict.out, strict.err), (checked.out, checked.err));
 }
 
 #[test]
 fn errors_fail_and_hide_no_warning() {
-    let checked = check(MIXED, &[]);
+    let checked = check(WITH_ERRORS, &[]);
     assert_eq!(checked.status, 1);
     assert_eq!(checked.out, "");
     insta::assert_snapshot!(checked.err);
@@ -124,7 +124,7 @@ fn a_file_is_checked_and_shown_by_its_path() {
     );
 }
 
-/// The build looks at the app's scripts too: signals go to their whole process group.
+/// As in a build: signals to a shell script of the app go to its whole process group.
 #[test]
 fn scripts_beside_the_procfile_are_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn the_json_of_a_good_procfile() {
 #[test]
 fn the_json_of_mistakes() {
     for (arguments, status) in [(&["--format", "json"][..], 1), (&["--format=json"], 1)] {
-        let checked = check(MIXED, arguments);
+        let checked = check(WITH_ERRORS, arguments);
         assert_eq!((checked.status, checked.err.as_str()), (status, ""));
         let json = checked.json();
         let rows = |list: &str, keys: &[&str]| -> Vec<Value> {
@@ -189,7 +189,7 @@ fn the_json_of_mistakes() {
             rows.map(|row| keys.iter().map(|key| row[key].clone()).collect())
                 .collect()
         };
-        // The last of a repeated type counts, in its own place.
+        // Of a repeated type, the last line counts.
         assert_eq!(
             rows("processes", &["type", "form"]),
             [
@@ -227,7 +227,7 @@ fn the_json_of_mistakes() {
 
 #[test]
 fn json_has_the_exit_status_of_text() {
-    for procfile in [GOOD, DOUBTFUL, MIXED, b""] {
+    for procfile in [GOOD, WITH_WARNINGS, WITH_ERRORS, b""] {
         for strict in [&[][..], &["--strict"]] {
             let as_json = [&["--format", "json"], strict].concat();
             assert_eq!(
@@ -305,8 +305,8 @@ fn a_file_that_cannot_be_read_exits_with_2() {
     ] {
         let checked = Checked::from(command(folder.path(), arguments).output().unwrap());
         assert_eq!((checked.status, checked.out.as_str()), (2, ""));
-        for said in [&format!("{named} cannot be read"), reason] {
-            assert!(checked.err.contains(said), "{}", checked.err);
+        for text in [&format!("{named} cannot be read"), reason] {
+            assert!(checked.err.contains(text), "{}", checked.err);
         }
     }
 }
@@ -326,7 +326,7 @@ fn wrong_usage_exits_with_2() {
 #[test]
 fn a_pipe_gets_no_colours() {
     for arguments in [&[][..], &["--format", "json"], &["nowhere"], &["--fix"]] {
-        for procfile in [GOOD, DOUBTFUL, MIXED] {
+        for procfile in [GOOD, WITH_WARNINGS, WITH_ERRORS] {
             let checked = check(procfile, arguments);
             assert!(!checked.out.contains('\u{1b}'), "{}", checked.out);
             assert!(!checked.err.contains('\u{1b}'), "{}", checked.err);
@@ -334,10 +334,10 @@ fn a_pipe_gets_no_colours() {
     }
 }
 
-/// As `formation check | head -0` has it.
+/// As in `formation check | head -0`.
 #[test]
 fn a_reader_that_goes_away_changes_nothing() {
-    for (procfile, status) in [(GOOD, 0), (MIXED, 1)] {
+    for (procfile, status) in [(GOOD, 0), (WITH_ERRORS, 1)] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("Procfile"), procfile).unwrap();
         let (reader, writer) = io::pipe().unwrap();

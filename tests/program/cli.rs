@@ -5,7 +5,8 @@ use rig::files;
 use std::fmt::Write;
 use std::process::Command;
 
-/// `formation web` is nearer to `formation web=1` than to a subcommand that there is not; a slip in one is told as such.
+/// `formation web` is closer to `formation web=1` than to any subcommand; a mistyped subcommand
+/// gets the subcommand.
 #[test]
 fn an_unknown_word_gets_a_suggestion() {
     let folder = tempfile::tempdir().unwrap();
@@ -34,7 +35,7 @@ fn each_shell_gets_completions() {
         for word in ["scale", "export", "restart-delay"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
-        // What is of no use to anybody is not offered.
+        // Words that are only for other programs are not offered.
         for word in ["foreground", "exec-d"] {
             assert!(!script.contains(word), "{shell}: {word}");
         }

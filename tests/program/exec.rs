@@ -1,4 +1,4 @@
-//! Runs `formation exec` and `formation run` with real processes and real signals. Needs bash, and nothing else.
+//! `formation exec`: one command, with real processes and real signals.
 
 use crate::formation::{PROGRAM, err_of, formation, out_of, start};
 use rig::files::{set_mode, write_program};
@@ -12,15 +12,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A shell function that tells of every signal that comes, and one that waits for them, without a child and never for long.
-const TELL: &str = r#"
+/// A shell function that prints every signal that arrives, and one that waits for them without a
+/// child process.
+const REPORT_SIGNALS: &str = r#"
 exec 3<&0
-tell() { for s in HUP INT QUIT ABRT USR1 USR2 WINCH CONT PIPE ALRM URG IO RTMIN RTMIN+5 RTMAX; do trap "echo $1 $s" $s; done; }
+report() { for s in HUP INT QUIT ABRT USR1 USR2 WINCH CONT PIPE ALRM URG IO RTMIN RTMIN+5 RTMAX; do trap "echo $1 $s" $s; done; }
 idle() { while :; do read -r -t 0.05 <&3; done; }
 "#;
 
-/// Those that [`TELL`] tells of.
-fn told() -> Vec<(&'static str, Signal)> {
+/// The signals that [`REPORT_SIGNALS`] prints.
+fn reported_signals() -> Vec<(&'static str, Signal)> {
     vec![
         ("HUP", Signal::HUP),
         ("INT", Signal::INT),
@@ -95,20 +96,21 @@ fn a_program_without_a_handler_ends() {
     }
 }
 
-/// As Resque does it: the parent has its own child end first. A signal to the whole group would come in between.
+/// As Resque does it: the parent ends its child first. A signal to the whole group would disturb
+/// that.
 #[test]
 fn the_command_alone_gets_the_signals() {
     let script = format!(
-        r"{TELL}
-        (trap 'echo child ends; exit' TERM; tell child; echo ready; idle) & child=$!
+        r"{REPORT_SIGNALS}
+        (trap 'echo child ends; exit' TERM; report child; echo ready; idle) & child=$!
         trap 'echo parent ends its child; kill -TERM $child; wait $child; echo parent ends; exit 7' TERM
-        tell parent
+        report parent
         echo ready
         idle"
     );
     let mut running = start(&["exec", "--", "bash", "-c", &script]);
     assert_eq!([running.line(), running.line()], ["ready", "ready"]);
-    for (name, signal) in told() {
+    for (name, signal) in reported_signals() {
         running.signal(signal);
         assert_eq!(running.line(), format!("parent {name}"));
     }
@@ -122,16 +124,16 @@ fn the_command_alone_gets_the_signals() {
 #[test]
 fn the_whole_group_gets_the_signals() {
     let script = format!(
-        r"{TELL}
-        (trap 'echo child ends; exit' TERM; tell child; echo ready; idle) & child=$!
+        r"{REPORT_SIGNALS}
+        (trap 'echo child ends; exit' TERM; report child; echo ready; idle) & child=$!
         trap 'wait $child; echo parent ends; exit 7' TERM
-        tell parent
+        report parent
         echo ready
         idle"
     );
     let mut running = start(&["exec", "--group", "--", "bash", "-c", &script]);
     assert_eq!([running.line(), running.line()], ["ready", "ready"]);
-    for (name, signal) in told() {
+    for (name, signal) in reported_signals() {
         running.signal(signal);
         let mut both = [running.line(), running.line()];
         both.sort();
@@ -143,7 +145,8 @@ fn the_whole_group_gets_the_signals() {
     assert_eq!(running.status(), Some(7));
 }
 
-/// Held back at the birth of the process, the signal waits for its first line, and then for the command to be there.
+/// The signal is pending before the first instruction of `formation`, and until the command has
+/// started.
 #[test]
 fn a_signal_before_the_command_starts_is_passed_on() {
     for group in [&[][..], &["--group"]] {
@@ -152,7 +155,8 @@ fn a_signal_before_the_command_starts_is_passed_on() {
     }
 }
 
-/// Who starts `formation` may ignore signals (`nohup` does), even the end of children; what it runs starts with a clean slate.
+/// The parent of `formation` may ignore signals (`nohup` does), even CHLD; the command does not
+/// inherit that.
 #[test]
 fn the_command_starts_with_no_signal_blocked_or_ignored() {
     let output = Command::new("bash")
@@ -165,7 +169,8 @@ fn the_command_starts_with_no_signal_blocked_or_ignored() {
         let line = output.lines().find_map(|line| line.strip_prefix(name));
         u64::from_str_radix(line.unwrap().trim(), 16).unwrap()
     };
-    // glibc's posix_spawn has a child ignore the two signals that glibc uses within a process, until it sets them up itself.
+    // With glibc's posix_spawn, a child ignores the two signals that glibc itself uses, until glibc
+    // sets them up.
     let of_the_c_library = 1 << 31 | 1 << 32;
     assert_eq!(mask("SigBlk:"), 0);
     assert_eq!(mask("SigIgn:") & !of_the_c_library, 0);
@@ -177,9 +182,11 @@ fn orphans_are_reaped() {
     let script = "for ((i = 0; i < 1000; i++)); do (: &); done; (sleep 60 & echo $!); read; exit 5";
     let mut running = start(&["exec", "--", "bash", "-c", script]);
     let left: u32 = running.line().parse().unwrap();
-    // All are gone, but for the command and the orphan that still runs.
-    wait_until("all orphans are reaped", || running.children().len() == 2);
-    assert!(running.children().contains(&left));
+    // Only the command and the orphan that still runs are left.
+    wait_until("all orphans are reaped", || {
+        let children = running.children();
+        children.len() == 2 && children.contains(&left)
+    });
     running.type_line("end");
     assert_eq!(running.status(), Some(5));
     kill(left);
@@ -230,9 +237,9 @@ fn the_group_is_killed_after_the_grace_period() {
         let mut command = formation(&arguments);
         command.envs(grace.map(|grace| ("FORMATION_GRACE", grace)));
         let mut running = Running::spawn(command);
-        let deaf: u32 = running.line().parse().unwrap();
+        let child: u32 = running.line().parse().unwrap();
         assert_eq!(running.terminate(), Some(143));
-        wait_until("it is killed", || is_gone(deaf));
+        wait_until("it is killed", || is_gone(child));
     }
 }
 
@@ -245,7 +252,7 @@ fn without_the_group_form_orphans_are_not_waited_for() {
     kill(left);
 }
 
-/// Not by a terminal: by somebody who will let it go on.
+/// By a STOP from another process, which will continue it.
 #[test]
 fn a_stopped_command_is_left_alone() {
     let mut running = start(&[
@@ -301,7 +308,7 @@ fn a_command_that_does_not_start_says_why() {
     }
     set_mode(&folder.path().join("no-permission"), 0o644);
     fs::create_dir(folder.path().join("folder")).unwrap();
-    let mut said = String::new();
+    let mut shown = String::new();
     for program in [
         "bash",
         "pumma",
@@ -315,7 +322,7 @@ fn a_command_that_does_not_start_says_why() {
         "./folder",
     ] {
         let mut command = formation(&["exec", "--", program, "-x"]);
-        // Not the test's own folder, whose name would change the line breaks.
+        // Without the name of the temporary folder, which would change the line breaks.
         let (current, path) = if program == "./nothing/here" {
             (Path::new("/"), "")
         } else {
@@ -328,12 +335,13 @@ fn a_command_that_does_not_start_says_why() {
             .unwrap();
         assert!(output.stdout.is_empty());
         let code = output.status.code().unwrap();
-        writeln!(said, "{program} → {code}\n{}", err_of(&output)).unwrap();
+        writeln!(shown, "{program} → {code}\n{}", err_of(&output)).unwrap();
     }
-    insta::assert_snapshot!(said.replace(std::env::consts::ARCH, "[arch]"));
+    insta::assert_snapshot!(shown.replace(std::env::consts::ARCH, "[arch]"));
 }
 
-/// As much of a compiled program for this processor as the kernel reads before it looks for the program's loader.
+/// The part of a compiled program for this processor that the kernel reads before it looks for the
+/// program's loader.
 fn compiled_for(loader: &str) -> Vec<u8> {
     const FILE_HEADER: u16 = 64;
     const PROGRAM_HEADER: u16 = 56;

@@ -1,4 +1,4 @@
-//! Runs `formation export` and `formation probe` as a container would: exit status, standard output, standard error.
+//! `formation export` as a container runs it: exit status, standard output, standard error.
 
 use crate::formation::{PROGRAM, err_of, formation, out_of};
 use rig::{files, process_table};
@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What an image holds that matters here: the lifecycle's process table, and the app's folder.
+/// The parts of an image that `formation export` reads: the lifecycle's process table, and the
+/// app's folder.
 struct Image {
     folder: tempfile::TempDir,
 }

@@ -1,6 +1,7 @@
-//! Runs `formation`, the program in the image, as a container, a shell or an editor does. Needs bash and Perl, and nothing else.
+//! Runs `formation`, the program in the image, as a container, a shell or an editor does. Needs
+//! bash and Perl, and nothing else.
 
-// A broken expectation is a failed test, also in what the tests share.
+// A panic fails the test, also in a function that several tests call.
 #![allow(clippy::unwrap_used)]
 
 mod check;

@@ -12,7 +12,7 @@ fn the_exit_status_says_whether_a_server_listens() {
     let by_variable = formation(&["probe"]).env("PORT", &port).output().unwrap();
     assert_eq!(by_variable.status.code(), Some(0));
     drop(listener);
-    let nobody = formation(&["probe", "--port", &port]).output().unwrap();
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(err_of(&nobody).contains(&format!("nobody listens on port {port}")));
+    let unused = formation(&["probe", "--port", &port]).output().unwrap();
+    assert_eq!(unused.status.code(), Some(1));
+    assert!(err_of(&unused).contains(&format!("nobody listens on port {port}")));
 }

@@ -1,4 +1,4 @@
-//! `formation exec` in a terminal: as PID 1 has it (leading the session), and as a shell's job has it.
+//! `formation` in a terminal: as PID 1, which leads the session, and as a shell's job.
 
 use crate::formation::PROGRAM;
 use pty_process::blocking::{Command, Pty, open};
@@ -20,7 +20,7 @@ const STOP: &str = "\x1a";
 struct Terminal {
     keyboard: Arc<Pty>,
     screen: Arc<Mutex<String>>,
-    /// Up to where the screen was read.
+    /// How much of the screen has been read.
     seen: usize,
     program: Child,
 }
@@ -56,12 +56,12 @@ impl Terminal {
         }
     }
 
-    /// The program that a container starts.
+    /// `formation exec`, as a container starts it.
     fn with_formation(command: &[&str]) -> Self {
         Self::with(PROGRAM, &[&["exec", "--"], command].concat())
     }
 
-    /// `formation run`, of a Procfile in the folder.
+    /// `formation run`, with the Procfile of a folder.
     fn with_run(folder: &Path, environment: &str) -> Self {
         let script = format!(
             "cd '{}'; program=$FORMATION; unset FORMATION; {environment} exec \"$program\" run --procfile Procfile --socket s",
@@ -82,7 +82,7 @@ impl Terminal {
         self.press(&format!("{line}\n"));
     }
 
-    /// Waits for a text to show up behind the last one.
+    /// Waits for a text after the last one.
     fn see(&mut self, text: &str) {
         let mut screen = String::new();
         let mut place = None;
@@ -130,7 +130,7 @@ fn the_command_reads_from_the_terminal() {
     assert_eq!(terminal.status(), Some(9));
 }
 
-/// From its first moment on: no stop by the terminal, which a program could notice, ever comes.
+/// From its start on, so that the terminal never stops it, which a program could notice.
 #[test]
 fn the_command_is_in_the_foreground_before_it_runs() {
     let script = r#"
@@ -197,7 +197,7 @@ fn signals_from_the_keyboard_arrive_once() {
     assert_eq!(terminal.status(), Some(0));
 }
 
-/// Nobody is there who could start the job again, so it goes on by itself, as PID 1's child does.
+/// No shell could continue the job, so it goes on by itself, as a child of PID 1 does.
 #[test]
 fn a_session_leader_cannot_be_stopped() {
     let script = "echo ready; read -r line; echo \"got $line\"";

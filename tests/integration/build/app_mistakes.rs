@@ -1,4 +1,4 @@
-//! Apps that cannot be built: the log has to say what is wrong, where, and what to do.
+//! Apps that cannot be built: the log says what is wrong, where, and what to do.
 
 use libcnb_test::{BuildConfig, PackResult, TestRunner, assert_contains, assert_not_contains};
 use rig::build::build_config;

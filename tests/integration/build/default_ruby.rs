@@ -1,4 +1,4 @@
-//! What a build remembers of the Ruby that nobody asked for.
+//! The default Ruby, which the builds of an app keep.
 
 use libcnb_test::{BuildConfig, TestRunner, assert_contains, assert_not_contains};
 use rig::build::{build_config, rebuild};
@@ -7,7 +7,7 @@ use rig::image::inspect_image;
 use rig::server::rig::{rubies_folder, ruby_inventory};
 use std::fs;
 
-/// Where the lifecycle keeps a buildpack's store.
+/// The label in which the lifecycle keeps a buildpack's store.
 const METADATA: &str = "{{index .Config.Labels \"io.buildpacks.lifecycle.metadata\"}}";
 
 /// An app without gems, and the rig's Rubies in an inventory that starts with `head`.
@@ -59,7 +59,8 @@ fn the_default_is_kept_until_the_app_asks_for_a_version() {
                     "Version `3.3.8` (from .ruby-version: 3.3.8)"
                 );
                 assert_not_contains!(context.pack_stdout, "kept from the last build");
-                // Forgotten: whoever stops asking again gets the default of that day.
+                // The default is forgotten: a later build without a version takes the default of
+                // its day.
                 assert_contains!(inspect_image(&context, METADATA), "\"default-ruby\":\"\"");
             });
         });

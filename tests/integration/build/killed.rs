@@ -1,4 +1,4 @@
-//! A build that is killed at any moment leaves nothing that the next one trusts.
+//! A build that is killed at any moment leaves nothing that makes the next one different.
 
 use crate::gems::sources::build_with;
 use rig::build::buildpack;
@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 const KILLS: usize = 20;
 
-/// By how much the next kill comes earlier, or later.
+/// The next kill comes earlier after one that was too late, and later after one that was too early.
 const TOO_LATE: f64 = 0.8;
 const TOO_EARLY: f64 = 1.1;
 
-/// What the platform restores where Ruby and the gems are in the image, and something has changed.
+/// Leaves what the platform restores when Ruby and the gems are in the image only, and makes Ruby
+/// count as changed.
 const CHANGED: &str = "
 rm -rf /build/layers/{gems,ruby}
 sed -i '/^Ruby = /d' /build/layers/gems.toml /build/layers/gems-archive/gems.toml
@@ -23,7 +24,7 @@ sed -i '/^Ruby = /d' /build/layers/gems.toml /build/layers/gems-archive/gems.tom
 #[ignore = "integration test"]
 fn the_next_build_after_a_kill_equals_a_clean_one() {
     let clean = BuildPhase::new("ruby-sample-app");
-    let _packaged = buildpack(); // Its making is no part of the build.
+    let _packaged = buildpack(); // So that packaging is not a part of the measured time.
     let started = Instant::now();
     clean.run();
     let mut takes = started.elapsed();
@@ -33,11 +34,12 @@ fn the_next_build_after_a_kill_equals_a_clean_one() {
     let mut unfinished = 0;
     for number in 0..KILLS {
         let build = BuildPhase::new("ruby-sample-app");
-        let after = takes.mul_f64(0.2 + 0.8 * fastrand::f64()); // The engine takes a while to start it.
+        // The engine takes a while to start the container.
+        let after = takes.mul_f64(0.2 + 0.8 * fastrand::f64());
         build.run_and_kill(after);
         let left = build.contents("layers");
         unfinished += usize::from(left != expected && !left.is_empty());
-        // How long it takes depends on what else the machine does.
+        // How long a build takes depends on what else the machine does.
         takes = takes.mul_f64(match &left {
             left if *left == expected => TOO_LATE,
             left if left.is_empty() => TOO_EARLY,
@@ -57,7 +59,7 @@ fn the_next_build_after_a_kill_equals_a_clean_one() {
     );
 }
 
-/// Of gems that are compiled, one that Ruby has compiled, and one in git.
+/// The gems are compiled ones, one that Ruby ships compiled, and one in git.
 #[test]
 #[ignore = "integration test"]
 fn the_next_build_after_a_kill_among_the_gems_equals_a_clean_one() {
@@ -69,7 +71,8 @@ fn the_next_build_after_a_kill_among_the_gems_equals_a_clean_one() {
     let finished = build.contents("layers")["gems.toml"].clone();
     let is_unfinished = || build.contents("layers").get("gems.toml") != Some(&finished);
 
-    // Ruby stays, and every gem is installed; then both are in the image, and the gems are brought up to date.
+    // First, Ruby is there and every gem is installed; then both are in the image only, and the
+    // gems are updated.
     for (before, kills) in [("rm -rf /build/layers/gem*", KILLS), (CHANGED, KILLS / 4)] {
         let mut takes = Duration::ZERO;
         let mut unfinished = 0;

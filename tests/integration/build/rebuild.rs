@@ -1,4 +1,4 @@
-//! What a second build does again, and what it does not.
+//! What a second build reuses, and what it does again.
 
 use libcnb_test::{
     BuildConfig, BuildpackReference, TestContext, TestRunner, assert_contains, assert_not_contains,
@@ -166,7 +166,7 @@ fn later_buildpacks_have_ruby_and_the_gems_where_they_require_them() {
     });
 }
 
-/// What the platform keeps of the layers where the image keeps the rest.
+/// Leaves what the platform restores of the layers when the others are in the image only.
 const RESTORED: &str = "rm -rf /build/layers/{ruby,gems}";
 
 #[test]
@@ -182,7 +182,7 @@ fn layers_of_the_image_are_restored_when_something_changes() {
     build.run();
     let layers = build.contents("layers");
     for layer in ["ruby", "gems"] {
-        assert!(!layers.contains_key(layer), "nobody needs {layer} here");
+        assert!(!layers.contains_key(layer), "{layer} is not restored");
     }
 
     let change = "BUNDLE_WITHOUT is new";

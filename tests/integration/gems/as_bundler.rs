@@ -1,4 +1,4 @@
-//! What Formation installs past Bundler is what Bundler installs.
+//! The gems that Formation installs without Bundler equal those that Bundler installs.
 
 use libcnb_test::{assert_contains, assert_not_contains};
 use rig::build::contents::differences;
@@ -16,7 +16,7 @@ const SHIPPED_WITH_RUBY: [&str; 6] = [
     "/stringio-3.1.1/",
 ];
 
-/// `bundle install` as a Dockerfile has it, with the Ruby of the build.
+/// `bundle install` as in a Dockerfile, with the Ruby of the build.
 const PLAIN: &str = "
 export HOME=/tmp PATH=/build/layers/ruby/bin:$PATH LD_LIBRARY_PATH=/build/layers/ruby/lib LANG=C.UTF-8
 export BUNDLE_GEMFILE=/fixture/Gemfile BUNDLE_FROZEN=1 BUNDLE_WITHOUT=development:test BUNDLE_PATH=/build/plain
@@ -24,7 +24,7 @@ export BUNDLE_MIRROR__ALL=$(cat /build/platform/env/BUNDLE_MIRROR__ALL)
 exec bundle install --jobs 2
 ";
 
-/// Every compiled gem does something, in the bundle that Formation has made.
+/// Uses every compiled gem, in the bundle that Formation has installed.
 const USED: &str = r#"
 exec bundle exec ruby -e '
   %w[racc/parser bigdecimal date io/console psych stringio bcrypt puma].each { |name| require name }
@@ -35,7 +35,8 @@ exec bundle exec ruby -e '
 
 const USES: &str = "A Gemfile speaks\nracc c\n0.1e1\n2026-11-21\n--- 1\nstring\n5.6.5\n";
 
-/// Bytes of the files that the installed gems declare, of their compiled libraries, and of the whole layer.
+/// The size, in bytes, of the files that the installed gems declare, of their compiled libraries,
+/// and of the whole layer.
 const SIZES: &str = r##"
 exec ruby -rrubygems/package -e '
   home = "/build/layers/gems/ruby/3.3.0"
@@ -127,7 +128,7 @@ fn ratio(whole: u64, part: u64) -> f64 {
     whole as f64 / part as f64
 }
 
-/// A second copy of a library is a link, of which only counts where it leads.
+/// A second copy of a library is a link: it counts as the library that it leads to.
 fn followed(contents: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let links = contents.iter().filter_map(|(name, content)| {
         let (_, library) = content.strip_prefix("link to ")?.rsplit_once("../gems/")?;
@@ -140,8 +141,8 @@ fn followed(contents: BTreeMap<String, String>) -> BTreeMap<String, String> {
     followed
 }
 
-/// Files that Formation removes and `bundle install` does not; and what is compiled of gems that Ruby ships in the very version, which
-/// is not compiled again.
+/// Leaves out files that Formation removes and `bundle install` does not, and compiled libraries of
+/// gems that Ruby ships in the same version, which Formation does not compile again.
 fn without_left_overs(mut contents: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_compiled = |name: &str, ending: &str| {
         Path::new(name)

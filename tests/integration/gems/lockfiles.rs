@@ -1,4 +1,5 @@
-//! What Formation reads in a lockfile and would install from it, against Bundler's own answers.
+//! What Formation reads in a lockfile and would install from it, compared with Bundler's own
+//! answers.
 
 use formation_buildpack::gems::lockfile::{Dependency, GemfileLock, Source, SourceKind};
 use formation_buildpack::gems::platform::GemPlatform;
@@ -12,7 +13,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Ruby's own, and the one of the rig's gem server.
+/// The version that Ruby ships, and the version on the rig's gem server.
 const BUNDLERS: [&str; 2] = ["2.5.22", "2.6.7"];
 
 const PLATFORMS: [&str; 9] = [
@@ -27,7 +28,8 @@ const PLATFORMS: [&str; 9] = [
     "x86_64-darwin-21",
 ];
 
-/// Lockfiles that Formation refuses, and what Bundler makes of them: the error's class, or the gems that it has read.
+/// Lockfiles that Formation refuses, and Bundler's result: the class of its error, or the gems that
+/// it has read.
 const BROKEN: [(&str, &str); 14] = [
     ("\u{feff}GEM\n  specs:\n    rack (1)\n", "[]"),
     ("GEM \n  specs:\n    rack (1)\n", "[]"),
@@ -87,7 +89,7 @@ fn lockfiles_are_read_and_chosen_from_as_bundler_does() {
             for ((platform, force), expected) in platforms.zip(choices) {
                 let mut chosen = choose(&lockfile, platform, force);
                 if expected["locked"]["unavailable"].is_null() {
-                    chosen["locked"]["unavailable"] = Value::Null; // Bundler 2.5 does not say.
+                    chosen["locked"]["unavailable"] = Value::Null; // Bundler 2.5 has no such list.
                 }
                 let mut expected = expected.clone();
                 sort(&mut expected["installed"]);
@@ -130,7 +132,7 @@ fn fixtures() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The answers of each Bundler, from one container.
+/// The answers of each Bundler; both run in one container.
 fn ask_bundler(lockfiles: &BTreeMap<String, String>) -> Vec<Value> {
     let broken = BROKEN.map(|(text, _)| text);
     let question = json!({ "lockfiles": lockfiles, "platforms": PLATFORMS, "broken": broken });
@@ -172,7 +174,7 @@ fn ask_bundler(lockfiles: &BTreeMap<String, String>) -> Vec<Value> {
     answers
 }
 
-/// Where the rig serves a Ruby.
+/// The address of a Ruby on the rig's server.
 fn ruby_archive(version: &str) -> String {
     let inventory: toml::Table = ruby_inventory().parse().expect("it is TOML");
     let rows = inventory["artifacts"].as_array().expect("it has rows");
@@ -184,7 +186,7 @@ fn ruby_archive(version: &str) -> String {
     rubies_folder() + url
 }
 
-/// What a lockfile says, in the shape of Bundler's answer.
+/// The contents of a lockfile, in the shape of Bundler's answer.
 fn read(lockfile: &GemfileLock) -> Value {
     let mut specs = Map::new();
     for (index, source) in lockfile.sources.iter().enumerate() {
@@ -228,7 +230,7 @@ fn source(source: &Source) -> Value {
     };
     let text = |value: &Option<String>| value.as_deref().map(Value::from);
     match &source.kind {
-        // Bundler has the server that it asks first at the front.
+        // In Bundler's list the server that it asks first is the first.
         SourceKind::Gem(remotes) => {
             json!({ "type": "gem", "remotes": remotes.iter().rev().collect::<Vec<_>>() })
         }
@@ -273,7 +275,7 @@ fn requirement(dependency: &Dependency) -> Vec<String> {
     conditions
 }
 
-/// What is installed on a platform, in the shape of Bundler's answer.
+/// The gems that are installed on a platform, in the shape of Bundler's answer.
 fn choose(lockfile: &GemfileLock, platform: &str, force: bool) -> Value {
     let local = GemPlatform::parse(platform);
     let choice = lockfile.gems_for(&local, force);

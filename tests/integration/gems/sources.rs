@@ -1,5 +1,6 @@
-//! Gems of every source, and what has Bundler run again: an app whose Gemfile is `backend/gems.rb`, with a `gemspec`, a gem in another folder,
-//! one in git that is compiled, a plugin, and groups.
+//! Gems of every source, and every reason to run Bundler again: an app whose Gemfile is
+//! `backend/gems.rb`, with a `gemspec`, a gem in another folder, a compiled gem in git, a plugin,
+//! and groups.
 
 use indoc::formatdoc;
 use libcnb_test::{assert_contains, assert_not_contains};
@@ -23,7 +24,7 @@ const LOCKFILE: &str = "backend/gems.locked";
 
 const ANSWER: &str = "bundle exec ruby -r backend -e 'puts Backend.answer'";
 
-/// `user` is who asks the server, as `name:password@`, or nothing.
+/// `user` is `name:password@` for the git server, or empty.
 pub(crate) fn build_with(git: &GitServer, user: &str) -> BuildPhase {
     for repository in ["greeting", "announcer"] {
         let revision = git.commit(repository, &Path::new(REPOSITORIES).join(repository));
@@ -80,9 +81,9 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     for group in ["/rack-test-", "/webrick-", "/minitest-"] {
         assert!(!installed(group), "{group} is for development or test");
     }
-    assert!(!installed("/.git"), "nobody reads the repository again");
+    assert!(!installed("/.git"), "the repository is not needed again");
 
-    // What does not matter.
+    // Changes that Bundler does not depend on.
     build.output_of("chmod a-x /build/layers/ruby/bin/*");
     build.set("BUNDLE_JOBS", "1");
     build.set("RAILS_ENV", "staging");
@@ -100,7 +101,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     );
     build.output_of("chmod a+x /build/layers/ruby/bin/*");
 
-    // What does.
+    // Changes that it depends on.
     let expect = |reason: &str| {
         let log = build.run();
         assert_contains!(log, &format!("Updating the cached gems: {reason}\n"));
@@ -141,7 +142,8 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     assert_contains!(log, "Removing greeting (f2045f706e32)");
     assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 
-    // Bundlers of other major versions: none that the gem server has, and none that runs on this Ruby.
+    // Bundlers of other major versions: one that the gem server does not have, and one that does
+    // not run on this Ruby.
     build.edit(LOCKFILE, "WITH\n   2.5.22", "WITH\n  4.0.99");
     let log = expect("backend/gems.locked has changed");
     assert_contains!(
@@ -156,7 +158,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     );
     assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 
-    // And back: no trace of all that.
+    // Back to the start: nothing of all that is left.
     build.restore();
     build.unset("BUNDLE_WITHOUT");
     build.unset("BUNDLE_BUILD__BCRYPT");
@@ -168,7 +170,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     );
 }
 
-/// Through the platform's own cache.
+/// With the cache that the platform keeps between builds.
 #[test]
 #[ignore = "integration test"]
 fn a_gem_in_git_is_fetched_once() {
@@ -217,7 +219,7 @@ fn a_gem_in_git_is_fetched_once() {
     assert_contains!(second.log, "Updating the cached gems: Gemfile has changed");
     assert_contains!(second.log, "Bundle complete! 1 Gemfile dependency");
     assert_not_contains!(second.log, "Fetching https://git.");
-    // Everything is installed anew, of what is in the cache.
+    // Everything is installed again, from the cache.
     let _second_image = ImageTag::of(&second.image);
     let other_ruby = [&options[..], &["--env", "BP_RUBY_VERSION=3.1.2"]].concat();
     let third = PackBuild::run("git", app.path(), Path::new(buildpack()), &other_ruby);

@@ -1,5 +1,5 @@
-# Asks web without a pause and counts, from the first answer on. Each request has a connection of its own, to one address: Ruby would try
-# the next one by itself.
+# Asks web without a pause and counts, from the first answer on. Each request has its own connection
+# to a single address: with several, Ruby itself would try the next one.
 require "json"
 require "net/http"
 $stdout.sync = true

@@ -1,5 +1,6 @@
-//! One image under Docker Compose, under Swarm, and for Kubernetes, each by the file that the image writes itself: a web process that
-//! enqueues, a worker that does the jobs, a release task before both, and a scheduled one.
+//! One image under Docker Compose and Swarm, and for Kubernetes, each by the file that the image
+//! itself writes: a web process that enqueues jobs, a worker that runs them, a release task before
+//! both, and a scheduled task.
 
 use libcnb_test::{TestContext, TestRunner, assert_contains};
 use rig::build::build_config;
@@ -18,10 +19,10 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The app's name for both, and so the stack's and the project's.
+/// The image's name, and so the name of the stack and of the project.
 const APP: &str = "formation-test-export";
 
-/// What Compose and Swarm wait before they kill.
+/// How long Compose and Swarm wait before they kill.
 const GRACE: Duration = Duration::from_secs(30);
 
 const REDIS: &str = "redis://redis:6379";
@@ -43,7 +44,7 @@ fn compose_starts_scales_and_stops_it(image: &NamedImage) {
     compose.succeeds(&["up", "--detach", "--wait"]);
     let address = compose.succeeds(&["port", "web", "8080"]);
     let web = Web::At(address.trim().to_string());
-    // Release ran, and before everything else.
+    // The release task ran, before everything else.
     assert_eq!(web.get("/"), "version 1, released 1\n");
     let release_ended = compose.inspect("release", "{{.State.FinishedAt}}");
     let web_started = compose.inspect("web", "{{.State.StartedAt}}");
@@ -62,11 +63,11 @@ fn compose_starts_scales_and_stops_it(image: &NamedImage) {
     web.post("/jobs?count=100&seconds=0.1");
     web.wait_for_jobs(120);
 
-    // The task's command has a variable, which neither Compose nor a shell too many has put something in place of.
+    // The task's command has a variable, which neither Compose nor another shell has replaced.
     compose.succeeds(&["run", "--rm", "cron-1"]);
     web.wait_for_jobs(123);
 
-    // What is under way is finished, and nobody is killed.
+    // The running job is finished, and no worker is killed.
     web.post("/jobs?count=1&seconds=5");
     sleep(Duration::from_millis(1500));
     let stopped = Instant::now();
@@ -105,7 +106,7 @@ fn swarm_starts_updates_and_scales_it(image: &NamedImage) {
     stack.web().post("/jobs?count=20&seconds=0.1");
     stack.web().wait_for_jobs(20);
 
-    // Another image, and not one request is lost.
+    // A new image, and no request is lost.
     let before = stack.client();
     stack.deploy(&image.tag(2), "2");
     wait_until("the update is done", || {
@@ -140,7 +141,7 @@ fn kubernetes_would_take_it(image: &NamedImage) {
     ] {
         assert_contains!(file, &format!("\nkind: {kind}\n"));
     }
-    // What it says of a file that is wrong, so that its silence means something.
+    // It finds mistakes, so that no message means that there are none.
     let mistakes = validate(&file.replace("maxSurge:", "maxSurgee:").replace(APP, "A_b")).join("");
     assert_contains!(
         mistakes,
@@ -188,7 +189,7 @@ fn types_with_odd_names_are_accepted_everywhere() {
         .current_dir(image.path())
         .output()
         .expect("docker-compose should start");
-    // Not even a warning.
+    // There is no warning either.
     assert_eq!(text(&read.stderr), "");
     let read: Value = serde_json::from_slice(&read.stdout).expect("JSON");
     for name in types {
@@ -203,7 +204,7 @@ fn types_with_odd_names_are_accepted_everywhere() {
     );
 }
 
-/// The image under two names, as two releases have it.
+/// The image under two names, as if it were two releases.
 struct NamedImage {
     name: &'static str,
 }
@@ -240,7 +241,8 @@ fn export(image: &str, target: &str, options: &[&str]) -> String {
     docker(&[&formation, [target, "--image", image].as_slice(), options].concat())
 }
 
-/// What kubectl-validate says by the schemas of an old and a new release of Kubernetes, both of its own.
+/// The mistakes that kubectl-validate finds, by its schemas of an old and a new release of
+/// Kubernetes.
 fn validate(file: &str) -> [String; 2] {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.yaml");
@@ -257,7 +259,8 @@ fn validate(file: &str) -> [String; 2] {
     })
 }
 
-/// A project of Docker Compose: the exported file, and one with Redis, as users have their own services in one of their own.
+/// A project of Docker Compose: the exported file, and a file with Redis, as users have for their
+/// own services.
 struct Compose {
     folder: tempfile::TempDir,
 }
@@ -302,7 +305,7 @@ impl Compose {
         text(&output.stdout)
     }
 
-    /// What the engine says of each container of a service.
+    /// What `docker inspect` says of each container of a service.
     fn inspect(&self, service: &str, format: &str) -> Vec<String> {
         let containers = self.succeeds(&["ps", "--all", "--quiet", service]);
         let inspect = ["inspect", "--format", format].into_iter();
@@ -317,7 +320,7 @@ impl Drop for Compose {
     }
 }
 
-/// The web process, from outside or, where no port leads to it, from inside.
+/// The web process: by its published port, or from inside its container.
 enum Web {
     At(String),
     In(String),
@@ -350,7 +353,7 @@ impl Web {
         }
     }
 
-    /// How many each worker has done.
+    /// How many jobs each worker has done.
     fn jobs(&self) -> BTreeMap<String, u64> {
         serde_json::from_str(&self.get("/jobs")).expect("JSON")
     }
@@ -364,13 +367,13 @@ impl Web {
     }
 }
 
-/// A swarm of this machine alone; one that was there before stays.
+/// A swarm of this machine alone. A swarm that was there before stays.
 struct Swarm {
     was_there: bool,
     had_bridge: bool,
 }
 
-/// The network that an engine makes for its first swarm, and keeps.
+/// The network that an engine creates for its first swarm, and keeps.
 const SWARM_BRIDGE: &str = "docker_gwbridge";
 
 impl Swarm {
@@ -405,15 +408,17 @@ impl Drop for Swarm {
     }
 }
 
-/// A stack of Swarm: the same file, one with Redis, and a client that asks web without a pause.
+/// A stack of Swarm: the exported file, and one with Redis and a client that asks web without a
+/// pause.
 ///
-/// Names lead to the instances themselves (`dnsrr`), not to Swarm's load balancer: that one needs IPVS, which is not in every kernel.
+/// Names resolve to the instances themselves (`dnsrr`), not to Swarm's load balancer, which needs
+/// IPVS: not every kernel has it.
 struct Stack {
     folder: tempfile::TempDir,
     name: &'static str,
 }
 
-/// What the client counts from the first answer on.
+/// What the client counts, from the first answer on.
 #[derive(Debug)]
 struct Client {
     answers: BTreeMap<String, u64>,
@@ -454,7 +459,7 @@ services:
     fn deploy(&self, image: &str, version: &str) {
         let settings = format!("REDIS_URL={REDIS}\nVERSION={version}\n");
         write(&self.folder, "settings.env", &settings);
-        // The load balancer is what takes a published port.
+        // Without the load balancer no port can be published.
         let options = [
             "--publish",
             "none",
@@ -540,7 +545,7 @@ impl Drop for Stack {
             let arguments = [kind, &["--quiet", "--filter", &label]].concat();
             !docker(&arguments).is_empty()
         };
-        // The stack's networks go after its containers, in their own time.
+        // The stack's networks are removed some time after its containers.
         becomes_true(PATIENCE, Duration::from_millis(500), || {
             !holds(&["ps", "--all"]) && !holds(&["network", "ls"])
         });

@@ -1,4 +1,5 @@
-//! A server of the company's own, whose certificate only a service binding vouches for, serves Ruby and the gems.
+//! Ruby and the gems come from a company's own server, whose certificate is trusted only by a
+//! service binding.
 
 use libcnb_test::assert_contains;
 use rig::build::buildpack;

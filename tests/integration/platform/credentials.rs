@@ -1,4 +1,5 @@
-//! Passwords are used where they are meant, and are nowhere afterwards: not in the image, its labels and history, the caches, or the log.
+//! Passwords are used for their server, and are not left in the image, its labels and history, the
+//! caches, or the log.
 
 use crate::gems::sources::{build_with, change_greeting};
 use libcnb_test::{assert_contains, assert_not_contains};
@@ -22,7 +23,7 @@ const TOKEN: &str = "canary-token";
 
 const USERS: [(&str, &str); 2] = [(NAME, PASSWORD), (TOKEN, "")];
 
-/// What changes between two builds, which read their gems from a server that asks for a password.
+/// One way to give a build the password of its server.
 struct Way {
     name: &'static str,
     variables: Vec<(String, String)>,
@@ -48,7 +49,7 @@ fn no_password_is_left_after_a_build() {
         PackBuild::run(name, app.path(), Path::new(buildpack()), &options)
     };
 
-    // By Formation, and by Bundler.
+    // Gems that Formation installs, and gems that Bundler installs.
     for (name, more) in [
         ("credentials", &[][..]),
         (
@@ -62,14 +63,15 @@ fn no_password_is_left_after_a_build() {
         assert_nowhere(&build);
     }
 
-    // Where the password is wrong, the message does not show it either.
+    // The message about a wrong password does not show it.
     let wrong = format!("BUNDLE_{host}={NAME}:not-{PASSWORD}");
     let refused = build("credentials-refused", &["--env", &wrong]);
     assert!(!refused.succeeded);
     assert_not_contains!(refused.log, PASSWORD);
 }
 
-/// What the platform makes of a build's layers does not depend on how it was given the password: the build phase shows the rest.
+/// The export of the layers does not depend on how the password is given, so the build phase alone
+/// is tested.
 #[test]
 #[ignore = "integration test"]
 fn no_layer_holds_a_password_however_it_is_given() {
@@ -195,7 +197,7 @@ fn no_layer_holds_a_password_however_it_is_given() {
     assert_not_contains!(log, PASSWORD);
 }
 
-/// Its gems come from the server alone.
+/// The sample app, with gems from this server only.
 fn copy_of_the_sample_app(folder: &Path, address: &str) {
     for name in ["Gemfile", "Gemfile.lock", "Procfile", "app.rb", "worker.rb"] {
         let text = fs::read_to_string(Path::new("fixtures/ruby-sample-app").join(name));

@@ -1,4 +1,5 @@
-//! A build without any network: Ruby comes from the buildpack's package, the gems from the app's `vendor/cache`.
+//! A build without any network: Ruby comes from the buildpack's package, the gems from the app's
+//! `vendor/cache`.
 
 use libcnb_test::assert_contains;
 use rig::build::buildpack;
@@ -45,7 +46,7 @@ fn ruby_from_the_package_and_gems_from_vendor_cache() {
     assert!(answer.ends_with("Hello World! Ruby 3.3.8\n"), "{answer}");
 }
 
-/// What `bundle cache` does.
+/// Fills `vendor/cache`, as `bundle cache` does.
 fn vendor_gems(app: &Path) {
     let cache = app.join("vendor/cache");
     fs::create_dir_all(&cache).expect("a folder");

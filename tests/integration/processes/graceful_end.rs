@@ -1,4 +1,5 @@
-//! Programs with children of their own end in their own order: Puma's cluster, Sidekiq, a parent that forks as Resque does.
+//! Programs with children end them in their own order: Puma's cluster, Sidekiq, a parent that forks
+//! as Resque does.
 
 use libcnb_test::{TestRunner, assert_contains, assert_not_contains};
 use rig::build::build_config;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Puma, when its work is done, ends itself by the signal that it got: its default `raise_exception_on_sigterm`.
+/// After its work, Puma ends itself by the signal that it got: its default
+/// `raise_exception_on_sigterm`.
 const PUMA_ENDED: i32 = 143;
 
 #[test]
@@ -26,9 +28,10 @@ fn programs_end_in_their_own_order() {
     });
 }
 
-/// Whether Puma ends before it is killed; the request is answered in any case. Puma 6.6.0 does not always end by itself, whoever starts
-/// it: idle in cluster mode, 3 of 22 containers stayed with Docker's own init in front of it and 4 of 22 with `formation exec`; in single
-/// mode 3 of 30 with Docker's init, 1 of 30 as PID 1 itself, and 3 of 30 with `formation exec`.
+/// Whether Puma ends before it is killed; the request is answered in any case. Puma 6.6.0 does not
+/// always end by itself, with any init. Idle in cluster mode, 3 of 22 containers did not end with
+/// Docker's own init, and 4 of 22 with `formation exec`; in single mode, 3 of 30 with Docker's
+/// init, 1 of 30 with Puma as PID 1, and 3 of 30 with `formation exec`.
 fn puma_finishes_the_request_that_is_under_way(image: &str) -> bool {
     let web = Container::start(
         image,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the processes of these apps say when they can be asked to end.
+/// What the processes of these apps print when they handle TERM.
 const READY: [&str; 4] = [
     "| working\n",
     "| listening on ",
@@ -22,7 +22,7 @@ const READY: [&str; 4] = [
     "INFO: Running in ruby",
 ];
 
-/// The formation of Heroku's essay on the process model.
+/// The example in Heroku's description of the process model.
 const TEN_AND_FIFTY: [&str; 2] = ["web=10", "worker=50"];
 
 #[test]
@@ -89,7 +89,7 @@ fn with_nothing_that_can_be_written_to(image: &str) {
     assert_eq!(formation.status(), 0, "{}", formation.logs());
 }
 
-/// Where a platform puts one there, which then is the first process.
+/// As on a platform whose own init is PID 1.
 fn behind_another_init(image: &str) {
     let formation = start(image, &["--init"], &["worker=2"]);
     wait_for_processes(&formation, 2);
@@ -98,7 +98,7 @@ fn behind_another_init(image: &str) {
     assert_eq!(formation.logs().matches("| finished\n").count(), 2);
 }
 
-/// Sidekiq's jobs come in by the web process, and are done by the workers, of which there can be more at any time.
+/// The web process enqueues Sidekiq's jobs; the workers run them, and more workers can be added.
 #[test]
 #[ignore = "integration test"]
 fn a_job_queue_in_one_container() {
@@ -124,7 +124,7 @@ fn a_job_queue_in_one_container() {
     });
 }
 
-/// Enqueues jobs until that many are done more than before. Who has done any.
+/// Enqueues jobs until so many more are done, and returns the workers that have done any.
 fn workers_of(formation: &Container, jobs: u64) -> Vec<String> {
     let done = || {
         let answer = answer(formation, "GET", "/jobs");
@@ -139,7 +139,7 @@ fn workers_of(formation: &Container, jobs: u64) -> Vec<String> {
     };
     let before = sum(&done());
     let started = Instant::now();
-    // A worker that has just been started comes too late for the first.
+    // A worker that has just started may miss the first jobs.
     let expected = docker(&["exec", &formation.id, "formation", "ps"])
         .matches("worker.")
         .count();
@@ -181,7 +181,7 @@ fn processes(formation: &Container) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
-/// All run, and have said that they are ready for everything.
+/// Waits until all processes run and have printed that they are ready.
 fn wait_for_processes(formation: &Container, number: usize) {
     let started = Instant::now();
     loop {

@@ -1,5 +1,6 @@
-//! Every shape of command that a Procfile may hold, in real containers: does the app's signal handler run, does the container end in
-//! time, does the exit status come back, do the user's arguments arrive?
+//! Every shape of command that a Procfile may hold, in real containers: does the app's signal
+//! handler run, does the container end in time, does it have the app's exit status, does the app
+//! get the user's arguments?
 
 use libcnb_test::TestRunner;
 use rig::build::build_config;
@@ -11,13 +12,15 @@ use std::sync::Mutex;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-/// How long an app has to end after `docker stop`; the engine's own part takes a while on a machine that has other work.
+/// How long an app may take to end after `docker stop`. On a busy machine, the engine itself takes
+/// a while.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// After how many seconds the engine kills it.
 const KILLED_AFTER: &str = "6";
 
-/// Commands that end in the probe, and whether the arguments of `docker run IMAGE ARGUMENTS` arrive at it.
+/// Commands that end in the probe, and whether the arguments of `docker run IMAGE ARGUMENTS` arrive
+/// at it.
 const SHAPES: &[(&str, bool)] = &[
     // words
     ("ruby probe.rb", true),
@@ -75,7 +78,7 @@ const SHAPES: &[(&str, bool)] = &[
     ("trap 'true' EXIT; ruby probe.rb", true),
 ];
 
-/// Shapes that do not end with the probe's own exit status, or not when it ends.
+/// Shapes that do not end when the probe ends, or not with its exit status.
 const OTHER_STATUS: &[&str] = &[
     "ruby probe.rb | cat",
     "ruby probe.rb 2>&1 | tee /dev/null",
@@ -83,7 +86,7 @@ const OTHER_STATUS: &[&str] = &[
     "ruby probe.rb & wait",
 ];
 
-/// Programs without a handler: they end at once, by the signal.
+/// Programs without a signal handler: the signal ends them at once.
 const WITHOUT_HANDLER: &[&str] = &[
     "sleep 1000",
     "tail -f /dev/null",
@@ -91,7 +94,7 @@ const WITHOUT_HANDLER: &[&str] = &[
     "sleep 1000 | cat",
 ];
 
-/// What is wrong with how a command took its signals; nothing if all is well.
+/// How a command failed to handle its signals; empty if it did not fail.
 fn faults_with_signals(container: &Container) -> Vec<String> {
     let mut faults = Vec::new();
     if !container.wait_for("ready: ", Duration::from_secs(20)) {
@@ -120,7 +123,7 @@ fn process_type(index: usize) -> String {
     format!("shape-{index}")
 }
 
-/// Runs `check` for every shape, four at a time, and returns what it says of those that fail.
+/// Runs `check` for every command, four at a time, and returns the faults that it finds.
 fn failures(commands: &[&str], check: impl Fn(usize, &str) -> Vec<String> + Sync) -> Vec<String> {
     let queue = Mutex::new(commands.iter().enumerate());
     let failures = Mutex::new(Vec::new());
@@ -216,7 +219,7 @@ fn every_shape_obeys_signals() {
                 (took, status) => vec![format!("ended with status {status} after {took:.1?}")],
             }
         });
-        // How the other buildpacks launch a Procfile's command, in the same image.
+        // The same commands as other buildpacks launch them, in the same image.
         let theirs = failures(shapes, |_, command| {
             let container = Container::start(
                 &image,

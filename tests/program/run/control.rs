@@ -32,7 +32,7 @@ fn scaling_leaves_the_other_processes_alone() {
     assert!(app.ask(&["scale", "web=1", "worker=0"]).status.success());
     wait_until("workers have ended", || app.names() == ["web.1"]);
     assert_ne!(app.process("web.1"), before.0);
-    // None is left, and still it is there.
+    // Without any process, `formation run` goes on.
     assert!(app.ask(&["scale", "web=0"]).status.success());
     wait_until("all have ended", || app.names().is_empty());
     assert_eq!(running.terminate(), Some(0));
@@ -60,11 +60,11 @@ fn a_process_that_is_ending_comes_back_when_it_is_wanted_again() {
 #[test]
 fn a_refused_request_changes_nothing() {
     let app = App::with("web: sleep 60\nrelease: true\n");
-    let nobody = app.ask(&["ps"]);
+    let no_server = app.ask(&["ps"]);
     let mut running = app.run(&[]);
     wait_until("it runs", || app.runs(1));
-    let nobody = text(&nobody.stderr).replace(&app.path("").display().to_string(), "/app/");
-    let mut shown = format!("$ formation ps{nobody}");
+    let no_server = text(&no_server.stderr).replace(&app.path("").display().to_string(), "/app/");
+    let mut shown = format!("$ formation ps{no_server}");
     for arguments in [
         &["scale", "web=2", "wroker=1"][..],
         &["scale", "release=1"],

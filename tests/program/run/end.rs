@@ -38,9 +38,9 @@ fn a_missing_program_ends_all() {
     let app = App::with("web: sleep 60\nworker: nonesuch\nclock: sleep 60\n");
     let output = app.output(&[]);
     assert_eq!(output.status.code(), Some(127));
-    let said = text(&output.stderr);
-    assert!(said.contains("worker.1 does not start"), "{said}");
-    assert!(said.contains("there is no program `nonesuch`"), "{said}");
+    let shown = text(&output.stderr);
+    assert!(shown.contains("worker.1 does not start"), "{shown}");
+    assert!(shown.contains("there is no program `nonesuch`"), "{shown}");
 }
 
 #[test]
@@ -50,11 +50,11 @@ fn a_process_that_does_not_end_is_killed_after_the_grace_period() {
         "trap '' TERM; (trap '' TERM; sleep 60) & echo $!; sleep 60",
     );
     let mut running = app.run(&["--prefix", "none", "--grace", "0.3"]);
-    let deaf: u32 = running.line().parse().unwrap();
+    let child: u32 = running.line().parse().unwrap();
     let started = Instant::now();
     assert_eq!(running.terminate(), Some(137));
     assert!(started.elapsed() >= Duration::from_millis(300));
-    wait_until("the whole group is killed", || is_gone(deaf));
+    wait_until("the whole group is killed", || is_gone(child));
 }
 
 /// Prints a line when it gets TERM, and ends.

@@ -1,4 +1,4 @@
-//! What processes print, and who reads it.
+//! What processes print, and how it is read.
 
 use crate::run::app::{App, lines_of};
 use rig::command::text;

@@ -19,7 +19,7 @@ fn a_successor_starts_before_the_process_ends() {
     wait_until("all run", || app.runs(3));
     let before = ["worker.1", "worker.2", "web.1"].map(|name| app.process(name).unwrap());
     assert!(app.ask(&["restart", "worker"]).status.success());
-    // One at a time has a second self, and its type is never fewer.
+    // One after the other has a successor, and there are never fewer processes of the type.
     for line in ["up", "down", "up", "down"] {
         assert_eq!(running.line(), line);
     }

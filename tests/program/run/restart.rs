@@ -22,7 +22,8 @@ fn each_restart_waits_longer_than_the_one_before() {
         assert_eq!(running.line(), "start");
         starts.push(Instant::now());
     }
-    // 0.4, 0.8 and 1.6 s, each up to a quarter less, and one may be seen later than the next.
+    // 0.4, 0.8 and 1.6 s, each up to a quarter less; a line may be seen late, which shortens the
+    // next gap.
     let gaps: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
     for (gap, least) in gaps.iter().zip([200, 500, 1100]) {
         assert!(*gap >= Duration::from_millis(least), "{gaps:?}");
@@ -48,7 +49,7 @@ fn too_many_restarts_in_a_row_end_all() {
     assert_eq!(lines_of(&output.stdout, "worker.1").len(), 4);
 }
 
-/// After two thousand deaths there is no descriptor, no zombie and no memory left over.
+/// Two thousand restarts leave no descriptor, no zombie and no memory.
 #[test]
 fn many_restarts_leave_nothing_behind() {
     let app = App::with("web: sleep 600\nworker: echo x; exit 1\n");

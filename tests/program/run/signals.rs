@@ -50,7 +50,8 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
         (". bin/program; :", ["child", "parent"]),
     ] {
         let app = App::with(&format!("web: {command}\n"));
-        // Perl, so that no shell is in between. The pipe ends when the child is ready too.
+        // In Perl, so that there is no shell between them. The pipe ends when the child is ready
+        // too.
         let script = if command == "bin/program" {
             "#!/usr/bin/perl\n$| = 1; pipe(R, W);\n\
              if (!($c = fork)) { $SIG{TERM} = sub { print qq(child\\n); exit }; close R; close W; sleep 1 while 1 }\n\
@@ -66,14 +67,14 @@ fn signals_go_where_they_go_when_a_type_runs_alone() {
         running.signal(Signal::TERM);
         let mut lines = [running.line(), running.line()];
         if expected[0] == "child" {
-            lines.sort(); // Both have it at once.
+            lines.sort(); // Both get it at the same time.
         }
         assert_eq!(lines, expected, "{command}");
         assert_eq!(running.status(), Some(0));
     }
 }
 
-/// A platform asks for the end while it is under way already, because a process has ended.
+/// A platform sends TERM while all are ending already, because one process has ended.
 #[test]
 fn the_first_signal_does_not_kill() {
     let app =

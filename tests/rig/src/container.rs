@@ -33,8 +33,8 @@ impl Container {
         becomes_true(patience, PAUSE, || self.logs().contains(text))
     }
 
-    /// Whether PID 1 becomes `formation` and has a process to run. A signal that comes before, while
-    /// the platform's launcher runs, has no effect.
+    /// Whether PID 1 becomes `formation` and has a process to run. A signal that comes before,
+    /// while the platform's launcher runs, has no effect.
     pub fn wait_until_formation_runs(&self) -> bool {
         const RUNS: &str = "read -r name </proc/1/comm; [ $name = formation ] && [ -n \"$(cat /proc/1/task/1/children)\" ]";
         becomes_true(Duration::from_secs(20), PAUSE, || {

@@ -1,6 +1,7 @@
-# What Bundler makes of lockfiles: a question in JSON as the first argument's file, the version to ask as the second, the answer in
-# JSON on standard output. Nothing is fetched: the gem servers are played by an index that holds, of each locked gem, every locked
-# variant and one for each platform that is asked about.
+# How Bundler reads lockfiles. The first argument is a file with a question in JSON, the second is
+# the version of Bundler to ask; the answer is JSON on standard output. Nothing is fetched: an index
+# stands in for the gem servers. It holds, of each locked gem, every locked variant and one for each
+# platform of the question.
 
 require "json"
 require "tmpdir"
@@ -18,7 +19,7 @@ raise "this is Bundler #{Bundler::VERSION}" unless ARGV[1] == Bundler::VERSION
 PLATFORMS = question.fetch("platforms")
 AT_LEAST_2_6 = Gem::Version.new(Bundler::VERSION) >= Gem::Version.new("2.6")
 
-# A plugin's source, which knows nothing but its options.
+# A plugin's source, which has only its options.
 class PluginSource
   attr_reader :options, :checksum_store
 
@@ -34,7 +35,7 @@ module Bundler::Plugin
   def self.source(_type) = PluginSource
 end
 
-# Every source has what the index of this question has.
+# Every source has the gems in the index of this question.
 module Served
   attr_accessor :specs
 
@@ -75,14 +76,14 @@ end
 
 def parse(text)
   parser = Bundler::LockfileParser.new(text)
-  # Where Bundler 2.5 looks for the locked platforms.
+  # Bundler 2.5 reads the locked platforms here.
   definition = Bundler::Definition.allocate
   definition.instance_variable_set(:@platforms, parser.platforms)
   Bundler.instance_variable_set(:@definition, definition)
   parser
 end
 
-# The variants that suit a platform, by the lockfile alone.
+# The variants for a platform, by the lockfile alone.
 def locked(text)
   parser = parse(text)
   set = Bundler::SpecSet.new(parser.specs)
@@ -92,7 +93,7 @@ def locked(text)
   { "specs" => specs.uniq(&:name).map(&:full_name), "unavailable" => unavailable }
 end
 
-# What an installation would take.
+# The gems that an installation would take.
 def installed(text)
   parser = parse(text)
   serve(parser)

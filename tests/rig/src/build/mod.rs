@@ -56,8 +56,8 @@ pub fn rig_server_variables() -> [(&'static str, String); 2] {
     ]
 }
 
-/// The variables that a platform gives `bin/build`, as `NAME=VALUE`, where its inputs and layers are
-/// below a folder: `layers`, `platform` and `plan.toml`.
+/// The variables that a platform gives `bin/build`, as `NAME=VALUE`, where its inputs and layers
+/// are below a folder: `layers`, `platform` and `plan.toml`.
 pub fn phase_variables(folder: &str) -> [String; 8] {
     [
         "CNB_BUILDPACK_DIR=/buildpack".to_string(),

@@ -1,5 +1,5 @@
-//! A `pack build` that libcnb-test has no functions for: with a network, volumes or a package of its
-//! own.
+//! A `pack build` that libcnb-test has no functions for: with a network, volumes or a package of
+//! its own.
 
 use crate::command::all_output;
 use crate::docker::{docker, try_docker};

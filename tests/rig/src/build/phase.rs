@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The build phase alone, as a platform that keeps the layers' folder runs it: every file that a
-/// killed build wrote is there for the next one. (`pack` throws the folder away with the container.)
+/// killed build wrote is there for the next one. (`pack` throws the folder away with the
+/// container.)
 pub struct BuildPhase {
     folder: tempfile::TempDir,
     fixture: PathBuf,
@@ -163,8 +164,8 @@ impl BuildPhase {
         build.kill();
     }
 
-    /// The files of all layers, of their metadata and of what gets into the image's labels that hold
-    /// a text.
+    /// The files of all layers, of their metadata and of what gets into the image's labels that
+    /// hold a text.
     pub fn layers_with(&self, text: &str) -> Vec<String> {
         files_with(&self.folder.path().join("layers"), text)
     }

@@ -67,8 +67,8 @@ impl GitServer {
         ]
     }
 
-    /// Makes the files of a folder a repository's next revision, and returns that revision. The same
-    /// files in the same order give the same one.
+    /// Makes the files of a folder a repository's next revision, and returns that revision. The
+    /// same files in the same order give the same one.
     pub fn commit(&self, repository: &str, files: &Path) -> String {
         let repositories = self.folder.path().join("git");
         let repository = repositories.join(format!("{repository}.git"));
