@@ -4,9 +4,10 @@
 #
 #   ruby generate.rb GEM_SERVER OUT_FOLDER
 #
-# OUT_FOLDER then holds gems/, info/ and versions, to be served in front of the rig's gem server, and app/ with Gemfile and Gemfile.lock.
+# OUT_FOLDER then holds gems/, info/ and versions, which are served before those of the rig's gem
+# server, and app/ with Gemfile and Gemfile.lock.
 
-# RubyGems' word for "the same input gives the same bytes": every date in an archive is this one.
+# The date of every file in an archive, so that the same input gives the same bytes.
 ENV["SOURCE_DATE_EPOCH"] = "315619200"
 
 require "net/http"
@@ -16,7 +17,7 @@ require_relative "../../script/rig/gems/compact_index"
 COUNT = 300
 OLDER_PURE = "0.9.0"
 
-# Gems of the rig's that compile, and what Ruby has of them compiled already.
+# Gems of the rig that compile, and the compiled files of them that Ruby already has.
 COMPILED = {
   "bigdecimal-3.1.5" => ["bigdecimal.so"],
   "date-3.3.4" => ["date_core.so"],
@@ -26,7 +27,7 @@ COMPILED = {
   "stringio-3.1.1" => ["stringio.so"]
 }.freeze
 
-# A gem with an older release, for the sample app to be updated from.
+# A gem with an older release, from which the sample app is updated.
 UPDATED = "tilt-2.4.0"
 OLDER = "2.3.0"
 
@@ -39,7 +40,7 @@ class Gems
 
   def make
     pure = Array.new(COUNT + 1) { |number| pure_gem(number, "1.#{number}.0") }
-    pure_gem(2, OLDER_PURE) # No other needs this one.
+    pure_gem(2, OLDER_PURE) # No other gem depends on this one.
     COMPILED.each do |gem, libraries|
       repackage(gem) do |spec|
         libraries.each { |library| add_library(library, spec) }
@@ -52,13 +53,13 @@ class Gems
     # The last line of a name counts.
     versions = File.readlines("#{@out}/versions").drop_while { |line| line != "---\n" }.drop(1)
     File.write("#{@out}/versions", get("/versions") + versions.join)
-    # The last one is for the app to add.
+    # The app adds the last one.
     write_app(pure.first(COUNT))
   end
 
   private
 
-  # Ruby code of the size that gems have, in files and in bytes; the same in each run.
+  # Ruby code of the size of a usual gem, in files and in bytes; the same in each run.
   def pure_gem(number, version)
     random = Random.new(number)
     name = format("pure%03d", number)
@@ -91,7 +92,7 @@ class Gems
     "# frozen_string_literal: true\n#{lines.join}"
   end
 
-  # Another gem from one of the rig's; beside that one, so that the index has both.
+  # Another gem made from one of the rig; the index has both.
   def repackage(gem)
     original = "#{@index.gems_folder}/#{gem}.gem"
     File.binwrite(original, get("/gems/#{gem}.gem"))

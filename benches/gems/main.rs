@@ -1,21 +1,25 @@
-//! What the gems step costs, against Bundler, in one container and from one server:
+//! The time of the gems step, compared with Bundler, in one container and from one server:
 //!
-//! - (a) plain `bundle install`, as a Dockerfile does it: nothing is there but Ruby. It knows of no build before, so it is measured once
-//!   and stands beside every case.
-//! - (b) Bundler with everything that could be prepared for it: each archive at hand, no server needed, and the gems of the build before.
+//! - (a) plain `bundle install`, as in a Dockerfile: only Ruby is there. It does not depend on the
+//!   build before, so it is measured once and stands beside every case.
+//! - (b) Bundler with everything that can be prepared for it: each archive is at hand, no server is
+//!   needed, and the gems of the build before are there.
 //! - (c) Formation's `bin/build`, all of it; Ruby is in its layer already.
 //!
-//! `script/bench` makes what this needs and runs it. Fails where a limit is exceeded.
+//! `script/bench` makes what this needs and runs it. It fails when a limit is exceeded.
 
-mod container;
+mod build_container;
 mod results;
 mod server;
 mod sets;
 mod sides;
 
+use build_container::{BuildContainer, Files};
 use clap::Parser;
-use container::{Container, Files};
 use results::{Results, Row, Times};
+use rig::build::phase_variables;
+use rig::docker::env_options;
+use rig::environment::variable;
 use server::Server;
 use sets::{Case, RUBY, Set};
 use sides::Sides;
@@ -27,16 +31,16 @@ use std::{env, fs};
 /// What installing gems costs: plain Bundler (a), Bundler with a prefilled cache (b), Formation (c)
 #[derive(Parser)]
 struct Options {
-    /// Each side runs so many times; medians count
+    /// How many times each side runs; medians count
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     runs: u8,
     /// Sets of gems
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["sample", "rails", "precompiled", "pure"])]
     sets: Vec<Set>,
-    /// What has happened since the build before
+    /// What has changed since the build before
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["cold", "nothing", "code", "added", "updated", "patch"])]
     cases: Vec<Case>,
-    /// Milliseconds that the server lets each request wait
+    /// Milliseconds by which the server delays each request
     #[arg(long, value_delimiter = ',', default_values_t = [0, 50])]
     latencies: Vec<u64>,
     /// Given by `cargo bench`
@@ -50,29 +54,10 @@ fn main() -> ExitCode {
     let upstream = variable("FORMATION_GEM_SERVER");
     let rig = Server::start(&upstream, Files::new());
     let buildpack = fs::canonicalize(variable("FORMATION_BUILDPACK")).expect("a folder");
-    let container = Container::start(
-        &variable("FORMATION_BUILDER"),
-        &[
-            "--volume",
-            &format!("{}:/buildpack:ro", buildpack.display()),
-            "--env",
-            "CNB_BUILDPACK_DIR=/buildpack",
-            "--env",
-            "CNB_LAYERS_DIR=/bench/layers",
-            "--env",
-            "CNB_PLATFORM_DIR=/bench/platform",
-            "--env",
-            "CNB_BP_PLAN_PATH=/bench/plan.toml",
-            "--env",
-            "CNB_TARGET_OS=linux",
-            "--env",
-            &format!("CNB_TARGET_ARCH={}", architecture()),
-            "--env",
-            "CNB_TARGET_DISTRO_NAME=debian",
-            "--env",
-            "CNB_TARGET_DISTRO_VERSION=13",
-        ],
-    );
+    let volume = format!("{}:/buildpack:ro", buildpack.display());
+    let variables = phase_variables("/bench");
+    let given = [vec!["--volume", &volume], env_options(&variables)].concat();
+    let container = BuildContainer::start(&variable("FORMATION_BUILDER"), &given);
     let sides = |server| Sides {
         container: &container,
         server,
@@ -114,7 +99,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(results.limits.iter().any(|limit| !limit.kept)))
 }
 
-/// The sides take turns, so that whatever else the machine does hits all alike.
+/// The sides take turns, so that other work of the machine affects all alike.
 fn measure(sides: &Sides<'_>, set: Set, app: &sets::App, options: &Options) -> Vec<Row> {
     eprintln!("{}: preparing …", set.name());
     sides.prepare(set, app, &options.cases);
@@ -172,8 +157,8 @@ fn measure_once(sides: &Sides<'_>, set: Set, app: &sets::App, row: &mut Row) {
     }
 }
 
-/// The gems that the rig has not.
-fn generate(container: &Container, upstream: &str) -> Files {
+/// Makes the gems that the rig does not have.
+fn generate(container: &BuildContainer, upstream: &str) -> Files {
     let programs = [
         ("benches/gems/generate.rb", include_str!("generate.rb")),
         (
@@ -189,18 +174,7 @@ fn generate(container: &Container, upstream: &str) -> Files {
     container.take("generated")
 }
 
-fn architecture() -> &'static str {
-    match env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    }
-}
-
 fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").to_string()
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by script/bench"))
 }

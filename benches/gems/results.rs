@@ -1,6 +1,7 @@
 //! Medians, ratios, limits; as tables and as JSON.
 
 use crate::sets::{Case, Set};
+use rig::median::median;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ pub(crate) struct Results {
     pub(crate) ruby: String,
     pub(crate) runs: usize,
     pub(crate) cores: usize,
-    /// Of the machine, over one minute, at the start and at the end.
+    /// The load of the machine over one minute, at the start and at the end.
     pub(crate) load: Vec<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<Limit>,
@@ -26,10 +27,10 @@ pub(crate) struct Row {
     pub(crate) plain: Times,
     pub(crate) prefilled: Times,
     pub(crate) formation: Times,
-    /// What Formation asked the server for: gems, and everything.
+    /// Formation's requests to the server: for gems, and all.
     pub(crate) downloads: usize,
     pub(crate) requests: usize,
-    /// The added gem's own install by RubyGems.
+    /// How long RubyGems takes to install the added gem alone.
     pub(crate) own_install: Option<Times>,
     pub(crate) starts_ruby: Option<bool>,
 }
@@ -52,10 +53,7 @@ impl Times {
     pub(crate) fn push(&mut self, time: Duration) {
         let place = self.all.partition_point(|&it| it < millis(time));
         self.all.insert(place, millis(time));
-        // Of an even number, the mean of the two in the middle.
-        let high = self.all.len() / 2;
-        let low = (self.all.len() - 1) / 2;
-        self.median = f64::midpoint(self.all[low], self.all[high]);
+        self.median = median(&self.all);
     }
 }
 

@@ -1,9 +1,11 @@
-//! The gem server that every side downloads from: it keeps connections open, lets each request wait, and counts them.
+//! The gem server of all sides: it keeps connections open, delays each request, and counts them.
 
-use crate::container::Files;
+use crate::build_container::Files;
+use rig::server::http::{Request, head};
+use rig::server::listen;
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufReader, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,7 +18,8 @@ pub(crate) struct Server {
 }
 
 struct Shared {
-    /// Asked for what is not here; once for each file, so that its own speed does not count.
+    /// The server that has all other files. It is asked once for each, so that its speed does not
+    /// count.
     upstream: String,
     files: Mutex<HashMap<String, Option<Arc<Vec<u8>>>>>,
     latency_ms: AtomicU64,
@@ -24,15 +27,14 @@ struct Shared {
 }
 
 impl Server {
-    /// On a free port of the upstream's own address, which every build reaches, with further files in front of the upstream's.
+    /// Listens on a free port of the upstream's address, which every build reaches. Its own files
+    /// come before the upstream's.
     pub(crate) fn start(upstream: &str, files: Files) -> Self {
         let host = upstream
             .trim_start_matches("http://")
             .trim_end_matches('/')
             .rsplit_once(':')
             .map_or(upstream, |(host, _)| host);
-        let listener = TcpListener::bind((host, 0)).expect("a port");
-        let address = listener.local_addr().expect("an address");
         let files = files
             .into_iter()
             .map(|(path, bytes)| (format!("/{path}"), Some(Arc::new(bytes))));
@@ -42,18 +44,15 @@ impl Server {
             latency_ms: AtomicU64::new(0),
             requests: Mutex::default(),
         });
-        let server = Self {
-            url: format!("http://{address}"),
-            shared: Arc::clone(&shared),
-        };
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let shared = Arc::clone(&shared);
-                // A client that hangs up is its own affair.
-                thread::spawn(move || shared.answer_all(&stream));
-            }
+        let answering = Arc::clone(&shared);
+        let address = listen((host, 0), move |_, stream| {
+            // A client may close its connection at any time.
+            let _ = answering.answer_all(&stream);
         });
-        server
+        Self {
+            url: format!("http://{address}"),
+            shared,
+        }
     }
 
     pub(crate) fn add_latency(&self, milliseconds: u64) {
@@ -73,48 +72,34 @@ impl Shared {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
         loop {
-            let mut request = String::new();
-            if reader.read_line(&mut request)? == 0 {
+            let request = Request::read(&mut reader);
+            let mut words = request.line.split_whitespace();
+            let (Some(method), Some(path)) = (words.next(), words.next()) else {
                 return Ok(());
-            }
-            let mut closes = false;
-            loop {
-                let mut header = String::new();
-                if reader.read_line(&mut header)? == 0 {
-                    return Ok(());
-                }
-                let header = header.trim_end().to_ascii_lowercase();
-                closes |= header == "connection: close";
-                if header.is_empty() {
-                    break;
-                }
-            }
-            let mut words = request.split_whitespace();
-            let (method, path) = (words.next(), words.next().unwrap_or("/"));
-            lock(&self.requests).push(path.to_string());
-            thread::sleep(Duration::from_millis(
-                self.latency_ms.load(Ordering::Relaxed),
-            ));
-            let file = self.file(path);
-            let status = if file.is_some() {
-                "200 OK"
-            } else {
-                "404 Not Found"
             };
-            let bytes = file.unwrap_or_default();
-            let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
-                bytes.len()
-            );
-            let mut answer = head.into_bytes();
-            if method != Some("HEAD") {
-                answer.extend(bytes.iter());
-            }
-            (&*stream).write_all(&answer)?;
-            if closes {
+            lock(&self.requests).push(path.to_string());
+            let latency = self.latency_ms.load(Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(latency));
+            (&*stream).write_all(&self.answer(method, path))?;
+            if request.header("connection") == Some("close") {
                 return Ok(());
             }
         }
+    }
+
+    fn answer(&self, method: &str, path: &str) -> Vec<u8> {
+        let file = self.file(path);
+        let status = match file {
+            Some(_) => "200 OK",
+            None => "404 Not Found",
+        };
+        let bytes = file.unwrap_or_default();
+        let length = format!("Content-Length: {}", bytes.len());
+        let mut answer = head(status, &[&length]);
+        if method != "HEAD" {
+            answer.extend(bytes.iter());
+        }
+        answer
     }
 
     fn file(&self, path: &str) -> Option<Arc<Vec<u8>>> {

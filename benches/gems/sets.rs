@@ -1,9 +1,10 @@
 //! What is installed, and what changes between two builds.
 
-use crate::container::Files;
+use crate::build_container::Files;
+use rig::command::text;
 use std::fs;
 
-/// Of Ruby's series that the rig's compiled gems are for.
+/// Of the Ruby series for which the rig's gems are compiled.
 pub(crate) const RUBY: &str = "3.3.8";
 pub(crate) const NEXT_RUBY: &str = "3.3.9";
 
@@ -45,7 +46,8 @@ impl Set {
         }
     }
 
-    /// Whether it needs the gems that `generate.rb` makes. Rails does without: Bundler would take the precompiled ones instead.
+    /// Whether it needs the gems that `generate.rb` makes. With them, Bundler would install
+    /// precompiled gems for Rails.
     pub(crate) fn needs_generated(self) -> bool {
         self != Self::Rails
     }
@@ -62,7 +64,7 @@ impl Set {
         })
     }
 
-    /// A gem that it has not, and that needs no other: name and version.
+    /// A gem that the set does not have and that depends on no other: name and version.
     pub(crate) fn added(self) -> (&'static str, &'static str) {
         match self {
             Self::Pure => ("pure300", "1.300.0"),
@@ -70,7 +72,7 @@ impl Set {
         }
     }
 
-    /// A gem that it has: name, version, and a release that is older.
+    /// A gem of the set: name, version, and an older version.
     fn updated(self) -> [&'static str; 3] {
         match self {
             Self::Sample => ["tilt", "2.4.0", "2.3.0"],
@@ -93,7 +95,7 @@ impl Case {
     }
 }
 
-/// What Bundler and Formation look at.
+/// The files of an app that Bundler and Formation read.
 #[derive(Clone)]
 pub(crate) struct App {
     gemfile: String,
@@ -102,7 +104,7 @@ pub(crate) struct App {
 
 impl App {
     fn new(read: impl Fn(&str) -> String) -> Self {
-        // Its Ruby is to change: the Gemfile must not ask for one.
+        // The benchmark changes Ruby: the Gemfile must not ask for a version.
         let without_ruby = |text: &str| -> String {
             let lines = text.split_inclusive('\n');
             lines.filter(|line| !line.starts_with("ruby ")).collect()
@@ -131,7 +133,7 @@ impl App {
         ])
     }
 
-    /// What is built in a case; all but one change what was built before.
+    /// The app that is built in a case.
     pub(crate) fn in_case(&self, case: Case, set: Set) -> Self {
         match case {
             Case::Added => self.with_added(set),
@@ -165,7 +167,7 @@ impl App {
     }
 }
 
-/// A lockfile with a further entry, in the order of names, in the section below a heading.
+/// Adds an entry to a lockfile, in the order of names, in the section below a heading.
 fn insert(lockfile: &str, heading: &str, indent: &str, name: &str, rest: &str) -> String {
     let mut lines: Vec<_> = lockfile.lines().map(String::from).collect();
     let first = 1 + lines
@@ -179,8 +181,4 @@ fn insert(lockfile: &str, heading: &str, indent: &str, name: &str, rest: &str) -
     let place = place.map_or(lines.len(), |place| first + place);
     lines.insert(place, format!("{indent}{name}{rest}"));
     lines.join("\n") + "\n"
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

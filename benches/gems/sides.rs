@@ -3,26 +3,27 @@
 //! | folder below `/bench` | |
 //! |---|---|
 //! | `app` | the app, the same for all |
-//! | `ruby` | the layers' folder with nothing but Ruby in it, which the sides with Bundler run too |
+//! | `ruby` | a layers' folder with only Ruby in it, which Bundler runs with too |
 //! | `layers` | Formation's |
-//! | `layers-before`, `layers-older` | what the platform restores of them: after a build of the app; after one of the app with an older gem |
+//! | `layers-before` | what the platform restores of them after a build of the app |
+//! | `layers-older` | the same after a build of the app with an older gem |
 //! | `plain` | plain Bundler's |
 //! | `prefilled`, `bundle-before`, `bundle-older` | Bundler's with a cache, as above |
 //! | `archives` | the cache |
 
-use crate::container::{Container, Files};
+use crate::build_container::{BuildContainer, Files};
 use crate::server::Server;
 use crate::sets::{App, Case, NEXT_RUBY, RUBY, Set};
 use std::time::Duration;
 
 pub(crate) struct Sides<'a> {
-    pub(crate) container: &'a Container,
+    pub(crate) container: &'a BuildContainer,
     pub(crate) server: &'a Server,
     pub(crate) jobs: usize,
 }
 
 impl Sides<'_> {
-    /// Ruby's layer, by a build of an app without a Gemfile.
+    /// Installs Ruby's layer, by a build of an app without a Gemfile.
     pub(crate) fn install_ruby(&self) {
         self.container.run("mkdir -p platform/env; touch plan.toml");
         self.set_platform(Case::Cold);
@@ -32,7 +33,7 @@ impl Sides<'_> {
         self.container.run("mv layers ruby");
     }
 
-    /// What the builds before would have left.
+    /// Makes what earlier builds would have left.
     pub(crate) fn prepare(&self, set: Set, app: &App, cases: &[Case]) {
         self.server.add_latency(0);
         self.set_platform(Case::Cold);
@@ -61,7 +62,7 @@ impl Sides<'_> {
         }
     }
 
-    /// As a Dockerfile does it, which begins with nothing whenever the lockfile has changed.
+    /// As a Dockerfile does it, which starts from nothing whenever the lockfile has changed.
     pub(crate) fn plain(&self, app: &App) -> Duration {
         self.put_app(&app.files());
         self.container.run("rm -rf plain home");
@@ -69,7 +70,8 @@ impl Sides<'_> {
             .expect("Bundler can install it")
     }
 
-    /// Bundler with all archives at hand and, but for a cold start, with the gems of the build before.
+    /// Bundler with all archives at hand and, except for a cold start, with the gems of the earlier
+    /// build.
     pub(crate) fn prefilled(&self, set: Set, app: &App, case: Case) -> Duration {
         self.put_app(&app.in_case(case, set).files());
         self.container.run("rm -rf prefilled home");
@@ -80,7 +82,7 @@ impl Sides<'_> {
         }
         let settings = [
             ("BUNDLE_CACHE_PATH", "/bench/archives".into()),
-            // The lockfile's own would be downloaded.
+            // Bundler would download the version that the lockfile names.
             ("BUNDLE_VERSION", "system".into()),
         ];
         self.bundle("prefilled", &settings, &["--local"])
@@ -93,7 +95,7 @@ impl Sides<'_> {
         self.build().expect("Formation can build it")
     }
 
-    /// Whether Formation starts a Ruby process: where there is no Ruby afterwards, there was none to start.
+    /// Whether Formation needs a Ruby process: it restores Ruby's layer only then.
     pub(crate) fn starts_ruby(&self, set: Set, app: &App, case: Case) -> bool {
         self.formation(set, app, case);
         self.container
@@ -102,7 +104,7 @@ impl Sides<'_> {
             .any(|name| name == "ruby")
     }
 
-    /// RubyGems, installing the added gem and nothing else from its archive.
+    /// RubyGems installs the added gem alone, from its archive.
     pub(crate) fn own_install(&self, set: Set) -> Duration {
         self.container.run("rm -rf own home");
         let (name, version) = set.added();
@@ -134,7 +136,7 @@ impl Sides<'_> {
         }
     }
 
-    /// The layers `ruby` and `gems` are in the image alone.
+    /// Keeps what a platform restores: the layers `ruby` and `gems` are in the image only.
     fn restore_to(&self, folder: &str) {
         self.container.run(&format!(
             "cp -a layers {folder}; rm -rf {folder}/ruby {folder}/gems"
@@ -189,7 +191,7 @@ impl Sides<'_> {
     }
 }
 
-/// The Ruby that Formation has installed.
+/// The environment of the Ruby that Formation has installed.
 fn ruby_env() -> Vec<(&'static str, String)> {
     let env = [
         ("HOME", "/bench/home"),

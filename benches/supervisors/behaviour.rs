@@ -1,11 +1,11 @@
-//! What becomes of processes that do not behave, where the supervisor is a container's first process.
+//! How processes that misbehave end, with the supervisor as a container's first process.
 
 use super::{Supervisor, image, volumes};
-use std::process::{Command, Output};
+use rig::container::Container;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What was seen.
+/// The observed behaviour: a question and its answer for each row.
 pub(crate) struct Behaviour {
     rows: Vec<(&'static str, String)>,
 }
@@ -56,22 +56,22 @@ pub(crate) fn print(behaviours: &[(&Supervisor, Behaviour)]) {
 }
 
 fn zombies(command: &[&str]) -> String {
-    let container = Container::start(
+    let container = start(
         command,
         "web: for i in $(seq 20); do (sleep 0.1 &); done; sleep 600\n",
     );
     sleep(Duration::from_secs(3));
-    let listed = docker(&["exec", &container.id, "ps", "-e", "-o", "stat="]);
-    let zombies = |text: &str| text.lines().filter(|stat| stat.starts_with('Z')).count();
-    zombies(&text(&listed.stdout)).to_string()
+    let states = container.exec(&["ps", "-e", "-o", "stat="]);
+    let zombies = states.lines().filter(|state| state.starts_with('Z'));
+    zombies.count().to_string()
 }
 
 fn child_of_shell(command: &[&str]) -> String {
     let child = "trap 'echo child ends; sleep 0.5; echo child has ended; exit' TERM; while :; do sleep 0.1; done";
-    let container = Container::start(command, &format!("web: bash -c \"{child}\" & wait\n"));
+    let container = start(command, &format!("web: bash -c \"{child}\" & wait\n"));
     sleep(Duration::from_secs(3));
-    docker(&["stop", &container.id]);
-    let log = container.log();
+    container.stop();
+    let log = container.logs();
     match (log.contains("child ends"), log.contains("child has ended")) {
         (_, true) => "yes, and it is waited for",
         (true, false) => "yes, but it is cut off",
@@ -81,28 +81,31 @@ fn child_of_shell(command: &[&str]) -> String {
 }
 
 fn stop(command: &[&str]) -> String {
-    let container = Container::start(
+    let container = start(
         command,
         "a: exec sleep 600\nb: exec sleep 600\nc: exec sleep 600\n",
     );
     sleep(Duration::from_secs(3));
     let started = Instant::now();
-    docker(&["stop", &container.id]);
+    container.stop();
     format!(
         "{:.1}, {}",
         started.elapsed().as_secs_f64(),
-        container.status()
+        status_of(&container)
     )
 }
 
 fn status(command: &[&str]) -> String {
-    Container::start(command, "web: sleep 1; exit 3\nworker: exec sleep 600\n").status()
+    status_of(&start(
+        command,
+        "web: sleep 1; exit 3\nworker: exec sleep 600\n",
+    ))
 }
 
 fn last_line(command: &[&str]) -> String {
-    let container = Container::start(command, "web: sleep 1; printf 'last words'\n");
-    container.status();
-    if container.log().contains("last words") {
+    let container = start(command, "web: sleep 1; printf 'last words'\n");
+    status_of(&container);
+    if container.logs().contains("last words") {
         "is shown"
     } else {
         "is lost"
@@ -111,68 +114,31 @@ fn last_line(command: &[&str]) -> String {
 }
 
 fn starts(command: &[&str]) -> String {
-    let container = Container::start(
+    let container = start(
         command,
         "web: echo 'I was st''arted'; exit 1\nworker: exec sleep 600\n",
     );
     sleep(Duration::from_secs(4));
-    container.log().matches("I was started").count().to_string()
+    container
+        .logs()
+        .matches("I was started")
+        .count()
+        .to_string()
 }
 
-/// One with a supervisor as its first process.
-struct Container {
-    id: String,
+/// A container with a supervisor as its first process.
+fn start(command: &[&str], procfile: &str) -> Container {
+    let begin = "mkdir /tmp/app; cd /tmp/app; printf %s \"$PROCFILE\" >Procfile; export HOME=/tmp; exec \"$@\"";
+    let variable = format!("PROCFILE={procfile}");
+    let volumes = volumes();
+    let mut options = vec!["--env", &variable];
+    options.extend(volumes.iter().map(String::as_str));
+    let arguments = [&["bash", "-c", begin, "bash"], command].concat();
+    Container::start(&image(), &options, &arguments)
 }
 
-impl Container {
-    fn start(command: &[&str], procfile: &str) -> Self {
-        let begin = "mkdir /tmp/app; cd /tmp/app; printf %s \"$PROCFILE\" >Procfile; export HOME=/tmp; exec \"$@\"";
-        let variable = format!("PROCFILE={procfile}");
-        let output = Command::new("docker")
-            .args(["run", "--detach", "--env", &variable])
-            .args(volumes())
-            .args([&image(), "bash", "-c", begin, "bash"])
-            .args(command)
-            .output()
-            .expect("docker starts");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        Self {
-            id: text(&output.stdout).trim().into(),
-        }
-    }
-
-    /// Waits for its end, which may not come.
-    fn status(&self) -> String {
-        let output = Command::new("timeout")
-            .args(["20", "docker", "wait", &self.id])
-            .output();
-        let status = text(&output.expect("docker starts").stdout);
-        if status.is_empty() {
-            "does not end".into()
-        } else {
-            status.trim().into()
-        }
-    }
-
-    fn log(&self) -> String {
-        let output = docker(&["logs", &self.id]);
-        text(&output.stdout) + &text(&output.stderr)
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        docker(&["rm", "--force", "--volumes", &self.id]);
-    }
-}
-
-fn docker(arguments: &[&str]) -> Output {
-    Command::new("docker")
-        .args(arguments)
-        .output()
-        .expect("docker starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// The exit status of a container, which may not end.
+fn status_of(container: &Container) -> String {
+    let status = container.status_within(20);
+    status.map_or("does not end".into(), |status| status.to_string())
 }

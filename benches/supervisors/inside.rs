@@ -1,6 +1,9 @@
-//! What is measured in the container, where only the supervisor and its processes run.
+//! The measurements in the container, where only the supervisor and its processes run.
 
 use super::Supervisor;
+use rig::median::median;
+use rig::program::kill_tree;
+use rig::program::proc::{name_of, other_processes, resident_kib};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,13 +13,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-/// Of ten processes together.
+/// How many lines ten processes print together.
 pub(crate) const LINES: usize = 1_000_000;
 
 const TALKERS: usize = 10;
 const STAYERS: usize = 60;
 
-/// Who has not got any further for so long has lost the rest.
+/// When no line has come for so long, the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -27,13 +30,9 @@ pub(crate) struct Figures {
     pub(crate) milliseconds_to_60: f64,
 }
 
-/// Of each figure by itself.
-pub(crate) fn median(figures: &[Figures]) -> Figures {
-    let of = |get: fn(&Figures) -> f64| {
-        let mut values: Vec<_> = figures.iter().map(get).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+/// The median of each figure.
+pub(crate) fn medians(figures: &[Figures]) -> Figures {
+    let of = |get: fn(&Figures) -> f64| median(&figures.iter().map(get).collect::<Vec<_>>());
     Figures {
         lines_per_second: of(|it| it.lines_per_second),
         lost: figures.iter().map(|it| it.lost).max().unwrap_or_default(),
@@ -55,7 +54,7 @@ pub(crate) fn measure(supervisor: &Supervisor) {
     println!("{}", serde_json::to_string(&figures).expect("numbers"));
 }
 
-/// A line of a log, as long as they are.
+/// A line as long as those of a real log.
 fn line(talker: usize, number: usize) -> String {
     format!(
         "talker{talker} {number} GET /orders/{number} 200 in 12 ms, 3 queries, by somebody@example.com"
@@ -70,10 +69,10 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
         let text = lines.join("\n") + "\n";
         fs::write(folder.path().join(format!("{talker}.log")), text).expect("a file");
     }
-    // foreman never gets any further where processes have much to say while it starts the next.
+    // foreman hangs when processes print much while it starts the next one; they sleep first.
     let entry = |talker| format!("talker{talker}: sleep 2; cat {talker}.log; sleep 600");
     write_procfile(folder.path(), (0..TALKERS).map(entry));
-    let mut running = Running::start(supervisor, folder.path());
+    let mut running = Started::start(supervisor, folder.path());
     let output = running.output();
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -86,7 +85,7 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
             let Some(at) = text.rfind("talker") else {
                 continue;
             };
-            // A name before the line may be the same word.
+            // The name that the supervisor prints before the line may contain the same word.
             let at = text[..at]
                 .rfind("talker")
                 .filter(|_| !text[at..].contains("GET"))
@@ -130,12 +129,12 @@ fn lines(supervisor: &Supervisor) -> (f64, usize) {
 
 fn memory_and_start(supervisor: &Supervisor) -> (f64, f64) {
     let folder = tempfile::tempdir().expect("a folder");
-    // Says what the file says, and stays.
+    // `tail -f` prints this line, and goes on.
     fs::write(folder.path().join("words"), "here\n").expect("a file");
     let entry = |number| format!("stayer{number}: tail -f words");
     write_procfile(folder.path(), (0..STAYERS).map(entry));
     let started = Instant::now();
-    let mut running = Running::start(supervisor, folder.path());
+    let mut running = Started::start(supervisor, folder.path());
     let output = BufReader::new(running.output());
     let mut lines = output.split(b'\n').map_while(Result::ok);
     let here = |line: &Vec<u8>| String::from_utf8_lossy(line).trim_end().ends_with("here");
@@ -143,11 +142,11 @@ fn memory_and_start(supervisor: &Supervisor) -> (f64, f64) {
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     assert_eq!(count, STAYERS, "{}", supervisor.name);
     sleep(Duration::from_secs(1));
-    let own: u64 = others()
+    let own: u64 = other_processes()
         .filter(|process| {
-            name_of(process).is_some_and(|name| !["tail", "sh"].contains(&name.as_str()))
+            name_of(*process).is_some_and(|name| !["tail", "sh"].contains(&name.as_str()))
         })
-        .filter_map(|process| resident(&process))
+        .filter_map(resident_kib)
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "memory is less than that")]
     let kilobytes = own as f64;
@@ -160,11 +159,11 @@ fn write_procfile(folder: &Path, entries: impl Iterator<Item = String>) {
 }
 
 /// A supervisor, until it is dropped.
-struct Running {
+struct Started {
     process: Child,
 }
 
-impl Running {
+impl Started {
     fn start(supervisor: &Supervisor, folder: &Path) -> Self {
         let process = Command::new(supervisor.command[0])
             .args(&supervisor.command[1..])
@@ -183,37 +182,13 @@ impl Running {
     }
 }
 
-/// Everything but this process, which is the container's first.
-impl Drop for Running {
+/// Kills all processes but this one, which is the container's first.
+impl Drop for Started {
     fn drop(&mut self) {
-        for process in others() {
-            let _ = Command::new("kill")
-                .args(["-KILL", &process])
-                .stderr(Stdio::null())
-                .status();
+        for process in other_processes() {
+            kill_tree(process);
         }
         let _ = self.process.wait();
         sleep(Duration::from_millis(200));
     }
-}
-
-fn others() -> impl Iterator<Item = String> {
-    let numbers = fs::read_dir("/proc").expect("proc").flatten();
-    numbers
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn name_of(process: &str) -> Option<String> {
-    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(name.trim().to_string())
-}
-
-/// In kilobytes.
-fn resident(process: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }

@@ -1,31 +1,34 @@
-//! `formation run` beside foreman, hivemind and overmind, in containers of one image, in one run:
+//! `formation run` compared with foreman, hivemind and overmind, in containers of one image, in one
+//! run:
 //!
-//! - lines per second from ten processes that have much to say, each line checked;
-//! - memory of the supervisor (and of what it needs for itself) with sixty processes;
-//! - time from its start until sixty processes have said that they are there;
-//! - what becomes of orphans, signals, exit statuses, last lines, and processes that die.
+//! - lines per second from ten processes that print much, each line checked;
+//! - memory of the supervisor (and of its helper processes) with sixty processes;
+//! - time from its start until sixty processes have printed a line;
+//! - what happens to orphans, signals, exit statuses, last lines, and processes that end.
 //!
-//! `script/bench supervisors` makes what this needs and runs it. Fails where Formation does not lead.
+//! `script/bench supervisors` makes what this needs and runs it. It fails when Formation is not the
+//! best.
 
 mod behaviour;
 mod inside;
 
 use behaviour::Behaviour;
 use inside::Figures;
+use rig::environment::variable;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs};
 
-/// Each of them measures so often; medians count.
+/// How many times each supervisor is measured; medians count.
 const RUNS: usize = 3;
 
-/// A program that reads a Procfile and runs what that names.
+/// A program that runs the processes of a Procfile.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Supervisor {
     pub(crate) name: &'static str,
     /// Run in the folder of the Procfile.
     pub(crate) command: &'static [&'static str],
-    /// The same, so that a process which dies is started again; none where it does not know how.
+    /// The command with which a process that ends is started again, if the supervisor can do that.
     pub(crate) restarting: Option<&'static [&'static str]>,
 }
 
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
     }
     let medians: Vec<_> = all
         .iter()
-        .map(|(it, figures)| (it, inside::median(figures)))
+        .map(|(it, figures)| (it, inside::medians(figures)))
         .collect();
     let behaviours: Vec<_> = SUPERVISORS
         .iter()
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!leads(&medians)))
 }
 
-/// This very program measures in the container, so that no pipe of the engine's is in between.
+/// This program itself measures in the container, so that no pipe of the engine is measured too.
 fn measure_in_container(supervisor: &Supervisor) -> Figures {
     let ourselves = env::current_exe().expect("a path");
     let output = Command::new("docker")
@@ -110,7 +113,7 @@ fn measure_in_container(supervisor: &Supervisor) -> Figures {
 
 /// Formation's programs, in the container's PATH.
 pub(crate) fn volumes() -> Vec<String> {
-    let formation = env::var("FORMATION").expect("script/bench sets it");
+    let formation = variable("FORMATION");
     let formation: PathBuf = fs::canonicalize(formation).expect("a program");
     let volume = |name| {
         let program = formation.with_file_name(name);
@@ -120,7 +123,7 @@ pub(crate) fn volumes() -> Vec<String> {
 }
 
 pub(crate) fn image() -> String {
-    env::var("FORMATION_SUPERVISORS_IMAGE").expect("script/bench sets it")
+    variable("FORMATION_SUPERVISORS_IMAGE")
 }
 
 fn print_figures(medians: &[(&Supervisor, Figures)]) {
@@ -151,7 +154,8 @@ fn print_figures(medians: &[(&Supervisor, Figures)]) {
     }
 }
 
-/// At least five times the lines of foreman, at most half the memory of anybody, and the first in everything.
+/// At least five times the lines of foreman, at most half the memory of any other, and best in
+/// everything.
 fn leads(medians: &[(&Supervisor, Figures)]) -> bool {
     let ours = &medians[0].1;
     medians[1..].iter().all(|(supervisor, theirs)| {

@@ -1,0 +1,20 @@
+//! Puma, a `config.ru`, and a gem that is compiled when it is installed.
+
+use libcnb_test::{TestRunner, assert_contains, assert_empty};
+use rig::build::build_config;
+use rig::image::web_answer;
+
+#[test]
+#[ignore = "integration test"]
+fn a_compiled_gem_loads_in_the_image() {
+    TestRunner::default().build(build_config("puma-native-gem"), |context| {
+        assert_contains!(context.pack_stdout, "Compiling puma 5.6.5");
+        assert_contains!(context.pack_stdout, "Taking racc 1.7.3 over from Ruby, which has it compiled");
+        assert_contains!(context.pack_stdout, "`web` (default): `bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}`");
+        assert!(web_answer(&context).ends_with("Racc runtime: c\n"));
+        let left_over = context.run_shell_command(
+            "find /layers/*/gems -name '*.o' -o -name Makefile -o -name '*.gem' -o -name mkmf.log -o -name gem_make.out",
+        );
+        assert_empty!(left_over.stdout);
+    });
+}

@@ -1,0 +1,27 @@
+//! Builds real images with `pack` and runs them. `script/test` makes what they need and sets the
+//! variables that `rig` reads.
+
+mod build {
+    mod app_mistakes;
+    mod default_ruby;
+    mod killed;
+    mod rebuild;
+    mod sample_app;
+}
+mod gems {
+    mod as_bundler;
+    mod compiled;
+    mod lockfiles;
+    pub(crate) mod sources;
+}
+mod orchestrators;
+mod platform {
+    mod certificates;
+    mod credentials;
+    mod offline;
+}
+mod processes {
+    mod graceful_end;
+    mod one_container;
+    mod shapes;
+}

@@ -1,0 +1,58 @@
+//! A `pack build` that libcnb-test has no functions for: with a network, volumes or a package of
+//! its own.
+
+use crate::command::all_output;
+use crate::docker::{docker, try_docker};
+use crate::environment::variable;
+use std::path::Path;
+use std::process::Command;
+
+/// What the build leaves, the image and the caches, is removed when it is dropped.
+pub struct PackBuild {
+    pub image: String,
+    pub succeeded: bool,
+    /// Standard output and standard error.
+    pub log: String,
+}
+
+impl PackBuild {
+    pub fn run(name: &str, app: &Path, buildpack: &Path, options: &[&str]) -> Self {
+        let image = format!("formation-test-{name}");
+        let output = Command::new("pack")
+            .args(["build", &image, "--env", "NO_COLOR=1", "--path"])
+            .arg(app)
+            .arg("--buildpack")
+            .arg(buildpack)
+            .args(["--builder", &variable("FORMATION_BUILDER")])
+            .args([
+                "--trust-builder",
+                "--trust-extra-buildpacks",
+                "--pull-policy",
+                "never",
+            ])
+            .args(options)
+            .output()
+            .expect("pack starts");
+        Self {
+            image,
+            succeeded: output.status.success(),
+            log: all_output(&output),
+        }
+    }
+
+    /// The names of the volumes that hold the caches.
+    pub fn volumes(&self) -> Vec<String> {
+        let filter = format!("name=pack-cache-library_{}_", self.image);
+        let volumes = docker(&["volume", "ls", "--quiet", "--filter", &filter]);
+        volumes.lines().map(String::from).collect()
+    }
+}
+
+impl Drop for PackBuild {
+    fn drop(&mut self) {
+        let _ = try_docker(&["image", "rm", "--force", &self.image]);
+        for volume in &self.volumes() {
+            let _ = try_docker(&["volume", "rm", "--force", volume]);
+        }
+    }
+}

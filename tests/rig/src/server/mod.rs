@@ -1,0 +1,34 @@
+//! Servers that tests and benchmarks start.
+
+pub mod certificates;
+pub mod faulty;
+pub mod git;
+pub mod http;
+pub mod redis;
+pub mod rig;
+
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::thread;
+
+/// Takes connections until the process ends, each in a thread of its own, with its number from 0
+/// on.
+pub fn listen(
+    address: impl ToSocketAddrs,
+    answer: impl Fn(usize, TcpStream) + Clone + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(address).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let answer = answer.clone();
+            thread::spawn(move || answer(number, stream));
+        }
+    });
+    address
+}
+
+/// An address of this machine that refuses connections.
+pub fn unused_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
