@@ -70,7 +70,7 @@ impl Buildpack for Formation {
             supply: &supply,
             meanwhile: &|stop| {
                 if let Some((bundle, cache)) = &cache {
-                    let prefetcher = &supply.prefetcher;
+                    let prefetcher = &supply.prefetch_downloader;
                     gems::prefetch(bundle, &context.target, cache, prefetcher, stop);
                 }
             },

@@ -128,7 +128,7 @@ fn a_lost_image_is_made_of_the_cache() {
         docker(&["image", "rm", "--force", &image_of(&context)]);
         context.rebuild(&config, |context| {
             for line in [
-                "Unpacking it from the cache",
+                "Unpacking Ruby 3.3.8 from the cache",
                 "Reusing 12 gems; Bundler does not run",
             ] {
                 assert_contains!(context.pack_stdout, line);
@@ -185,7 +185,7 @@ fn what_is_in_the_image_comes_back_where_something_changes() {
     }
 
     let change = "BUNDLE_WITHOUT is new";
-    let damaged = "of no use";
+    let damaged = "The archive in the cache cannot be used";
     let gone =
         "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none that can be used";
     let cut =
