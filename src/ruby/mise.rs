@@ -2,11 +2,11 @@
 //!
 //! Source: <https://mise.jdx.dev/configuration.html>
 
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use toml::{Spanned, Value};
+use toml::Value;
 
 /// The names that the file may have; mise prefers the first.
 pub const FILE_NAMES: [&str; 2] = ["mise.toml", ".mise.toml"];
@@ -17,7 +17,7 @@ const RUBY: [&str; 3] = ["ruby", "core:ruby", "asdf:ruby"];
 #[derive(Deserialize)]
 struct Mise {
     #[serde(default)]
-    tools: BTreeMap<String, Spanned<Value>>,
+    tools: BTreeMap<String, toml::Spanned<Value>>,
 }
 
 /// The file is no TOML, or its `[tools]` are none.
@@ -33,7 +33,7 @@ pub struct NotMise {
 ///
 /// # Errors
 /// The text cannot be read.
-pub fn ruby(text: &str) -> Result<Vec<Written>, NotMise> {
+pub fn ruby(text: &str) -> Result<Vec<Spanned>, NotMise> {
     let mise: Mise = toml::from_str(text).map_err(|error| NotMise {
         reason: error.message().to_string(),
         span: error.span().unwrap_or(0..0),
@@ -48,7 +48,7 @@ pub fn ruby(text: &str) -> Result<Vec<Written>, NotMise> {
     };
     Ok(versions
         .into_iter()
-        .map(|value| Written {
+        .map(|value| Spanned {
             value,
             span: span.clone().into(),
         })

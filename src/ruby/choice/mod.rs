@@ -3,13 +3,14 @@
 use crate::report;
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
 use crate::ruby::inventory::{
-    Date, Inventory, Ruby, Support, UnknownRuby, default_series, find, support, unknown,
+    Inventory, Ruby, Support, UnknownRuby, default_series, find, support, unknown,
 };
 use crate::ruby::is_lockfile;
 use crate::ruby::requests::{
     ComputedRubyVersion, GemfileRuby, RefusedByBundler, RubyRequest, RubyRequests, RubySource,
     default_request,
 };
+use jiff::civil::Date;
 use libcnb::Target;
 use libcnb::data::store::Store;
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -21,7 +22,7 @@ const DEFAULT_IN_STORE: &str = "default-ruby";
 
 /// The Ruby that a build installs.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct RubyChoice {
     /// Which, and where it is.
     pub ruby: Ruby,
     /// Who asked for it.
@@ -113,7 +114,7 @@ pub fn choose(
     kept: Option<&GemVersion>,
     target: &Target,
     today: Date,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let mut choice = match asked.requests.first() {
         Some(first) => asked_for(inventories, first, asked.gemfile.as_ref(), target)?,
         None => default(inventories, kept, target)?,
@@ -147,18 +148,18 @@ fn asked_for(
     first: &RubyRequest,
     gemfile: Option<&GemfileRuby>,
     target: &Target,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let requirement = &first.requirement;
     let newest = find(inventories, requirement, target)
         .ok_or_else(|| unknown(inventories, requirement, first.source.to_string(), target))?;
     let refused = gemfile.and_then(|gemfile| gemfile.refuses(&newest.version, &first.source));
     let (Some(refused), Some(gemfile)) = (refused, gemfile) else {
-        return Ok(Choice::new(newest, first.clone()));
+        return Ok(RubyChoice::new(newest, first.clone()));
     };
     let allowed = &gemfile.request;
     let both = requirement.clone().and(allowed.requirement.clone());
     let ruby = find(inventories, &both, target).ok_or(refused)?;
-    let mut choice = Choice::new(ruby, first.clone());
+    let mut choice = RubyChoice::new(ruby, first.clone());
     choice.say(format!(
         "Not a newer one, for {} asks for {}",
         allowed.source, allowed.requirement
@@ -171,7 +172,7 @@ fn default(
     inventories: &[Inventory],
     kept: Option<&GemVersion>,
     target: &Target,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let Some((series, is_own)) = default_series(inventories) else {
         let any = GemRequirement::any();
         return Err(unknown(inventories, &any, RubySource::Default.to_string(), target).into());
@@ -193,7 +194,7 @@ fn default(
     };
     let version = ruby.version.clone();
     let is_kept = still_there.is_some();
-    let mut choice = Choice::new(
+    let mut choice = RubyChoice::new(
         ruby,
         RubyRequest {
             requirement: if is_kept {
@@ -226,7 +227,7 @@ fn default(
     Ok(choice)
 }
 
-impl Choice {
+impl RubyChoice {
     fn new(ruby: Ruby, request: RubyRequest) -> Self {
         let line = format!(
             "Version {} (from {}: {})",

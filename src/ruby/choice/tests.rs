@@ -6,7 +6,6 @@ use libcnb::Env;
 use procfile::assert_report;
 use procfile::report::plain;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 fn requests(texts: &[(&str, &str)]) -> RubyRequests {
     let dir = tempfile::tempdir().unwrap();
@@ -32,12 +31,11 @@ fn target(distro_name: &str, distro_version: &str) -> Target {
     }
 }
 
-/// 21 November 2026.
 fn today() -> Date {
-    Date::of(UNIX_EPOCH + Duration::from_secs(1_795_269_600))
+    jiff::civil::date(2026, 11, 21)
 }
 
-fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<Choice, ChoiceError> {
+fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<RubyChoice, ChoiceError> {
     choose(
         &Inventory::all(None, &Fetcher::default()).unwrap(),
         &requests(texts),
@@ -48,7 +46,7 @@ fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<Choice, ChoiceEr
 }
 
 /// What the log shows.
-fn log(choice: &Choice) -> String {
+fn log(choice: &RubyChoice) -> String {
     let mut log = choice.lines.join("\n");
     for warning in &choice.warnings {
         log = format!("{log}\n{}", plain(warning).trim_end());

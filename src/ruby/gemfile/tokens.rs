@@ -1,6 +1,7 @@
 //! Ruby source as tokens: just enough of Ruby's grammar to know what is code and what only looks like it (strings, heredocs,
 //! comments, regular expressions), so that a Gemfile can be read without running Ruby.
 
+use procfile::text::without_byte_order_mark;
 use std::collections::VecDeque;
 
 /// A piece of Ruby source.
@@ -66,14 +67,11 @@ struct Lexer<'a> {
 pub(super) fn tokens(text: &str) -> Vec<Placed> {
     let mut lexer = Lexer {
         text,
-        at: 0,
+        at: text.len() - without_byte_order_mark(text).len(),
         before: Before::Nothing,
         heredocs: VecDeque::new(),
         tokens: Vec::new(),
     };
-    if text.starts_with('\u{feff}') {
-        lexer.at = '\u{feff}'.len_utf8();
-    }
     if !lexer.at_end_of_program() {
         lexer.skip_comment_block();
         while lexer.step() {}

@@ -4,7 +4,7 @@ mod glibc;
 mod support;
 mod unknown;
 
-pub use support::{Date, Support};
+pub use support::{Support, today};
 pub use unknown::{UnknownRuby, unknown};
 
 use crate::fetch::Fetcher;
@@ -13,6 +13,7 @@ use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader, check_scheme};
 use crate::fetch::masked::masked;
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
+use jiff::civil::Date;
 use libcnb::Target;
 use libherokubuildpack::inventory::artifact::{Arch, Artifact, Os};
 use miette::{Diagnostic, NamedSource, SourceSpan};

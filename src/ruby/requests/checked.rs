@@ -6,7 +6,7 @@ use crate::ruby::gemfile::{RubyDirective, ruby_directive};
 use crate::ruby::is_lockfile;
 use crate::ruby::requirement::{how_to_write, ruby_requirement};
 use crate::ruby::ruby_version_file::{version_by_bundler, whole_text};
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
@@ -58,7 +58,7 @@ impl Directive {
     /// What it asks for, as far as its text tells. A version that it takes from a file is Bundler's, to the letter: `3.3` is 3.3.0
     /// and no other.
     pub(super) fn asked(&self, read_file: &dyn Fn(&str) -> Option<String>) -> Asked {
-        let from_file = |file: &str, version: &dyn Fn(&str) -> Written| {
+        let from_file = |file: &str, version: &dyn Fn(&str) -> Spanned| {
             let text = read_file(file).ok_or_else(|| RubyVersionError::FileMissing {
                 name: self.name.clone(),
                 file: file.to_string(),

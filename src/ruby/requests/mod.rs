@@ -9,7 +9,7 @@ use crate::platform::variables::BuildVariables;
 use crate::ruby::gem_version::{GemRequirement, GemVersion, NotAVersion};
 use crate::ruby::locked::LockedRuby;
 use crate::ruby::requirement::{how_to_write, managers_requirement, names_no_release};
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use crate::ruby::{mise, ruby_version_file, tool_versions};
 use checked::Directive;
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -321,7 +321,7 @@ fn from_line(source: RubySource, text: &str) -> Asked {
         Some(rest) if rest.starts_with(['-', ' ', '\t']) => rest[1..].trim_start().to_string(),
         _ => version.value,
     };
-    let version = Written {
+    let version = Spanned {
         value: short,
         span: version.span,
     };
@@ -329,7 +329,7 @@ fn from_line(source: RubySource, text: &str) -> Asked {
 }
 
 /// The first of several versions that is a release: a version manager goes on to the next where it has not the first.
-fn from_list(source: RubySource, text: &str, versions: &[Written]) -> Asked {
+fn from_list(source: RubySource, text: &str, versions: &[Spanned]) -> Asked {
     let release = versions
         .iter()
         .find(|version| !names_no_release(&version.value));
@@ -366,7 +366,7 @@ const ENGINES: [&str; 9] = [
 fn request(
     source: RubySource,
     text: &str,
-    version: &Written,
+    version: &Spanned,
     requirement: &dyn Fn(&str) -> Result<GemRequirement, NotAVersion>,
 ) -> Result<RubyRequest, RubyVersionError> {
     let value = &version.value;
