@@ -1,12 +1,13 @@
-//! What the Ruby step costs, against `curl | tar xz` of the same archive from the same server, in the same run: time, time where the
-//! network gives 20 MB/s, and memory.
+//! Time and memory of the Ruby step, compared in the same run with `curl | tar xz` of the same
+//! archive from the same server: at full speed, and with a network of 20 MB/s.
 //!
 //! ```text
 //! ARCHIVE=path/to/ruby.tar.gz cargo bench --bench ruby
 //! ```
 //!
-//! The Ruby step downloads, hashes, unpacks, and leaves out what an image has no use for. It runs in a process of its own, as does the
-//! other side. Fails where a limit is exceeded: 1.15 times the time, 32 MiB more memory than before the step.
+//! The Ruby step downloads, hashes, unpacks, and leaves out files that an image does not need. Each
+//! of the two runs in a process of its own. The benchmark fails beyond a limit: 1.15 times the
+//! time, 32 MiB more memory than before the step.
 
 use formation_buildpack::fetch::Fetcher;
 use formation_buildpack::fetch::archive::Archive;
@@ -29,7 +30,7 @@ const HIGHEST_RATIO: f64 = 1.15;
 const MOST_MEMORY_KIB: u64 = 32 << 10;
 const SLOW_BYTES_A_SECOND: u64 = 20_000_000;
 
-/// Set in the process that does the step: where the archive is.
+/// The variable with the archive's URL, in the process that runs the step.
 const STEP: &str = "FORMATION_BENCH_STEP";
 
 fn main() -> ExitCode {
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         return step(&url);
     }
     let Some(path) = env::var_os("ARCHIVE").map(PathBuf::from) else {
-        eprintln!("ARCHIVE has to be the path of a Ruby archive, a gzipped tar file");
+        eprintln!("ARCHIVE must be the path of a Ruby archive, a gzipped tar file");
         return ExitCode::from(2);
     };
     let bytes = fs::read(&path).expect("ARCHIVE can be read");
@@ -89,7 +90,7 @@ impl std::fmt::Display for Comparison {
     }
 }
 
-/// The two take turns, so that whatever else the machine does hits both alike.
+/// The two run in turns, so that other work of the machine affects both alike.
 fn compare(url: &str) -> Comparison {
     let mut curl_and_tar = Vec::new();
     let mut step = Vec::new();
@@ -122,7 +123,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Returns how many KiB of memory it took at most, beyond what the process had before.
+/// Returns the most KiB of memory that it used in addition to the process before it.
 fn step_in_a_process(url: &str) -> u64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env::current_exe().expect("this program has a path"))
@@ -138,7 +139,7 @@ fn step_in_a_process(url: &str) -> u64 {
     last.parse().unwrap_or_else(|_| panic!("{text}"))
 }
 
-/// Installs the archive of a URL whose fragment is its digest, and prints what memory that took.
+/// Installs the archive of a URL whose fragment is its digest, and prints the memory that it used.
 fn step(url: &str) -> ExitCode {
     let mut url: Url = url.parse().expect("a URL");
     let sha256 = Sha256Hex(url.fragment().expect("a digest").to_string());
@@ -152,19 +153,19 @@ fn step(url: &str) -> ExitCode {
         },
     };
     let layers = tempfile::tempdir().expect("a temporary folder");
-    let supply = Fetcher::new(&DownloadSettings::default(), Path::new("/nowhere"));
+    let fetcher = Fetcher::new(&DownloadSettings::default(), Path::new("/nowhere"));
     let before = peak_kib();
     let archives = layers.path().join("ruby-archive");
     fs::create_dir(&archives).expect("a folder for the archive");
-    let filled = layer::fill(&layers.path().join("ruby"), &ruby, &supply, &archives);
+    let filled = layer::fill(&layers.path().join("ruby"), &ruby, &fetcher, &archives);
     filled.expect("it can be installed");
     eprintln!("\n{}", peak_kib() - before);
-    // Tidied up by whoever started this, as on the other side.
+    // The parent process removes it, as for the other side.
     let _ = layers.keep();
     ExitCode::SUCCESS
 }
 
-/// The most memory that the process has had so far.
+/// The most KiB of memory that the process has used so far.
 fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -172,7 +173,7 @@ fn peak_kib() -> u64 {
     number.parse().expect("a number")
 }
 
-/// Serves the bytes to everybody who asks; returns the URL with their digest behind `#`.
+/// Serves the bytes to every request; returns the URL with their digest behind `#`.
 fn serve(bytes: Arc<Vec<u8>>, bytes_a_second: Option<u64>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -208,7 +209,7 @@ fn answer(mut stream: TcpStream, bytes: &[u8], bytes_a_second: Option<u64>) {
     }
 }
 
-/// Files of bytes that cannot be compressed: 1,600 of 160 KB.
+/// An archive of 1,600 files of 160 KB, whose bytes cannot be compressed.
 fn large_archive() -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut builder = tar::Builder::new(gzip);

@@ -1,5 +1,5 @@
-//! A gzipped tar archive that becomes a folder: unpacked while it is downloaded, and put in place only
-//! when it is verified and finished.
+//! A gzipped tar archive that becomes a folder: unpacked while it is downloaded, and put in place
+//! only when it is verified and finished.
 
 use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader};
@@ -107,8 +107,8 @@ impl Archive {
     }
 }
 
-/// Writes what is read through it into a file as well. A file that cannot be written is given up: it
-/// only saves time.
+/// Writes what is read through it into a file as well. A file that cannot be written is given up:
+/// it only saves time.
 struct CopyingReader<'a, R> {
     inner: R,
     copy: Option<ArchiveCopy<'a>>,

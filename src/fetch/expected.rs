@@ -61,7 +61,7 @@ fn verb(named_by: Document) -> &'static str {
 }
 
 impl<'a> Expected<'a> {
-    /// A file whose digest nobody has published, such as an inventory.
+    /// A file without a published digest, such as an inventory.
     pub const ANYTHING: Expected<'static> = Expected {
         digests: &[],
         named_by: Document::Inventory,

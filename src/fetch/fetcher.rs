@@ -6,8 +6,8 @@ use crate::fetch::settings::DownloadSettings;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// The folder of a packaged buildpack that holds the archives that it brings along: each named by its
-/// SHA-256, and the inventory of them.
+/// The folder of a packaged buildpack that holds the archives that it brings along: each named by
+/// its SHA-256, and the inventory of them.
 pub(crate) const VENDORED: &str = "dependencies";
 
 /// The inventory's name in that folder.
@@ -45,8 +45,8 @@ impl Fetcher {
         }
     }
 
-    /// The first of: a dependency mapping of its digest, the buildpack's own copy, the mirror of its
-    /// server, the publisher.
+    /// The first of: a dependency mapping of its digest, the buildpack's own copy, the mirror of
+    /// its server, the publisher.
     #[must_use]
     pub fn location_of(&self, archive: &Archive) -> Location {
         let digest = &archive.sha256.0;

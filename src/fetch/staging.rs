@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// `.NAME.new` beside the destination, on the same disk. It is removed when it is dropped, and what a
-/// killed build left of it when the next one begins.
+/// `.NAME.new` beside the destination, on the same disk. It is removed when it is dropped, and what
+/// a killed build left of it when the next one begins.
 pub(super) struct Staging<'a> {
     folder: TempDir,
     destination: &'a Path,

@@ -55,9 +55,9 @@ pub struct Fetched {
     pub failure: Option<String>,
 }
 
-/// Downloads the archives that are not in the folder yet, side by side, and gives each that is there
-/// to `take`, from several threads. After the first that cannot be downloaded, and once `stop` is set,
-/// no further download begins: Bundler tries again, and reports the error.
+/// Downloads the archives that are not in the folder yet, side by side, and gives each that is
+/// there to `take`, from several threads. After the first that cannot be downloaded, and once
+/// `stop` is set, no further download begins: Bundler tries again, and reports the error.
 ///
 /// # Errors
 /// An archive is not the one that the lockfile names. No other error is returned.
@@ -137,8 +137,8 @@ fn fetch(archive: &GemArchive, path: &Path, downloader: &Downloader) -> Result<u
     }
 }
 
-/// The contents of an archive: a tar file that holds the gzipped specification and a gzipped tar file
-/// of the gem's files.
+/// The contents of an archive: a tar file that holds the gzipped specification and a gzipped tar
+/// file of the gem's files.
 pub struct GemFile {
     /// The specification, as YAML.
     pub specification: String,
@@ -175,8 +175,8 @@ impl GemFile {
         })
     }
 
-    /// Unpacks the gem's files into a folder, as RubyGems does: with the time of now, and writable by
-    /// their owner alone.
+    /// Unpacks the gem's files into a folder, as RubyGems does: with the time of now, and writable
+    /// by their owner alone.
     pub fn unpack(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         Unpacking {
@@ -198,8 +198,8 @@ fn gunzip_text(bytes: &[u8]) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether a `checksums.yaml` (`SHA256:` or `SHA512:`, and a line for each file) has the digest of a
-/// file's bytes.
+/// Whether a `checksums.yaml` (`SHA256:` or `SHA512:`, and a line for each file) has the digest of
+/// a file's bytes.
 fn has_checksum(checksums: &str, name: &str, bytes: &[u8]) -> bool {
     let mut algorithm = "";
     for line in checksums.lines() {

@@ -35,8 +35,8 @@ pub enum RubyLayerError {
 }
 
 /// Verifies and unpacks a Ruby into a layer's folder, without the files that are not needed. Its
-/// archive is taken from the folder `archives`, or is downloaded and kept there; any other archive there
-/// is removed.
+/// archive is taken from the folder `archives`, or is downloaded and kept there; any other archive
+/// there is removed.
 ///
 /// # Errors
 /// The archive cannot be downloaded, or the layer cannot be written. The layer is then as it was.
@@ -126,8 +126,9 @@ fn finish(ruby: &Path) -> io::Result<()> {
     layer_env().write_to_layer_dir(ruby)
 }
 
-/// Whether an app, or the compilation of a gem, may need a file of a Ruby. Left out are documentation,
-/// archives of installed gems, logs of compilations, and the tests of the gems that come with Ruby.
+/// Whether an app, or the compilation of a gem, may need a file of a Ruby. Left out are
+/// documentation, archives of installed gems, logs of compilations, and the tests of the gems that
+/// come with Ruby.
 fn is_wanted(path: &Path) -> bool {
     let names: Vec<_> = path
         .iter()
@@ -153,8 +154,8 @@ fn is_wanted(path: &Path) -> bool {
     }
 }
 
-/// Removes `lib/*.a` where Ruby is a shared library: compiled gems are linked to that. Where it is not,
-/// they need `libruby-static.a`.
+/// Removes `lib/*.a` where Ruby is a shared library: compiled gems are linked to that. Where it is
+/// not, they need `libruby-static.a`.
 fn remove_static_libraries(layer: &Path) -> io::Result<()> {
     let mut archives = Vec::new();
     let mut is_shared = false;
@@ -191,8 +192,8 @@ pub(super) fn has_yjit(layer: &Path, abi: &str) -> bool {
         .any(|line| line.contains("\"YJIT_SUPPORT\"") && line.trim_end().ends_with("\"yes\""))
 }
 
-/// Ruby's ABI version, from the one folder below `lib/ruby/gems`. Every patch release of a series has
-/// the same.
+/// Ruby's ABI version, from the one folder below `lib/ruby/gems`. Every patch release of a series
+/// has the same.
 pub(super) fn abi(layer: &Path, ruby: &Ruby) -> Result<String, RubyLayerError> {
     let no_ruby = |reason: String| RubyLayerError::NoRuby {
         version: ruby.version.clone(),
@@ -227,7 +228,8 @@ fn folders_in(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn layer_env() -> LayerEnv {
-    // Ruby takes its default encoding from the locale. Base images set none, and US-ASCII would be it.
+    // Ruby takes its default encoding from the locale. Base images set none, and US-ASCII would be
+    // it.
     LayerEnv::new().chainable_insert(Scope::All, ModificationBehavior::Default, "LANG", "C.UTF-8")
 }
 

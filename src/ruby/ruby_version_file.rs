@@ -16,9 +16,9 @@ pub fn version(text: &str) -> Option<Spanned> {
         .map(|line| Spanned::within(text, line))
 }
 
-/// Bundler's rule for `ruby file: "…"`: a line that starts with `ruby` holds the version (`ruby 3.3.8`
-/// in `.tool-versions`, `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`); without such a line the whole
-/// text is the version.
+/// Bundler's rule for `ruby file: "…"`: a line that starts with `ruby` holds the version (`ruby
+/// 3.3.8` in `.tool-versions`, `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`); without such a line
+/// the whole text is the version.
 ///
 /// Source: `normalize_ruby_file` in <https://github.com/ruby/rubygems/blob/master/bundler/lib/bundler/ruby_dsl.rb>
 #[must_use]

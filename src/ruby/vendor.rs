@@ -29,8 +29,8 @@ pub struct Wanted {
 pub enum VendorError {
     #[error("no inventory has a Ruby {requirement} for {arch}")]
     #[diagnostic(help(
-        "Name a version that the inventory lists, and the distribution of the builders that will use the \
-         package."
+        "Name a version that the inventory lists, and the distribution of the builders that will \
+         use the package."
     ))]
     Unknown {
         requirement: GemRequirement,
@@ -54,11 +54,12 @@ struct VendoredInventory<'a> {
 }
 
 /// Downloads and verifies archives into a buildpack's folder, with an inventory of them. The first
-/// requirement is the default of apps that ask for no Ruby. Returns the URL and the length in bytes of
-/// each archive.
+/// requirement is the default of apps that ask for no Ruby. Returns the URL and the length in bytes
+/// of each archive.
 ///
 /// # Errors
-/// A Ruby cannot be downloaded. The archives before it stay, and are verified again when they are used.
+/// A Ruby cannot be downloaded. The archives before it stay, and are verified again when they are
+/// used.
 pub fn vendor(
     wanted: &Wanted,
     inventories: &[Inventory],
@@ -135,7 +136,8 @@ mod tests {
             fs::write(folder.path().join(version), version).unwrap();
             let digest = Sha256Hex::of(version).0;
             let row = format!(
-                "[[artifacts]]\nversion = \"{version}\"\nos = \"linux\"\narch = \"amd64\"\nurl = \"{version}\"\n\
+                "[[artifacts]]\nversion = \"{version}\"\nos = \"linux\"\narch = \"amd64\"\n\
+                 url = \"{version}\"\n\
                  checksum = \"sha256:{digest}\"\n[artifacts.metadata]\nlibc = \"glibc\"\n"
             );
             inventory.push_str(&row);

@@ -1,4 +1,4 @@
-//! What a server may answer.
+//! Answers of a server.
 
 use crate::faulty_server::{Act, Answer};
 use std::time::Duration;
@@ -37,22 +37,22 @@ pub(super) fn body(bytes: &[u8], headers: &[&str]) -> Answer {
     cut(bytes, headers, bytes.len(), vec![])
 }
 
-/// The first of a response's bytes, and then something else.
+/// The first bytes of a response, then other acts.
 pub(super) fn cut(bytes: &[u8], headers: &[&str], at: usize, then: Vec<Act>) -> Answer {
     let length = format!("Content-Length: {}", bytes.len());
     let mut sent = head("200 OK", &[headers, &[&length]].concat());
     sent.extend(&bytes[..at]);
-    // What is on its way when a connection is reset may be thrown away.
+    // Bytes that are on their way when a connection is reset may be lost.
     let delay = Act::Wait(Duration::from_millis(20));
     always([vec![Act::Send(sent), delay], then].concat())
 }
 
-/// The rest of a file, from where it was asked for on; an error to a request for the whole.
+/// The rest of a file, from the requested byte on; an error for a request of the whole.
 pub(super) fn rest(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     rest_until(bytes, headers, bytes.len(), vec![])
 }
 
-/// The same, but no further than to some byte, and then something else.
+/// The same up to some byte, then other acts.
 pub(super) fn rest_until(
     bytes: &'static [u8],
     headers: &'static [&'static str],
@@ -75,7 +75,7 @@ pub(super) fn rest_until(
     })
 }
 
-/// A whole file for whoever does not ask for a part; an error to others.
+/// The whole file; an error for a request of a part.
 pub(super) fn only_whole(bytes: &'static [u8], headers: &'static [&'static str]) -> Answer {
     let whole = body(bytes, headers);
     Box::new(move |request| match request.range_start() {

@@ -99,7 +99,7 @@ fn the_rest_is_fetched_where_the_server_can() {
             ],
         ),
         case(
-            "the whole of who knows what comes",
+            "a whole file without a validator comes",
             [broken(), body(&FILE, &[]), only_whole(&FILE, &[])],
         ),
         case(
@@ -143,8 +143,11 @@ fn the_rest_is_fetched_where_the_server_can() {
             "the file changes under it, the server does not notice",
             [broken(), rest(&OTHER_FILE, ETAG), only_whole(&FILE, ETAG)],
         ),
-        case("a part nobody asked for", [partial("bytes 0-2/3", b"xyz")])
-            .fails(1, "http://server/ruby.tgz answers with HTTP status 206"),
+        case(
+            "a part that was not requested",
+            [partial("bytes 0-2/3", b"xyz")],
+        )
+        .fails(1, "http://server/ruby.tgz answers with HTTP status 206"),
     ]);
 }
 
@@ -237,7 +240,8 @@ fn a_host_that_is_not_there() {
         ))
     );
     assert!((millis(5400)..millis(12_000)).contains(&start.elapsed()));
-    // A name that no resolver may know (RFC 6761). What a resolver that cannot be reached says is another text.
+    // A name that no resolver may know (RFC 6761). The reason depends on whether a resolver can be
+    // reached.
     let error = Download::of("http://nowhere.invalid/ruby.tgz").run();
     let error = error.unwrap_err();
     assert!(

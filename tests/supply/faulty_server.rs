@@ -1,4 +1,4 @@
-//! A web server that does wrong exactly as it is told, byte by byte.
+//! A web server whose answers are given byte by byte, right or wrong.
 
 use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// No test waits for anything that long.
+/// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
-/// A request ends with its empty line, or (where what comes is no HTTP) when nothing more comes.
+/// A request ends with its empty line; without HTTP it ends after a pause this long.
 const QUIET: Duration = Duration::from_millis(400);
 
-/// What was asked for. One that never came to a request, as where TLS failed, is empty.
+/// A request. That of a connection without one, such as after a failed TLS handshake, is empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     /// `GET /path HTTP/1.1`.
@@ -41,31 +41,31 @@ impl Request {
         Some(value)
     }
 
-    /// From which byte on the file is wanted, where only the rest of it is.
+    /// The first byte of a request for the rest of a file.
     pub(super) fn range_start(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse().ok()
     }
 }
 
-/// A step of an answer. After the last one the connection is closed in order.
+/// A step of an answer. After the last step the connection is closed normally.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Send(Vec<u8>),
     /// Sends the bytes one piece at a time, and waits after each.
     Drip(Vec<Vec<u8>>, Duration),
-    /// Sends the same again and again until the client has gone.
+    /// Sends the same bytes again and again until the client disconnects.
     Endless(Vec<u8>),
     Wait(Duration),
-    /// Does nothing until the client has gone.
+    /// Does nothing until the client disconnects.
     Stall,
     /// Ends the connection with a TCP reset.
     Reset,
-    /// Passes everything on to another server and back, as a proxy does.
+    /// Forwards all bytes to another server and back, as a proxy does.
     Tunnel(String),
 }
 
-/// What is done for a request.
+/// The steps for a request.
 pub(super) type Answer = Box<dyn Fn(&Request) -> Vec<Act> + Send + Sync>;
 
 /// A server that lives as long as the test process does.
@@ -75,12 +75,12 @@ pub(super) struct FaultyServer {
 }
 
 impl FaultyServer {
-    /// Answers the first request with the first answer, and so on; the last one stays.
+    /// Answers the first request with the first answer, and so on; the last answer is repeated.
     pub(super) fn start(answers: Vec<Answer>) -> Self {
         Self::start_on([127, 0, 0, 1].into(), answers, None)
     }
 
-    /// One that speaks TLS.
+    /// A server with TLS.
     pub(super) fn start_tls(answers: Vec<Answer>, tls: Arc<ServerConfig>) -> Self {
         Self::start_on([127, 0, 0, 1].into(), answers, Some(tls))
     }
@@ -130,7 +130,8 @@ impl FaultyServer {
     }
 }
 
-/// An address where connections are neither accepted nor refused: its queue is full. It is so as long as what comes back lives.
+/// An address whose queue of connections is full: they are neither accepted nor refused, until the
+/// second value is dropped.
 pub(super) fn full_queue() -> (String, impl Drop) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(&listener, 0).unwrap();
@@ -141,7 +142,7 @@ pub(super) fn full_queue() -> (String, impl Drop) {
     (address.to_string(), vec![(listener, waiting)])
 }
 
-/// An address where nobody listens.
+/// An address on which no server listens.
 pub(super) fn refused_authority() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -227,7 +228,7 @@ impl Connection {
         }
     }
 
-    /// Whether the client still takes what is sent.
+    /// Whether the client is still connected.
     fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream
             .write_all(bytes)

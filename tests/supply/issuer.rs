@@ -1,4 +1,4 @@
-//! An issuer of certificates that nobody knows.
+//! An issuer of certificates that no system trusts.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -22,12 +22,12 @@ impl CompanyIssuer {
         format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
     }
 
-    /// What a server of this name needs.
+    /// The TLS configuration of a server with this name.
     pub(super) fn server(&self, name: &str) -> Arc<ServerConfig> {
         self.issue(&CertificateParams::new([name.to_string()]).unwrap())
     }
 
-    /// The same, of a certificate that nobody has renewed.
+    /// The same with an expired certificate.
     pub(super) fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_string()]).unwrap();
         params.not_before = date_time_ymd(2019, 1, 1);

@@ -1,4 +1,4 @@
-//! Where an archive is taken from and put to, and what is said of one that is another.
+//! Where an archive is downloaded from and installed to, and the error of a wrong file.
 
 use crate::answers::{always, body, head, send};
 use crate::faulty_server::FaultyServer;
@@ -93,7 +93,7 @@ fn mirrors_and_mappings_stand_for_the_origin() {
 }
 
 #[test]
-fn another_file_is_refused_and_its_address_told() {
+fn a_wrong_file_is_refused_and_the_error_has_its_address() {
     let page = b"<html>Please log in</html>";
     let short = &FILE[..1000];
     let once = |name, bytes: &[u8]| {
@@ -102,7 +102,7 @@ fn another_file_is_refused_and_its_address_told() {
     check([
         once("another archive", &OTHER_FILE),
         once("a page with status 200", page),
-        // Where the length is nought, it counts as not said.
+        // A length of 0 counts as not stated.
         case("nothing", [body(b"", &[])]).fails(2, &differs("http://server/ruby.tgz", b"")),
         once("cut, with the length of what is left", short),
         case(
@@ -125,9 +125,9 @@ fn another_file_is_refused_and_its_address_told() {
     assert_eq!(mirror.requests().len(), 1);
 }
 
-/// A path below a file: a folder that may not be written is none to whoever runs the tests as root.
+/// The path below a file: root may write into every folder.
 #[test]
-fn a_layer_that_cannot_be_written_is_told_before_anything_is_fetched() {
+fn a_layer_that_cannot_be_written_is_an_error_before_the_download() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

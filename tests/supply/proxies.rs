@@ -1,4 +1,4 @@
-//! The way out of the network.
+//! Downloads by a proxy.
 
 use crate::answers::{ETAG, always, body, cut, head, rest, send, status};
 use crate::faulty_server::{Act, FaultyServer, refused_authority};
@@ -83,7 +83,7 @@ fn a_proxy_is_asked_for_a_tunnel_for_https() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told() {
+fn an_error_names_the_proxy() {
     for (name, answer, url, requests, expected) in [
         (
             "a password is wanted for plain HTTP",
@@ -157,7 +157,7 @@ fn a_proxy_that_refuses_is_told() {
 }
 
 #[test]
-fn no_proxy_for_what_is_excepted() {
+fn hosts_of_no_proxy_are_reached_directly() {
     let server = FaultyServer::start(vec![body(&FILE, &[])]);
     let url = format!("http://{}/ruby.tgz", server.authority());
     let refused = refused_authority();

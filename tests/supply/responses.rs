@@ -72,7 +72,7 @@ fn a_status_is_tried_again_where_that_may_help() {
         case("429, some time", [wait("soon"), body(&FILE, &[])]),
         case("429, too long", [wait("3600")])
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and asks clients to wait 3600 s"),
-        case("429, longer than anybody can say", [wait("99999999999999999999999")])
+        case("429, longer than a number can be", [wait("99999999999999999999999")])
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and asks clients to wait 18446744073709551615 s"),
         case("429, longer than is left", [wait("2")]).patience(Patience { total: millis(1500), ..PATIENCE })
             .fails(1, "http://server/ruby.tgz answers with HTTP status 429 and asks clients to wait 2 s"),

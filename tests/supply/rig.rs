@@ -1,4 +1,5 @@
-//! One download of an archive into a layer: what is asked, what comes out, and what has to be so afterwards in any case.
+//! One download of an archive into a layer: its request, its result, and what must be true
+//! afterwards.
 
 use crate::faulty_server::{Answer, FaultyServer};
 use crate::tarballs::{FILE, PROGRAM, PROGRAM_BYTES, sha256_of};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use url::Url;
 
-/// As a build's, but shorter: long enough for a machine that has much else to do.
+/// Shorter than in a build, but long enough for a busy machine.
 pub(super) const PATIENCE: Patience = Patience {
     connect: Duration::from_millis(1800),
     stall: Duration::from_millis(1200),
@@ -31,10 +32,10 @@ pub(super) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What is asked of the supply.
+/// A download with its settings.
 pub(super) struct Download<'a> {
     pub(super) url: &'a str,
-    /// Of the archive, as the inventory has it.
+    /// From the inventory.
     pub(super) sha256: String,
     pub(super) variables: &'a [(&'a str, &'a str)],
     /// Files below the folder of service bindings.
@@ -43,7 +44,7 @@ pub(super) struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Of the published archive.
+    /// The download of the published archive.
     pub(super) fn of(url: &'a str) -> Self {
         Self {
             url,
@@ -54,8 +55,8 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Installs it into a layer that holds an old file. What is wrong with the folder afterwards is a failed test; the error comes back
-    /// as its report's text, without the report's frame.
+    /// Installs it into a layer that holds an old file. Panics if the folder is wrong afterwards;
+    /// the error is the text of the report without its frame.
     pub(super) fn run(&self) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let layers = folder.path().join("layers");
@@ -83,12 +84,16 @@ impl<'a> Download<'a> {
             copy: Some(&copy),
         };
         let result = archive.install(&downloader, &url, &installation);
-        assert_eq!(names_in(&layers), ["ruby"], "something stays beside");
+        assert_eq!(
+            names_in(&layers),
+            ["ruby"],
+            "something is left beside the layer"
+        );
         match result {
             Ok(_) => {
                 assert_eq!(names_in(&layers.join("ruby")), ["bin"]);
                 let program = fs::read(layers.join("ruby").join(PROGRAM)).unwrap();
-                assert!(program == *PROGRAM_BYTES, "it has other bytes");
+                assert!(program == *PROGRAM_BYTES, "the program has other bytes");
                 assert_eq!(names_in(&copies), ["ruby.tgz"]);
                 let digest = sha256_of(&fs::read(copy).unwrap());
                 assert_eq!(digest, self.sha256, "the copy has other bytes");
@@ -97,7 +102,7 @@ impl<'a> Download<'a> {
             Err(error) => {
                 assert_eq!(names_in(&layers.join("ruby")), ["old"]);
                 assert_eq!(fs::read_to_string(layers.join("ruby/old")).unwrap(), "old");
-                assert!(names_in(&copies).is_empty(), "a copy of it stays");
+                assert!(names_in(&copies).is_empty(), "a copy is left");
                 assert!(
                     !report::plain(&error).contains("secret"),
                     "{}",
@@ -132,20 +137,21 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A download from one server: what the server does for each request, and what comes of it.
+/// A download from one server: the server's answer to each request, and the expected result.
 pub(super) struct Case {
     name: &'static str,
     answers: Vec<Answer>,
     requests: RangeInclusive<usize>,
     expected: Result<(), String>,
-    /// What the inventory says; the published archive's where nothing else is said.
+    /// From the inventory: that of the published archive, unless [`Case::of`] is called.
     sha256: String,
     patience: Patience,
     at_least: Duration,
     at_most: Duration,
 }
 
-/// The last answer is given to all requests that follow. Without a word more, the archive is installed with as many requests.
+/// The last answer is repeated for all further requests. By default the archive is installed after
+/// as many requests as there are answers.
 pub(super) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> Case {
     Case {
         name,
@@ -160,7 +166,7 @@ pub(super) fn case<const N: usize>(name: &'static str, answers: [Answer; N]) -> 
 }
 
 impl Case {
-    /// It ends after so many requests, with an error. `http://server` in it is the server.
+    /// It ends with an error after so many requests. `http://server` in it is the server.
     pub(super) fn fails(self, requests: usize, error: &str) -> Self {
         Self {
             requests: requests..=requests,
@@ -169,12 +175,12 @@ impl Case {
         }
     }
 
-    /// The server is asked so often, where that depends on how fast the machine is.
+    /// The number of requests, where it depends on the speed of the machine.
     pub(super) fn requests(self, requests: RangeInclusive<usize>) -> Self {
         Self { requests, ..self }
     }
 
-    /// The inventory lists this file.
+    /// The inventory lists this file instead.
     pub(super) fn of(self, bytes: &[u8]) -> Self {
         let sha256 = sha256_of(bytes);
         Self { sha256, ..self }
@@ -184,7 +190,8 @@ impl Case {
         Self { patience, ..self }
     }
 
-    /// How long it takes, in milliseconds. The machine may have other work: at most is what sets it apart from waiting for the next limit.
+    /// The milliseconds that it takes. The machine may be busy: the upper limit only excludes that
+    /// it has waited for another limit.
     pub(super) fn takes(self, at_least: u64, at_most: u64) -> Self {
         Self {
             at_least: Duration::from_millis(at_least),
@@ -219,7 +226,7 @@ impl Case {
     }
 }
 
-/// Checks all of them, each with its own server, at the same time: most of them wait.
+/// Checks all cases at the same time, each with its own server: most of them wait.
 pub(super) fn check<const N: usize>(cases: [Case; N]) {
     let failed = thread::scope(|scope| {
         let checks: Vec<_> = cases
@@ -234,7 +241,7 @@ pub(super) fn check<const N: usize>(cases: [Case; N]) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// The error of a file that is another one.
+/// The error of a wrong file.
 pub(super) fn differs(url: &str, bytes: &[u8]) -> String {
     format!(
         "{url} is not the file that the inventory lists: its SHA-256 differs\n  expected {}\n  got      {}",

@@ -70,9 +70,9 @@ fn no_error_shows_a_password() {
     );
 }
 
-/// What several tries say in the log.
+/// The log of several tries.
 #[test]
-fn the_log_tells_of_every_further_try_and_of_no_password() {
+fn the_log_has_a_line_for_each_further_try_and_no_password() {
     let log = Log::default();
     bullet_stream::global::set_writer(log.clone());
     let server = FaultyServer::start(vec![
@@ -105,7 +105,7 @@ fn the_log_tells_of_every_further_try_and_of_no_password() {
     );
 }
 
-/// Takes what the build log gets.
+/// A writer that keeps the build log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

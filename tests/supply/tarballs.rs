@@ -1,21 +1,21 @@
-//! The archive that is published, and others.
+//! The published archive, and others.
 
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use tar::EntryType;
 
-/// What the layer holds when nothing has gone wrong.
+/// The file in the layer after a successful download.
 pub(super) const PROGRAM: &str = "bin/ruby";
 
 /// A program as long as a few dozen network packets, which cannot be compressed.
 pub(super) static PROGRAM_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1));
 
-/// The archive that is published.
+/// The published archive.
 pub(super) static FILE: LazyLock<Vec<u8>> =
     LazyLock::new(|| archive_of(&[entry("ruby/bin/ruby", &PROGRAM_BYTES)]));
 
-/// Another one, longer, that takes its place.
+/// Another, longer archive that replaces it.
 pub(super) static OTHER_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     archive_of(&[
         entry("ruby/bin/ruby", &noise(2)),
@@ -31,7 +31,7 @@ fn noise(seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// An entry of an archive. Names are written as they are, however evil.
+/// An entry of an archive. Names are written as they are, even those that do harm.
 pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
     pub(super) kind: EntryType,

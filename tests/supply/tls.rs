@@ -1,4 +1,4 @@
-//! Servers that are trusted, and those that are not.
+//! Servers with certificates, trusted and not trusted.
 
 use crate::answers::{ETAG, always, body, cut, rest, status};
 use crate::faulty_server::{Act, FaultyServer};
@@ -23,7 +23,7 @@ fn tls_is_trusted_where_the_issuer_is() {
     };
     for (name, tls, bindings, expected) in [
         (
-            "an issuer that nobody knows",
+            "an issuer that is not trusted",
             right(),
             &[][..],
             untrusted("invalid peer certificate: UnknownIssuer"),
@@ -54,7 +54,7 @@ fn tls_is_trusted_where_the_issuer_is() {
         .run();
         let result = result.map_err(|error| {
             let error = error.replace(&server.authority(), "server");
-            // What follows tells the time.
+            // A time follows.
             let end = error.find(": verification time");
             error[..end.unwrap_or(error.len())].to_string()
         });
@@ -102,7 +102,7 @@ fn a_tls_connection_that_breaks_is_made_anew() {
 }
 
 #[test]
-fn a_server_without_tls_is_not_one_with_it() {
+fn a_server_without_tls_is_an_error_for_https() {
     for (name, answer, requests, expected) in [
         (
             "plain HTTP",

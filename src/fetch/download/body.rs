@@ -68,8 +68,8 @@ impl<'a, 'r> Body<'a, 'r> {
         self.end
     }
 
-    /// Whether the bytes may be too few, or those of two files: the server did not state the length,
-    /// or the download was resumed.
+    /// Whether the bytes may be too few, or those of two files: the server did not state the
+    /// length, or the download was resumed.
     pub(super) fn is_doubtful(&self) -> bool {
         self.response.length.is_none() || self.was_resumed
     }

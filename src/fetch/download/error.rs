@@ -32,8 +32,8 @@ pub enum DownloadError {
     /// No server, no network, a broken connection.
     #[error("{url} cannot be reached: {reason}")]
     #[diagnostic(help(
-        "Check the network, and the proxy if there is one (http_proxy, https_proxy, no_proxy), then \
-         build again. In a build, `localhost` is the build container itself."
+        "Check the network, and the proxy if there is one (http_proxy, https_proxy, no_proxy), \
+         then build again. In a build, `localhost` is the build container itself."
     ))]
     Unreachable {
         /// Without credentials.
@@ -46,8 +46,8 @@ pub enum DownloadError {
     /// The server's certificate is not valid, or its issuer is not trusted.
     #[error("{url} cannot be trusted: {reason}")]
     #[diagnostic(help(
-        "Check the server's certificate. If your company issued it, add the issuer with a service binding \
-         of type `ca-certificates`, or to the build image."
+        "Check the server's certificate. If your company issued it, add the issuer with a \
+         service binding of type `ca-certificates`, or to the build image."
     ))]
     Untrusted {
         /// Without credentials.
@@ -98,8 +98,8 @@ fn wait(retry_after: Option<Duration>) -> String {
 fn remedy(status: u16) -> &'static str {
     match status {
         401 | 403 | 407 => {
-            "The server (for 407: the proxy) requires a name and a password. Put them into the URL, \
-             https://USER:PASSWORD@…; they are not shown."
+            "The server (for 407: the proxy) requires a name and a password. Put them into the \
+             URL, https://USER:PASSWORD@…; they are not shown."
         }
         429 => {
             "The server limits how often it is asked. Build again later, or use a mirror \
@@ -109,14 +109,15 @@ fn remedy(status: u16) -> &'static str {
             "The server has a problem. Build again later, or use a mirror (BP_DEPENDENCY_MIRROR)."
         }
         _ => {
-            "Check that the server has the file. In a build, `localhost` is the build container itself."
+            "Check that the server has the file. In a build, `localhost` is the build container \
+             itself."
         }
     }
 }
 
 impl DownloadError {
-    /// Whether another try may help: a missing file stays missing, a broken connection may not break
-    /// again.
+    /// Whether another try may help: a missing file stays missing, a broken connection may not
+    /// break again.
     pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { is_temporary, .. } => *is_temporary,

@@ -139,8 +139,8 @@ impl Http {
         }
     }
 
-    /// The certificates that the build image trusts (by `SSL_CERT_FILE` and `SSL_CERT_DIR` too), and
-    /// the platform's.
+    /// The certificates that the build image trusts (by `SSL_CERT_FILE` and `SSL_CERT_DIR` too),
+    /// and the platform's.
     fn read_roots(&self) -> Vec<Certificate<'static>> {
         // Certificates that cannot be read are left out: where one was needed, the request fails.
         let image = rustls_native_certs::load_native_certs().certs;

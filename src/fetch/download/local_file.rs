@@ -1,6 +1,6 @@
 //! A file of this machine, by its `file:` URL.
 
-use super::DownloadError;
+use super::error::DownloadError;
 use std::io::{self, Read};
 use url::Url;
 

@@ -49,9 +49,9 @@ impl Downloader {
         Self { patience, ..self }
     }
 
-    /// Downloads a file and verifies it. `sink` gets its bytes while they arrive; it is called again,
-    /// from the first byte, where a try has to start anew, and then replaces what it has made.
-    /// Returns what the last call made, and the file's length in bytes.
+    /// Downloads a file and verifies it. `sink` gets its bytes while they arrive; it is called
+    /// again, from the first byte, where a try has to start anew, and then replaces what it has
+    /// made. Returns what the last call made, and the file's length in bytes.
     ///
     /// A connection that breaks is resumed where the server still has the same file. A wrong digest
     /// is tried once more where the response may have been cut short or joined of two files.

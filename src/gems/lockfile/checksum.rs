@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-/// The entries of the section by the full names of gems. An entry may have no checksum, and may be that
-/// of a gem that no section locks (`bundler`).
+/// The entries of the section by the full names of gems. An entry may have no checksum, and may be
+/// that of a gem that no section locks (`bundler`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Checksums(BTreeMap<String, Vec<Checksum>>);
 
@@ -24,7 +24,8 @@ pub struct Checksum {
 }
 
 impl Checksums {
-    /// The checksums of a gem by its full name, at most one for each algorithm; none without an entry.
+    /// The checksums of a gem by its full name, at most one for each algorithm; none without an
+    /// entry.
     #[must_use]
     pub fn of(&self, full_name: &str) -> Option<&[Checksum]> {
         self.0.get(full_name).map(Vec::as_slice)

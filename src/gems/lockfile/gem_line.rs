@@ -7,7 +7,8 @@ pub(super) struct GemLine<'a> {
     /// The number of spaces before it: 2, 4 or 6.
     pub(super) indent: usize,
     pub(super) name: &'a str,
-    /// A version, or the requirements of a dependency: the text in the brackets, up to the first dash.
+    /// A version, or the requirements of a dependency: the text in the brackets, up to the first
+    /// dash.
     pub(super) version: Option<&'a str>,
     pub(super) platform: Option<&'a str>,
     pub(super) is_pinned: bool,

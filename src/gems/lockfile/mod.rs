@@ -1,9 +1,9 @@
 //! `Gemfile.lock` (`gems.locked`): which gems, for which platforms, with which Ruby and Bundler.
 //!
-//! The format is that of Bundler's `LockfileParser`: a section for each heading at the left margin, its
-//! options at two spaces, its specs at four, their dependencies at six. Unknown headings are ignored, as
-//! by Bundler. A line of a known section that Bundler would ignore, or fail on later, is an error that
-//! shows the line.
+//! The format is that of Bundler's `LockfileParser`: a section for each heading at the left margin,
+//! its options at two spaces, its specs at four, their dependencies at six. Unknown headings are
+//! ignored, as by Bundler. A line of a known section that Bundler would ignore, or fail on later,
+//! is an error that shows the line.
 //!
 //! Source: <https://github.com/rubygems/rubygems/blob/master/bundler/lib/bundler/lockfile_parser.rb>
 

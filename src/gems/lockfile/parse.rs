@@ -64,7 +64,7 @@ enum Section {
     /// Of another tool, or of a newer Bundler.
     Unknown,
     /// The lines below one that only looks like a heading, at this place.
-    NoSection(SourceSpan),
+    NotAHeading(SourceSpan),
 }
 
 struct Parser {
@@ -80,8 +80,8 @@ impl GemfileLock {
     /// Reads the text of a lockfile; `file` is its name, for messages.
     ///
     /// # Errors
-    /// Merge conflict markers, a byte-order mark, an unreadable RUBY VERSION, and lines that Bundler
-    /// would ignore or fail on.
+    /// Merge conflict markers, a byte-order mark, an unreadable RUBY VERSION, and lines that
+    /// Bundler would ignore or fail on.
     pub fn parse(file: &str, text: &str) -> Result<Self, GemfileLockError> {
         let source_code = || NamedSource::new(file, text.to_string());
         if let Some(span) = first_conflict(text) {
@@ -167,7 +167,7 @@ impl Parser {
                 Ok(())
             }
             Section::Unknown => Ok(()),
-            Section::NoSection(heading) => return Err((LineFault::Heading, heading)),
+            Section::NotAHeading(heading) => return Err((LineFault::Heading, heading)),
         };
         read.map_err(|fault| (fault, span))
     }
@@ -254,7 +254,7 @@ impl Section {
         known.unwrap_or(if is_heading && Self::known(line.trim_ascii()).is_none() {
             Self::Unknown
         } else {
-            Self::NoSection(span)
+            Self::NotAHeading(span)
         })
     }
 

@@ -4,18 +4,18 @@ use super::{Checksum, GemfileLock, Source, SourceKind, Spec};
 use crate::gems::platform::GemPlatform;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The gems that Bundler would install. It may install fewer: the lockfile does not tell the groups of
-/// gems, nor the gems that the Gemfile names for some platforms only.
+/// The gems that Bundler would install. It may install fewer: the lockfile does not tell the groups
+/// of gems, nor the gems that the Gemfile names for some platforms only.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SelectedGems<'a> {
     /// One for each name: first the Gemfile's, then their dependencies, level by level.
     pub gems: Vec<SelectedGem<'a>>,
-    /// Gems that are needed, but are locked for other platforms only, or not at all. Bundler fails on
-    /// them if the Gemfile names them for this platform.
+    /// Gems that are needed, but are locked for other platforms only, or not at all. Bundler fails
+    /// on them if the Gemfile names them for this platform.
     pub unavailable: Vec<&'a str>,
-    /// Whether Bundler asks the gem servers for a native variant of each gem of a GEM section, because
-    /// the lockfile was resolved for the platform `ruby` only: [`SelectedGem::spec`] then has the right
-    /// version, but Bundler may install the archive of another platform.
+    /// Whether Bundler asks the gem servers for a native variant of each gem of a GEM section,
+    /// because the lockfile was resolved for the platform `ruby` only: [`SelectedGem::spec`] then
+    /// has the right version, but Bundler may install the archive of another platform.
     pub servers_decide: bool,
 }
 

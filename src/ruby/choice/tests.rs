@@ -59,7 +59,7 @@ fn lockfile(version: &str) -> String {
 }
 
 #[test]
-fn the_newest_that_suits_bundler_too() {
+fn the_newest_ruby_that_the_gemfile_allows_too() {
     for (texts, expected) in [
         (vec![("BP_RUBY_VERSION", "3.*")], "3.4.10"),
         (
@@ -83,7 +83,7 @@ fn the_newest_that_suits_bundler_too() {
 }
 
 #[test]
-fn a_gemfile_that_narrows_a_variable() {
+fn a_gemfile_limits_a_variable() {
     let texts = [
         ("BP_RUBY_VERSION", "3.*"),
         ("Gemfile", "ruby '~> 3.3.0'"),
@@ -93,7 +93,7 @@ fn a_gemfile_that_narrows_a_variable() {
 }
 
 #[test]
-fn what_bundler_would_refuse() {
+fn a_ruby_that_bundler_would_refuse() {
     let texts = [
         ("BP_RUBY_VERSION", "3.4.*"),
         ("Gemfile", "source 'x'\nruby '~> 3.3.0'\n"),
@@ -166,7 +166,7 @@ fn a_default_is_kept() {
 }
 
 #[test]
-fn a_default_of_the_users_own_inventory_is_the_users_word() {
+fn a_default_of_the_users_inventory_replaces_the_kept_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inventory.toml");
     fs_err::write(&path, "default = \"3.3\"\n").unwrap();
@@ -188,7 +188,7 @@ fn a_default_of_the_users_own_inventory_is_the_users_word() {
 }
 
 #[test]
-fn a_default_is_forgotten_once_somebody_asks() {
+fn a_default_is_forgotten_once_the_app_asks_for_a_version() {
     let choice = chosen(&[(".ruby-version", "3.3.12")], Some("3.4.8")).unwrap();
     assert_eq!(choice.ruby.version.to_string(), "3.3.12");
     let mut store = Store::default();
@@ -199,7 +199,7 @@ fn a_default_is_forgotten_once_somebody_asks() {
     let forgotten = choice.store(Some(&store)).unwrap();
     assert!(kept_default(Some(&forgotten)).is_none());
     assert!(choice.store(Some(&forgotten)).is_none());
-    // The lifecycle turns what is no string into something else.
+    // The lifecycle changes the type of values that are no strings.
     store.metadata.insert(DEFAULT_IN_STORE.into(), 3.4.into());
     assert!(kept_default(Some(&store)).is_none());
 }
