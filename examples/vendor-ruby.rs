@@ -1,7 +1,9 @@
-//! Puts Rubies into a packaged buildpack, for builds without a network. `script/package --ruby` runs it.
+//! Puts Rubies into a packaged buildpack, for builds without a network. `script/package --ruby`
+//! runs it.
 
 use clap::Parser;
 use formation_buildpack::fetch::Fetcher;
+use formation_buildpack::fetch::masked::Shown;
 use formation_buildpack::fetch::settings::DownloadSettings;
 use formation_buildpack::platform::variables::BuildVariables;
 use formation_buildpack::report;
@@ -11,6 +13,13 @@ use formation_buildpack::ruby::vendor::{Wanted, vendor};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The architecture of this machine.
+const OWN_ARCH: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "amd64"
+};
+
 #[derive(Parser)]
 #[command(
     name = "vendor-ruby",
@@ -19,16 +28,17 @@ use std::process::ExitCode;
 struct Arguments {
     /// The packaged buildpack's folder
     buildpack: PathBuf,
-    /// A version or requirement, such as 3.3.8 or 3.4.*; the first one is the default for apps that ask for none
+    /// A version or requirement, such as 3.3.8 or 3.4.*; the first is the default of apps that name
+    /// none
     #[arg(long = "ruby", value_name = "VERSION", required = true)]
     rubies: Vec<GemRequirement>,
     /// The architecture of the builders
-    #[arg(long, value_parser = ["amd64", "arm64"], default_value = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" })]
+    #[arg(long, value_parser = ["amd64", "arm64"], default_value = OWN_ARCH)]
     arch: String,
-    /// The distribution of the builders, such as ubuntu:24.04; without it, archives for all
+    /// The distribution of the builders, such as ubuntu:24.04; by default archives for all
     #[arg(long, value_name = "NAME:VERSION", value_parser = distro)]
     distro: Option<(String, String)>,
-    /// A further inventory, which is asked first: an https, http or file URL, or an absolute path
+    /// An inventory that takes precedence: an https, http or file URL, or an absolute path
     #[arg(long, value_name = "ADDRESS", env = "BP_RUBY_INVENTORY")]
     inventory: Option<String>,
 }
@@ -50,26 +60,21 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> miette::Result<()> {
-    let env = std::env::vars_os().collect::<Vec<_>>();
-    let mut user = libcnb::Env::new();
-    for (name, value) in env {
-        user.insert(name, value);
+    let mut env = libcnb::Env::new();
+    for (name, value) in std::env::vars_os() {
+        env.insert(name, value);
     }
-    let settings = DownloadSettings::read(&BuildVariables::new(&user), &[], &|_| None)
+    let settings = DownloadSettings::read(&BuildVariables::new(&env), &[], &|_| None)
         .map_err(|mut errors| errors.remove(0))?;
-    let supply = Fetcher::new(&settings, &PathBuf::from("/nowhere"));
-    let inventories = Inventory::all(arguments.inventory.as_deref(), &supply)?;
+    let fetcher = Fetcher::new(&settings, &PathBuf::from("/nowhere"));
+    let inventories = Inventory::all(arguments.inventory.as_deref(), &fetcher)?;
     let wanted = Wanted {
         requirements: arguments.rubies.clone(),
         arch: arguments.arch.clone(),
         distro: arguments.distro.clone(),
     };
-    let fetched = vendor(&wanted, &inventories, &supply, &arguments.buildpack)?;
-    for (url, length) in fetched {
-        println!(
-            "{length} bytes, verified: {}",
-            formation_buildpack::fetch::masked::Shown(&url)
-        );
+    for (url, length) in vendor(&wanted, &inventories, &fetcher, &arguments.buildpack)? {
+        println!("{length} bytes, verified: {}", Shown(&url));
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use formation_buildpack::platform::bindings;
 use formation_buildpack::platform::launch_layer::NeededBy;
 use formation_buildpack::platform::variables::BuildVariables;
 use formation_buildpack::report;
-use formation_buildpack::ruby::choice::{Choice, ChoiceError, choose, kept_default};
-use formation_buildpack::ruby::inventory::{self, Date, Inventory, InventoryError};
+use formation_buildpack::ruby::choice::{ChoiceError, RubyChoice, choose, kept_default};
+use formation_buildpack::ruby::inventory::{self, Inventory, InventoryError};
 use formation_buildpack::ruby::layer::{self as ruby, RubyLayerError, RubySupply};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
@@ -23,7 +23,6 @@ use libcnb::{Buildpack, Platform, additional_buildpack_binary_path, buildpack_ma
 use miette::Diagnostic;
 use procfile::NoEntries;
 use std::io;
-use std::time::SystemTime;
 use thiserror::Error;
 
 struct Formation;
@@ -70,7 +69,7 @@ impl Buildpack for Formation {
             supply: &supply,
             meanwhile: &|stop| {
                 if let Some((bundle, cache)) = &cache {
-                    let prefetcher = &supply.prefetcher;
+                    let prefetcher = &supply.prefetch_downloader;
                     gems::prefetch(bundle, &context.target, cache, prefetcher, stop);
                 }
             },
@@ -208,16 +207,15 @@ fn choose_ruby(
     context: &BuildContext<Formation>,
     app: &Inputs,
     supply: &Fetcher,
-) -> Result<Choice, FormationError> {
+) -> Result<RubyChoice, FormationError> {
     let inventories = Inventory::all(app.env.get(inventory::VARIABLE), supply)?;
     let kept = kept_default(context.store.as_ref());
-    let today = Date::of(SystemTime::now());
     let choice = choose(
         &inventories,
         &app.ruby,
         kept.as_ref(),
         &context.target,
-        today,
+        inventory::today(),
     )?;
     choice.show();
     Ok(choice)

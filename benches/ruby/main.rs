@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         return step(&url);
     }
     let Some(path) = env::var_os("ARCHIVE").map(PathBuf::from) else {
-        eprintln!("ARCHIVE has to be the path of a Ruby archive, a gzipped tar file");
+        eprintln!("ARCHIVE must be the path of a Ruby archive, a gzipped tar file");
         return ExitCode::from(2);
     };
     let bytes = fs::read(&path).expect("ARCHIVE can be read");
@@ -153,11 +153,11 @@ fn step(url: &str) -> ExitCode {
         },
     };
     let layers = tempfile::tempdir().expect("a temporary folder");
-    let supply = Fetcher::new(&DownloadSettings::default(), Path::new("/nowhere"));
+    let fetcher = Fetcher::new(&DownloadSettings::default(), Path::new("/nowhere"));
     let before = peak_kib();
     let archives = layers.path().join("ruby-archive");
     fs::create_dir(&archives).expect("a folder for the archive");
-    let filled = layer::fill(&layers.path().join("ruby"), &ruby, &supply, &archives);
+    let filled = layer::fill(&layers.path().join("ruby"), &ruby, &fetcher, &archives);
     filled.expect("it can be installed");
     eprintln!("\n{}", peak_kib() - before);
     // The process that started this one removes the folder, as it does for the other side.
@@ -165,7 +165,7 @@ fn step(url: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The most memory that the process has had so far.
+/// The most KiB of memory that the process has used so far.
 fn peak_kib() -> u64 {
     peak_resident_kib(std::process::id()).expect("the kernel counts it")
 }
@@ -197,7 +197,7 @@ fn answer(mut stream: TcpStream, bytes: &[u8], bytes_a_second: Option<u64>) {
     }
 }
 
-/// Files of bytes that cannot be compressed: 1,600 of 160 KB.
+/// An archive of 1,600 files of 160 KB, whose bytes cannot be compressed.
 fn large_archive() -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut builder = tar::Builder::new(gzip);

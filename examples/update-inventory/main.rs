@@ -1,4 +1,5 @@
-//! `script/update-inventory`: rewrites the rows of `inventory.toml` from what the publishers of the archives say themselves.
+//! `script/update-inventory`: rewrites the rows of `inventory.toml` from the release data of the
+//! archives' publishers.
 
 mod publishers;
 mod rows;
@@ -15,19 +16,20 @@ use std::time::Duration;
 use thiserror::Error;
 use ureq::Agent;
 
-/// A list of releases has a few hundred kilobytes.
+/// The longest response in bytes. A list of releases has a few hundred kilobytes.
 const LONGEST_ANSWER: u64 = 64 << 20;
 
-/// Rewrites the rows of inventory.toml from the release data of paketo-buildpacks/mri, bazel-contrib/portable-ruby and jdx/ruby on
-/// GitHub. What stands above the first row is kept, and so are rows of other publishers. Where an archive has no SHA-256, nothing is
-/// written. A `GITHUB_TOKEN` is used where it is set: without one, GitHub allows 60 requests an hour.
+/// Rewrites the rows of inventory.toml from the release data of paketo-buildpacks/mri,
+/// bazel-contrib/portable-ruby and jdx/ruby on GitHub. The text above the first row and the rows of
+/// other publishers are kept. If an archive has no SHA-256, nothing is written. Set `GITHUB_TOKEN`
+/// to make more than the 60 requests an hour that GitHub allows without one.
 #[derive(Parser)]
 #[command(name = "script/update-inventory", bin_name = "script/update-inventory")]
 struct Arguments {
-    /// Write nothing; end with status 1 where something would change.
+    /// Write nothing; exit with status 1 if something would change.
     #[arg(long)]
     check: bool,
-    /// The inventory.
+    /// The inventory's path.
     #[arg(long, default_value = "inventory.toml")]
     inventory: PathBuf,
 }
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether something has changed, or would.
+/// Returns whether something has changed, or with `--check` would change.
 fn update(arguments: &Arguments) -> Result<bool, UpdateError> {
     let path = &arguments.inventory;
     let file_error = |source| UpdateError::File {
@@ -80,7 +82,7 @@ fn update(arguments: &Arguments) -> Result<bool, UpdateError> {
     Ok(is_new)
 }
 
-/// Gets the text at a URL. The token goes to GitHub's API only, and is never shown.
+/// Returns the function that downloads a text. It sends the token to GitHub's API only.
 fn client() -> impl Fn(&str) -> Result<String, PublisherError> {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))

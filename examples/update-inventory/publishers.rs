@@ -1,4 +1,5 @@
-//! What the publishers of Ruby archives say: Paketo in the `buildpack.toml` of its buildpack, the others in their releases on GitHub.
+//! The Ruby archives of their publishers: Paketo lists them in the `buildpack.toml` of its
+//! buildpack, the others in their releases on GitHub.
 
 use crate::rows::{Published, Row, RowMetadata};
 use formation_buildpack::ruby::gem_version::GemVersion;
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// Where GitHub answers questions.
+/// How the URLs of GitHub's API begin.
 pub(crate) const GITHUB_API: &str = "https://api.github.com/";
 
 const PAKETO: &str = "https://raw.githubusercontent.com/paketo-buildpacks/mri/main/buildpack.toml";
@@ -23,40 +24,44 @@ const UBUNTU: &[(&str, &str)] = &[
     ("resolute", "26.04"),
 ];
 
-/// Repositories whose releases hold a Ruby each, for any Linux; a later one only adds what the earlier ones lack.
+/// Repositories whose releases are Rubies for any Linux. A later repository only adds the Rubies
+/// that the earlier ones do not have.
 const REPOSITORIES: &[&str] = &["bazel-contrib/portable-ruby", "jdx/ruby"];
 
-/// What the archives of [`REPOSITORIES`] need.
+/// The C library that the archives of [`REPOSITORIES`] need.
 const LIBC: &str = "glibc>=2.17";
 
-/// The platforms in the names of their archives.
+/// The platforms in the names of their archives, with their architectures.
 const PLATFORMS: &[(&str, &str)] = &[
     ("x86_64_linux", "amd64"),
     ("arm64_linux", "arm64"),
     ("aarch64_linux", "arm64"),
 ];
 
-/// The most that GitHub gives in one answer.
+/// The most releases in one response of GitHub.
 const PAGE: usize = 100;
 
-/// The oldest series that is taken.
+/// The oldest series that is listed.
 const OLDEST: &str = "3.2";
 
 #[derive(Debug, Diagnostic, Error)]
 pub(crate) enum PublisherError {
     #[error("{url} cannot be read: {reason}")]
     #[diagnostic(help(
-        "Try again later. Where GitHub answers 403 or 429, set GITHUB_TOKEN to a token without any rights."
+        "Try again later. If GitHub answers with 403 or 429, set GITHUB_TOKEN to a token without \
+         any rights."
     ))]
     Unreachable { url: String, reason: String },
-    #[error("{url} is not in the format that was expected: {reason}")]
+    #[error("{url} is not in the expected format: {reason}")]
     #[diagnostic(help(
-        "The publisher may have changed it; examples/update-inventory/publishers.rs says what is read."
+        "The publisher may have changed the format that examples/update-inventory/publishers.rs \
+         reads."
     ))]
     Format { url: String, reason: String },
     #[error("{archive} has no SHA-256, so it is refused: {publisher} says {said}")]
     #[diagnostic(help(
-        "Nothing was written. Ask the publisher for the checksum; what cannot be verified is not installed."
+        "Nothing was written. Ask the publisher for the checksum; an archive that cannot be \
+         verified is not installed."
     ))]
     NoChecksum {
         archive: String,
@@ -68,10 +73,10 @@ pub(crate) enum PublisherError {
     UnknownTarget { archive: String, place: String },
 }
 
-/// Gets the text at a URL.
+/// Downloads the text at a URL.
 pub(crate) type Get<'a> = &'a dyn Fn(&str) -> Result<String, PublisherError>;
 
-/// Every Ruby that the publishers have for Linux.
+/// All Rubies for Linux of all publishers.
 pub(crate) fn published(get: Get<'_>) -> Result<Published, PublisherError> {
     let mut addresses = vec![PAKETO_ARCHIVES.to_string()];
     let mut rows = paketo(&get(PAKETO)?)?;
@@ -81,7 +86,7 @@ pub(crate) fn published(get: Get<'_>) -> Result<Published, PublisherError> {
             "https://github.com/{repository}/releases/download/"
         ));
         for row in repository_rows(repository, get)? {
-            portable.entry(row.place()).or_insert(row);
+            portable.entry(row.key()).or_insert(row);
         }
     }
     rows.extend(portable.into_values());
@@ -160,11 +165,11 @@ struct Release {
 struct Asset {
     name: String,
     browser_download_url: String,
-    /// GitHub computes it for what was uploaded since June 2025.
+    /// GitHub has it for files that were uploaded since June 2025.
     digest: Option<String>,
 }
 
-/// The Rubies of a repository's releases; of several builds of one version the last.
+/// The Rubies of a repository's releases. Of several builds of one version, the last counts.
 fn repository_rows(repository: &str, get: Get<'_>) -> Result<Vec<Row>, PublisherError> {
     let mut builds: BTreeMap<String, (u64, Row)> = BTreeMap::new();
     for release in releases(repository, get)? {
@@ -191,10 +196,10 @@ fn repository_rows(repository: &str, get: Get<'_>) -> Result<Vec<Row>, Publisher
                     root: format!("ruby-{version}"),
                 },
             };
-            match builds.get(&row.place()) {
+            match builds.get(&row.key()) {
                 Some((newer, _)) if *newer > build => {}
                 _ => {
-                    builds.insert(row.place(), (build, row));
+                    builds.insert(row.key(), (build, row));
                 }
             }
         }
@@ -217,7 +222,8 @@ fn releases(repository: &str, get: Get<'_>) -> Result<Vec<Release>, PublisherErr
     Ok(releases)
 }
 
-/// Of `ruby-3.4.10.x86_64_linux.tar.gz`: the version, and the architecture in the inventory's words. Other builds have other names.
+/// The version in a name like `ruby-3.4.10.x86_64_linux.tar.gz`, and the architecture as the
+/// inventory names it. None for other files.
 fn version_and_arch(archive: &str) -> Option<(&str, &'static str)> {
     let name = archive.strip_prefix("ruby-")?.strip_suffix(".tar.gz")?;
     PLATFORMS
@@ -225,7 +231,7 @@ fn version_and_arch(archive: &str) -> Option<(&str, &'static str)> {
         .find_map(|(platform, arch)| Some((name.strip_suffix(platform)?.strip_suffix('.')?, *arch)))
 }
 
-/// Of the tag `3.4.10-2` of version 3.4.10: 2. Tags without a number are those of the first builds.
+/// 2 for the tag `3.4.10-2` of version 3.4.10. A tag without a number is that of the first build.
 fn build_number(tag: &str, version: &str) -> Option<u64> {
     match tag.strip_prefix(version)? {
         "" => Some(0),

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
 
-/// `inventory.toml`: what people write, and the rows below it.
+/// `inventory.toml`: the text that is written by hand, and the rows below it.
 #[derive(Debug)]
 pub(crate) struct Inventory {
-    /// Everything above the first row, as it is.
+    /// The text above the first row.
     head: String,
-    /// In order.
+    /// Sorted.
     pub(crate) rows: Vec<Row>,
 }
 
@@ -59,15 +59,14 @@ impl Inventory {
         })
     }
 
-    /// The same head, with the publishers' rows in place of those that they had. Rows of nobody who is asked stay.
+    /// The same head, with the publishers' new rows instead of their old ones. Rows of other
+    /// publishers stay.
     pub(crate) fn updated(&self, published: Published) -> Self {
-        let is_asked = |row: &Row| {
-            let addresses = published.addresses.iter();
-            addresses
-                .into_iter()
-                .any(|address| row.url.starts_with(address))
+        let is_published = |row: &Row| {
+            let mut addresses = published.addresses.iter();
+            addresses.any(|address| row.url.starts_with(address))
         };
-        let others = self.rows.iter().filter(|row| !is_asked(row)).cloned();
+        let others = self.rows.iter().filter(|row| !is_published(row)).cloned();
         let mut rows: Vec<_> = others.chain(published.rows).collect();
         rows.sort_by(Row::order);
         rows.dedup();
@@ -78,7 +77,7 @@ impl Inventory {
     }
 }
 
-/// What publishers have, and how the URLs of all that they ever had begin.
+/// The rows of publishers, and how the URLs of all their archives begin.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub(crate) rows: Vec<Row>,
@@ -94,8 +93,8 @@ impl Display for Inventory {
 }
 
 impl Row {
-    /// What it is for: a second row of the same would never be chosen.
-    pub(crate) fn place(&self) -> String {
+    /// The version and the target: of two rows with the same key, one would never be chosen.
+    pub(crate) fn key(&self) -> String {
         let distribution = match (&self.metadata.distro_name, &self.metadata.distro_version) {
             (Some(name), Some(version)) => format!("{name} {version}"),
             _ => format!("any {}", self.metadata.libc),
@@ -104,7 +103,7 @@ impl Row {
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        let key = |row: &Self| {
+        let target = |row: &Self| {
             let RowMetadata {
                 distro_name,
                 distro_version,
@@ -117,11 +116,11 @@ impl Row {
                 row.url.clone(),
             )
         };
-        // Publishers' versions are versions: they have been read as such.
+        // Every version can be parsed: publishers.rs has done so.
         let version = |row: &Self| row.version.parse::<GemVersion>().ok();
         version(self)
             .cmp(&version(other))
-            .then_with(|| key(self).cmp(&key(other)))
+            .then_with(|| target(self).cmp(&target(other)))
     }
 }
 
@@ -157,7 +156,7 @@ impl Display for Row {
     }
 }
 
-/// What an update changes, a line for each row.
+/// The changes of an update, a line for each row.
 pub(crate) fn changes(before: &[Row], after: &[Row]) -> Vec<String> {
     let by_url = |rows: &[Row]| -> BTreeMap<String, Row> {
         rows.iter()
@@ -168,15 +167,15 @@ pub(crate) fn changes(before: &[Row], after: &[Row]) -> Vec<String> {
     let gone = before
         .values()
         .filter(|row| !after.contains_key(&row.url))
-        .map(|row| format!("- {}: {}", row.place(), row.url));
+        .map(|row| format!("- {}: {}", row.key(), row.url));
     let new = after
         .values()
         .filter(|row| !before.contains_key(&row.url))
-        .map(|row| format!("+ {}: {}", row.place(), row.url));
+        .map(|row| format!("+ {}: {}", row.key(), row.url));
     let other = after
         .values()
         .filter(|row| before.get(&row.url).is_some_and(|old| old != *row))
-        .map(|row| format!("! {}: {} is not what it was", row.place(), row.url));
+        .map(|row| format!("! {}: {} has changed", row.key(), row.url));
     gone.chain(new).chain(other).collect()
 }
 
@@ -187,7 +186,7 @@ mod tests {
     const INVENTORY: &str = include_str!("../../inventory.toml");
 
     #[test]
-    fn the_inventory_is_in_the_form_that_is_written() {
+    fn the_inventory_has_the_format_that_is_written() {
         let inventory = Inventory::parse(INVENTORY).unwrap();
         assert_eq!(inventory.to_string(), INVENTORY);
         let sorted = inventory.updated(Published::default());
@@ -203,7 +202,7 @@ mod tests {
         after[0].checksum = format!("sha256:{}", "0".repeat(64));
         let lines = changes(&before, &after);
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0], format!("- {}: {}", gone.place(), gone.url));
+        assert_eq!(lines[0], format!("- {}: {}", gone.key(), gone.url));
         assert!(lines[1].starts_with("! 3.2.1 arm64 any glibc>=2.17: "));
         assert!(changes(&after, &before)[0].starts_with("+ 3.2.1 amd64 "));
     }

@@ -1,4 +1,4 @@
-//! Whether the app is a Ruby app at all.
+//! Whether the app is a Ruby app.
 
 use std::io;
 use std::path::Path;
@@ -14,22 +14,19 @@ const MARKERS: [&str; 7] = [
     ".ruby-version",
 ];
 
-/// What was looked for, for the message of an app that is none.
-pub const LOOKED_FOR: &str = "a Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, or a Procfile with *.rb files";
+/// The files that make a Ruby app, in words that follow "no".
+pub const LOOKED_FOR: &str = "Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, \
+                              and no *.rb files beside a Procfile";
 
-/// What detection found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Detected {
-    /// It is a Ruby app.
     pub ruby: bool,
-    /// It has a `package.json`: Node.js is wanted, for assets.
+    /// It has a `package.json`, so it may need Node.js for its assets.
     pub node: bool,
 }
 
-/// Looks at the names in the app's folder, and whether the file that `BUNDLE_GEMFILE` names is there; nothing is read.
-///
-/// # Errors
-/// The folder cannot be listed.
+/// Looks at the names in the app's folder, and for the file that `BUNDLE_GEMFILE` names. No file is
+/// read.
 pub fn detect(app_dir: &Path, bundle_gemfile: Option<&str>) -> io::Result<Detected> {
     let names: Vec<String> = fs_err::read_dir(app_dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -50,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makes_a_ruby_app() {
+    fn files_that_make_a_ruby_app() {
         for (files, ruby, node) in [
             (vec!["Gemfile"], true, false),
             (vec!["gems.rb"], true, false),
@@ -79,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_gemfile_counts_where_it_is_there() {
+    fn a_gemfile_that_a_variable_names_makes_a_ruby_app() {
         let dir = tempfile::tempdir().unwrap();
         let named = Some("gemfiles/next.gemfile");
         assert!(!detect(dir.path(), named).unwrap().ruby);

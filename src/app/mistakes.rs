@@ -1,23 +1,23 @@
-//! Everything that is wrong with the inputs of a build, in one report.
+//! All mistakes in the inputs of a build, in one report.
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
-/// Something that keeps the app from being built.
+/// An error in an input, with which the app cannot be built.
 pub type Mistake = Box<dyn Diagnostic + Send + Sync>;
 
-/// All mistakes. A single one is shown as it is, several under a heading.
+/// A single mistake is shown as it is, several under a heading.
 #[derive(Debug, Default)]
 pub struct Mistakes(pub Vec<Mistake>);
 
 impl Mistakes {
-    /// The value, or none, and its mistake with the others.
+    /// The value of a result. An error is added to the mistakes, and gives none.
     pub fn keep<T, E: Into<Mistake>>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|mistake| self.0.push(mistake.into())).ok()
     }
 
-    /// The same for a result with several mistakes.
+    /// The same for a result with several errors.
     pub fn keep_all<T, E: Into<Mistake>>(&mut self, result: Result<T, Vec<E>>) -> Option<T> {
         result.map_err(|mistakes| self.add(mistakes)).ok()
     }
@@ -26,7 +26,7 @@ impl Mistakes {
         self.0.extend(mistakes.into_iter().map(Into::into));
     }
 
-    /// An error where there is any mistake.
+    /// An error if there is any mistake.
     pub fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }

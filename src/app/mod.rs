@@ -1,4 +1,4 @@
-//! The app's folder: what its files hold, whether it is a Ruby app, and the report of everything that is wrong with it.
+//! The app's folder: its files, whether it is a Ruby app, and the report of all its mistakes.
 
 pub mod detect;
 pub mod mistakes;
@@ -10,13 +10,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The app's folder.
 #[derive(Clone, Debug)]
 pub struct App {
     pub dir: PathBuf,
 }
 
-/// A file is there but cannot be read.
+/// A file exists but cannot be read.
 #[derive(Debug, Diagnostic, Error)]
 #[error("{file} cannot be read")]
 #[diagnostic(help("Check that it is a file and that the build user may read it."))]
@@ -44,13 +43,14 @@ impl App {
             .to_string()
     }
 
-    /// The text of a file; none where there is no file. What is not UTF-8 is replaced: it can only be in a comment.
+    /// The text of a file; none without the file. Bytes that are not UTF-8 are replaced: they can
+    /// only be in comments.
     pub fn read_text(&self, path: &Path) -> Result<Option<String>, Unreadable> {
         let bytes = self.read_bytes(path)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The bytes of a file; none where there is no file. A link that leads nowhere is an error.
+    /// The bytes of a file; none without the file. A broken link is an error.
     pub fn read_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),

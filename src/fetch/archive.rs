@@ -1,102 +1,85 @@
-//! Unpacking a gzipped tar archive while it is downloaded: hashed on its way, and in its place only after it was verified.
+//! A gzipped tar archive that becomes a folder: unpacked while it is downloaded, and put in place
+//! only when it is verified and finished.
 
-use crate::fetch::digest::{HashingReader, Sha256Hex};
-use crate::fetch::download::{DownloadError, Downloader, TakeError, Taken};
+use crate::fetch::digest::Sha256Hex;
+use crate::fetch::download::{DownloadError, Downloader};
+use crate::fetch::expected::Expected;
 use crate::fetch::masked::Shown;
+use crate::fetch::staging::Staging;
 use crate::fetch::unpack::{LARGEST, Unpacking};
-use fs_err as fs;
 use miette::Diagnostic;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 use thiserror::Error;
 use url::Url;
 
-/// An archive that is to be fetched.
+/// An archive as an inventory lists it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Archive {
-    /// Where it is.
+    /// The publisher's address.
     pub url: Url,
-    /// What it has to be.
     pub sha256: Sha256Hex,
-    /// The folder in it that is wanted; `.` for the whole.
+    /// The folder in it that is installed; `.` for the whole.
     pub root: PathBuf,
 }
 
-/// The archive did not get to its place; nothing of it is there.
+/// Where an archive is installed, and how.
+pub struct Installation<'a> {
+    /// The folder that the archive's root becomes. What it holds is replaced.
+    pub destination: &'a Path,
+    /// Decides by the path below the root whether an entry is unpacked.
+    pub is_wanted: &'a dyn Fn(&Path) -> bool,
+    /// Completes the unpacked root before it is put in place.
+    pub finish: &'a dyn Fn(&Path) -> io::Result<()>,
+    /// A file that keeps the archive itself, where it can be written.
+    pub copy: Option<&'a Path>,
+}
+
+/// The archive is not installed; the destination is as it was.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ArchiveError {
-    /// It could not be had.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Download(#[from] DownloadError),
-    /// It is not the archive that was published.
-    #[error(
-        "{url} is not the file that the inventory lists: its SHA-256 differs\n  expected {expected}\n  got      {actual}"
-    )]
-    #[diagnostic(help(
-        "The file was changed or damaged, on the server or on the way; it was thrown away. \
-         Try again; if it stays so, ask whoever runs that server. Change the inventory only if you know why the file changed."
-    ))]
-    Checksum {
-        /// Without credentials.
-        url: String,
-        /// From the inventory.
-        expected: String,
-        /// Of the bytes that came.
-        actual: String,
-    },
-    /// It has the right bytes, but they are not an archive that can be unpacked here.
+    /// The archive has the right digest, but it cannot be unpacked.
     #[error("{url} cannot be unpacked: {reason}")]
     #[diagnostic(help(
-        "The archive has to be a gzipped tar file, and hold the inventory's `root` folder."
+        "The archive must be a gzipped tar file that contains the inventory's `root` folder."
     ))]
     Unpack {
         /// Without credentials.
         url: String,
-        /// What is wrong with it.
         reason: String,
     },
-    /// The disk refuses.
-    #[error("the archive cannot be put into its layer")]
+    #[error("the archive cannot be written into its layer")]
     #[diagnostic(help("Check that the disk of the build is not full."))]
     Place(#[source] io::Error),
 }
 
 impl Archive {
-    /// Fetches from `url`, verifies and unpacks; `destination` then holds what is wanted of the archive's `root`, by paths below it.
-    /// Until it is verified, everything is in a temporary folder beside it; one that a killed build left there is removed. The archive
-    /// itself is kept as the file `copy`, where one is named and can be written. Returns the archive's length in bytes.
-    ///
-    /// # Errors
-    /// The archive cannot be had, is another one, or cannot be unpacked. `destination` is as it was.
+    /// Downloads the archive from `url`, verifies, unpacks and finishes it in a staging folder, and
+    /// then renames its root to the destination. Returns the archive's length in bytes.
     pub fn install(
         &self,
         downloader: &Downloader,
         url: &Url,
-        destination: &Path,
-        is_wanted: &dyn Fn(&Path) -> bool,
-        copy: Option<&Path>,
+        installation: &Installation<'_>,
     ) -> Result<u64, ArchiveError> {
-        let partial = destination.with_file_name(partial_name(destination));
-        remove_dir(&partial).map_err(ArchiveError::Place)?;
-        let unpacked =
-            downloader.with_bytes_of(url, |reader| match temporary_folder_beside(destination) {
-                Ok(folder) => self.unpack(url, reader, folder, is_wanted, copy),
-                Err(error) => Taken::Refused(ArchiveError::Place(error)),
-            });
-        let (unpacked, length, copied) = unpacked.map_err(|error| match error {
-            TakeError::Download(error) => ArchiveError::Download(error),
-            TakeError::Refused(error) => error,
+        let staging = Staging::beside(installation.destination).map_err(ArchiveError::Place)?;
+        let expected = Expected::by_inventory(&self.sha256);
+        let (copy, length) = downloader.download(url, &expected, |reader| {
+            self.unpack(url, reader, &staging, installation)
         })?;
-        let root: PathBuf = unpacked.path().join(&self.root).components().collect(); // without a final `.`
-        if !is_real_folder(unpacked.path(), &self.root) {
+        if !staging.has_real_folder(&self.root) {
             let reason = format!("it has no folder `{}`", self.root.display());
             return Err(unpack_error(url, &reason));
         }
-        replace_dir(&root, destination).map_err(ArchiveError::Place)?;
-        if let Some((file, path)) = copied {
-            let _ = file.persist(path); // Where it cannot be put there it is removed.
+        (installation.finish)(&staging.path_of(&self.root))
+            .and_then(|()| staging.put_in_place(&self.root))
+            .map_err(ArchiveError::Place)?;
+        if let Some((file, path)) = copy {
+            let _ = file.persist(path); // A copy that cannot be kept is removed.
         }
         Ok(length)
     }
@@ -104,47 +87,37 @@ impl Archive {
     fn unpack<'a>(
         &self,
         url: &Url,
-        reader: &mut (dyn Read + Send),
-        folder: TempDir,
-        is_wanted: &dyn Fn(&Path) -> bool,
-        copy: Option<&'a Path>,
-    ) -> Taken<(TempDir, u64, Option<Kept<'a>>), ArchiveError> {
-        let mut copying = Copying::new(reader, copy);
-        let mut hashed = HashingReader::new(&mut copying);
+        reader: &mut dyn Read,
+        staging: &Staging,
+        installation: &Installation<'a>,
+    ) -> Result<Option<ArchiveCopy<'a>>, ArchiveError> {
+        let folder = staging.emptied().map_err(ArchiveError::Place)?;
+        let mut copying = CopyingReader::new(reader, installation.copy);
         let unpacking = Unpacking {
-            folder: folder.path(),
+            folder,
             root: &self.root,
-            is_wanted,
+            is_wanted: installation.is_wanted,
             largest: LARGEST,
             as_rubygems: false,
         };
-        let unpacked = unpacking.run(&mut hashed);
-        // The checksum is the first to be judged: a wrong file need not be a gzip file at all.
-        let Ok((actual, length)) = hashed.digest_to_end() else {
-            return Taken::Broken;
-        };
-        match unpacked {
-            _ if actual != self.sha256 => Taken::Doubtful(ArchiveError::Checksum {
-                url: Shown(url).to_string(),
-                expected: self.sha256.0.clone(),
-                actual: actual.0,
-            }),
-            Err(error) => Taken::Refused(unpack_error(url, &error)),
-            Ok(()) => Taken::Whole((folder, length, copying.copy)),
-        }
+        unpacking
+            .run(&mut copying)
+            .map_err(|error| unpack_error(url, &error))?;
+        Ok(copying.copy)
     }
 }
 
-/// Writes what is read through it into a file as well. One that cannot be written is given up: it is there to save time.
-struct Copying<'a, R> {
+/// Writes what is read through it into a file as well. A file that cannot be written is given up:
+/// it only saves time.
+struct CopyingReader<'a, R> {
     inner: R,
-    copy: Option<Kept<'a>>,
+    copy: Option<ArchiveCopy<'a>>,
 }
 
-/// A copy, and where it belongs.
-type Kept<'a> = (NamedTempFile, &'a Path);
+/// A copy, and the path that it gets when the archive is verified.
+type ArchiveCopy<'a> = (NamedTempFile, &'a Path);
 
-impl<'a, R> Copying<'a, R> {
+impl<'a, R> CopyingReader<'a, R> {
     fn new(inner: R, copy: Option<&'a Path>) -> Self {
         let copy = copy.and_then(|path| {
             let file = NamedTempFile::new_in(path.parent()?).ok()?;
@@ -154,7 +127,7 @@ impl<'a, R> Copying<'a, R> {
     }
 }
 
-impl<R: Read> Read for Copying<'_, R> {
+impl<R: Read> Read for CopyingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         if let Some((file, _)) = &mut self.copy
@@ -173,55 +146,16 @@ fn unpack_error(url: &Url, reason: &dyn ToString) -> ArchiveError {
     }
 }
 
-/// What the folder beside a destination is called while it fills: always the same, so that what a killed build left is found.
-fn partial_name(destination: &Path) -> String {
-    let name = destination.file_name().unwrap_or_default();
-    format!(".{}.partial", name.to_string_lossy())
-}
-
-/// A folder on the same disk, so that it can be moved.
-fn temporary_folder_beside(destination: &Path) -> io::Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix(&partial_name(destination))
-        .rand_bytes(0)
-        .tempdir_in(destination.parent().unwrap_or(Path::new("/")))
-}
-
-/// Removes a folder, if it is there.
-pub(crate) fn remove_dir(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Whether a path leads to a folder by folders alone: a link may lead out of the archive.
-fn is_real_folder(base: &Path, path: &Path) -> bool {
-    let mut reached = base.to_path_buf();
-    path.components().all(|component| {
-        reached.push(component);
-        reached
-            .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_dir())
-    })
-}
-
-/// Puts the contents of one folder in the place of another's, on the same disk.
-pub(crate) fn replace_dir(from: &Path, to: &Path) -> io::Result<()> {
-    remove_dir(to)?;
-    fs::rename(from, to)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use flate2::read::MultiGzDecoder;
     use flate2::{Compression, write::GzEncoder};
+    use fs_err as fs;
     use procfile::report::plain;
-    use sha2::{Digest, Sha256};
     use tar::EntryType;
 
-    /// A gzipped tar archive of files; a name is written as it is, however evil.
+    /// A gzipped tar archive of files. Names are written as they are, even those that do harm.
     fn tarball(files: &[(&str, &str)]) -> Vec<u8> {
         let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for (name, text) in files {
@@ -240,16 +174,16 @@ mod tests {
         archive: Archive,
     }
 
-    /// An archive on disk, with its right checksum, and a layer that holds something already.
+    /// An archive on disk, with its right digest, and a layer that holds a file already.
     fn rig(bytes: &[u8], root: &str) -> Rig {
-        // Reports are wrapped before the path is replaced in them: it has to have the same length everywhere.
+        // Reports are wrapped before the path is replaced: it must have the same length everywhere.
         let folder = tempfile::tempdir_in("/tmp").unwrap();
         fs::write(folder.path().join("archive.tgz"), bytes).unwrap();
         fs::create_dir_all(folder.path().join("layers/ruby")).unwrap();
         fs::write(folder.path().join("layers/ruby/old"), "old").unwrap();
         let archive = Archive {
             url: Url::from_file_path(folder.path().join("archive.tgz")).unwrap(),
-            sha256: Sha256Hex(hex::encode(Sha256::digest(bytes))),
+            sha256: Sha256Hex::of(bytes),
             root: root.into(),
         };
         Rig { folder, archive }
@@ -258,15 +192,17 @@ mod tests {
     impl Rig {
         fn install(&self) -> Result<Vec<String>, String> {
             let layers = self.folder.path().join("layers");
-            // What a build that was killed leaves.
-            fs::create_dir_all(layers.join(".ruby.partial/half")).unwrap();
-            let result = self.archive.install(
-                &Downloader::default(),
-                &self.archive.url,
-                &layers.join("ruby"),
-                &|path| path != Path::new("unwanted"),
-                None,
-            );
+            // What a killed build leaves.
+            fs::create_dir_all(layers.join(".ruby.new/half")).unwrap();
+            let installation = Installation {
+                destination: &layers.join("ruby"),
+                is_wanted: &|path| path != Path::new("unwanted"),
+                finish: &|root| fs::write(root.join("finished"), ""),
+                copy: None,
+            };
+            let result =
+                self.archive
+                    .install(&Downloader::default(), &self.archive.url, &installation);
             let names: Vec<_> = fs::read_dir(&layers)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name())
@@ -292,10 +228,13 @@ mod tests {
             ("ruby-3.3.8/unwanted", "w"),
             ("README", "z"),
         ]);
-        assert_eq!(rig(&bytes, "ruby-3.3.8").install().unwrap(), ["bin", "lib"]);
+        assert_eq!(
+            rig(&bytes, "ruby-3.3.8").install().unwrap(),
+            ["bin", "finished", "lib"]
+        );
         assert_eq!(
             rig(&bytes, ".").install().unwrap(),
-            ["README", "ruby-3.3.8"]
+            ["README", "finished", "ruby-3.3.8"]
         );
     }
 
@@ -308,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_finished_is_not_put_in_place() {
+        let rig = rig(&tarball(&[("ruby/finished/x", "x")]), "ruby");
+        let report = rig.install().unwrap_err();
+        assert!(
+            report.contains("cannot be written into its layer"),
+            "{report}"
+        );
+    }
+
+    #[test]
     fn the_checksum_is_judged_before_the_format() {
         let mut rig = rig(b"<html>Not found</html>", "ruby");
         rig.archive.sha256 = Sha256Hex("0".repeat(64));
@@ -315,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_refused() {
+    fn a_file_in_another_format_is_refused() {
         let whole = tarball(&[("ruby/bin", &"x".repeat(100_000))]);
         insta::assert_snapshot!(
             "no_gzip_file",
@@ -331,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_refuses_is_shown() {
+    fn a_layer_that_cannot_be_written_is_shown() {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         insta::assert_snapshot!(plain(&ArchiveError::Place(error)));
     }
@@ -383,6 +332,9 @@ mod tests {
                 member.finish().unwrap()
             })
             .collect();
-        assert_eq!(rig(&bytes, "ruby").install().unwrap(), ["bin", "lib"]);
+        assert_eq!(
+            rig(&bytes, "ruby").install().unwrap(),
+            ["bin", "finished", "lib"]
+        );
     }
 }

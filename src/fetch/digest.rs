@@ -1,4 +1,4 @@
-//! SHA-256 digests of what passes through.
+//! SHA-256 digests of bytes and of streams.
 
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -7,16 +7,22 @@ use std::io::{self, Read};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sha256Hex(pub String);
 
+impl Sha256Hex {
+    #[must_use]
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(hex::encode(Sha256::digest(bytes)))
+    }
+}
+
 /// Hashes what is read through it.
-pub struct HashingReader<R> {
+pub(super) struct HashingReader<R> {
     inner: R,
     digest: Sha256,
     count: u64,
 }
 
 impl<R: Read> HashingReader<R> {
-    /// Starts with nothing read.
-    pub fn new(inner: R) -> Self {
+    pub(super) fn new(inner: R) -> Self {
         Self {
             inner,
             digest: Sha256::new(),
@@ -24,13 +30,11 @@ impl<R: Read> HashingReader<R> {
         }
     }
 
-    /// The digest and the length in bytes of the whole: what is left is read first.
-    ///
-    /// # Errors
-    /// The rest cannot be read.
-    pub fn digest_to_end(mut self) -> io::Result<(Sha256Hex, u64)> {
+    /// Reads what is left; returns the digest and the length in bytes of the whole.
+    pub(super) fn digest_to_end(mut self) -> io::Result<(Sha256Hex, u64)> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok((Sha256Hex(hex::encode(self.digest.finalize())), self.count))
+        let digest = Sha256Hex(hex::encode(self.digest.finalize()));
+        Ok((digest, self.count))
     }
 }
 

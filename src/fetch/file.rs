@@ -1,95 +1,52 @@
-//! Downloading a file as it is, into its place only when it is verified.
+//! A file that is downloaded as it is, and put in place only when it is verified.
 
-use crate::fetch::digest::{HashingReader, Sha256Hex};
-use crate::fetch::download::{DownloadError, Downloader, TakeError, Taken};
-use crate::fetch::masked::Shown;
+use crate::fetch::download::{DownloadError, Downloader};
+use crate::fetch::expected::Expected;
 use miette::Diagnostic;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 use url::Url;
 
-/// The file did not get to its place; nothing of it is there.
+/// The file is not downloaded; nothing of it is at its place.
 #[derive(Debug, Diagnostic, Error)]
 pub enum FileError {
-    /// It could not be had.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Download(#[from] DownloadError),
-    /// It is not the file that was published.
-    #[error(
-        "{url} is not the file that was published: its SHA-256 differs\n  expected {expected}\n  got      {actual}"
-    )]
-    #[diagnostic(help(
-        "The file was changed or damaged, on the server or on the way; it was thrown away. Try again; if it stays so, ask whoever runs \
-         that server."
-    ))]
-    Checksum {
-        /// Without credentials.
-        url: String,
-        /// From whoever published it.
-        expected: String,
-        /// Of the bytes that came.
-        actual: String,
-    },
-    /// Nobody says where it is.
-    #[error("no server is known for {name}")]
-    #[diagnostic(help("Check the sources that the lockfile names."))]
-    Nowhere {
-        /// The file's name.
-        name: String,
-    },
-    /// The disk refuses.
     #[error("a downloaded file cannot be written")]
     #[diagnostic(help("Check that the disk of the build is not full."))]
     Write(#[source] io::Error),
 }
 
-/// Downloads a file. It has to have one of the digests, where there are any. Returns its length in bytes.
-///
-/// # Errors
-/// It cannot be had, is another one, or cannot be written.
-pub fn fetch(
+/// Downloads a file, verifies it, and puts it at `destination`. Returns its length in bytes.
+pub fn download(
     downloader: &Downloader,
     url: &Url,
-    expected: &[Sha256Hex],
+    expected: &Expected<'_>,
     destination: &Path,
 ) -> Result<u64, FileError> {
     let folder = destination.parent().unwrap_or(Path::new("."));
-    let taken = downloader.with_bytes_of(url, |reader| {
-        let mut file = match NamedTempFile::new_in(folder) {
-            Ok(file) => file,
-            Err(error) => return Taken::Refused(FileError::Write(error)),
-        };
-        let mut hashed = HashingReader::new(reader);
-        let copied = io::copy(&mut hashed, &mut file);
-        let Ok((actual, length)) = hashed.digest_to_end() else {
-            return Taken::Broken;
-        };
-        match copied {
-            Err(error) => Taken::Refused(FileError::Write(error)),
-            Ok(_) if expected.is_empty() || expected.contains(&actual) => {
-                Taken::Whole((file, length))
-            }
-            Ok(_) => Taken::Doubtful(FileError::Checksum {
-                url: Shown(url).to_string(),
-                expected: expected[0].0.clone(),
-                actual: actual.0,
-            }),
-        }
-    });
-    let (file, length) = taken.map_err(|error| match error {
-        TakeError::Download(error) => FileError::Download(error),
-        TakeError::Refused(error) => error,
+    let mut file = NamedTempFile::new_in(folder).map_err(FileError::Write)?;
+    let ((), length) = downloader.download(url, expected, |reader| {
+        write(reader, &mut file).map_err(FileError::Write)
     })?;
     place(file, destination).map_err(FileError::Write)?;
     Ok(length)
 }
 
+/// Replaces what a try before this one wrote.
+fn write(reader: &mut dyn Read, file: &mut NamedTempFile) -> io::Result<()> {
+    file.as_file().set_len(0)?;
+    file.rewind()?;
+    io::copy(reader, file)?;
+    Ok(())
+}
+
 fn place(file: NamedTempFile, destination: &Path) -> io::Result<()> {
-    // A temporary file is its owner's alone; others may have to read this one.
+    // Only its owner can read a temporary file; everybody must be able to read this one.
     let readable = PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(readable)?;
     file.persist(destination).map_err(|error| error.error)?;
@@ -99,50 +56,46 @@ fn place(file: NamedTempFile, destination: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::digest::Sha256Hex;
     use fs_err as fs;
     use procfile::assert_report;
-    use sha2::{Digest, Sha256};
 
     #[test]
-    fn only_the_published_file_gets_to_its_place() {
+    fn only_the_expected_file_is_put_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source");
         let destination = folder.path().join("destination");
         fs::write(&source, "gem").unwrap();
         let url = Url::from_file_path(&source).unwrap();
         let downloader = Downloader::default();
-        let right = Sha256Hex(hex::encode(Sha256::digest("gem")));
-        let wrong = Sha256Hex("0".repeat(64));
+        let digests = [Sha256Hex("0".repeat(64)), Sha256Hex::of("gem")];
 
-        let refused = fetch(
-            &downloader,
-            &url,
-            std::slice::from_ref(&wrong),
-            &destination,
-        );
-        assert!(matches!(refused, Err(FileError::Checksum { .. })));
+        let wrong = Expected::by_lockfile(&digests[..1]);
+        let refused = download(&downloader, &url, &wrong, &destination);
+        assert!(matches!(
+            refused,
+            Err(FileError::Download(DownloadError::Checksum(_)))
+        ));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
-        let expected = [wrong, right];
-        assert_eq!(
-            fetch(&downloader, &url, &expected, &destination).unwrap(),
-            3
-        );
-        assert_eq!(fs::read(&destination).unwrap(), b"gem");
+        for expected in [Expected::by_lockfile(&digests), Expected::ANYTHING] {
+            let length = download(&downloader, &url, &expected, &destination).unwrap();
+            assert_eq!(length, 3);
+            assert_eq!(fs::read(&destination).unwrap(), b"gem");
+        }
     }
 
     #[test]
-    fn each_is_shown() {
-        assert_report!(
-            "checksum",
-            FileError::Checksum {
-                url: "https://rubygems.org/gems/rack-3.1.20.gem".into(),
-                expected: "0".repeat(64),
-                actual: "1".repeat(64),
-            }
-        );
-        let name = "rack-3.1.20".into();
-        assert_report!("nowhere", FileError::Nowhere { name });
+    fn a_second_try_replaces_what_the_first_wrote() {
+        let mut file = NamedTempFile::new().unwrap();
+        for bytes in ["a longer text", "text"] {
+            write(&mut bytes.as_bytes(), &mut file).unwrap();
+            assert_eq!(fs::read_to_string(file.path()).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_shown() {
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert_report!("write", FileError::Write(full));
     }

@@ -1,16 +1,18 @@
-//! URLs and texts without the credentials that they may hold.
+//! URLs and texts without the credentials in them.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use url::Url;
 
-/// A URL as it may be shown: without the name and password that it may hold, and without its query, which may be a signature.
+/// A URL as it may be shown: without name and password, and without its query, which may be a
+/// signature.
 pub struct Shown<'a>(pub &'a Url);
 
 impl Display for Shown<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         if self.0.cannot_be_a_base() {
-            return write!(formatter, "{}:…", self.0.scheme()); // `user:password@host` is such a URL.
+            // `user:password@host` is such a URL.
+            return write!(formatter, "{}:…", self.0.scheme());
         }
         let mut url = self.0.clone();
         // Both refuse only URLs that cannot hold credentials.
@@ -23,7 +25,7 @@ impl Display for Shown<'_> {
     }
 }
 
-/// A text as it may be shown: with stars, as many as there are bytes, for names, passwords and queries of the URLs in it.
+/// A text as it may be shown: every byte of names, passwords and queries in its URLs is a star.
 pub(crate) fn masked(text: &str) -> String {
     text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
         .map(|word| match word.find("://") {
@@ -49,8 +51,8 @@ fn masked_url(word: &str, start: usize) -> String {
     .concat()
 }
 
-/// Passes on what is written, line by line, with stars for names, passwords and queries of the URLs in it: Bundler shows those of a git
-/// repository when it tries again.
+/// A writer that masks every line: Bundler shows the credentials of a git repository when it tries
+/// again.
 pub(crate) struct MaskedLines<W: Write> {
     inner: W,
     line: Vec<u8>,
@@ -64,7 +66,7 @@ impl<W: Write> MaskedLines<W> {
         }
     }
 
-    fn pass_on(&mut self) -> io::Result<()> {
+    fn write_line(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
         let line = masked(&String::from_utf8_lossy(&line));
         self.inner.write_all(line.as_bytes())
@@ -76,13 +78,13 @@ impl<W: Write> Write for MaskedLines<W> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") {
-                self.pass_on()?;
+                self.write_line()?;
             }
         }
         Ok(bytes.len())
     }
 
-    /// Of whole lines: a URL may be cut anywhere.
+    /// Flushes whole lines only: a URL may be cut anywhere.
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
@@ -90,8 +92,8 @@ impl<W: Write> Write for MaskedLines<W> {
 
 impl<W: Write> Drop for MaskedLines<W> {
     fn drop(&mut self) {
-        // Nobody is left to be told.
-        let _ = self.pass_on().and_then(|()| self.inner.flush());
+        // An error cannot be reported from here.
+        let _ = self.write_line().and_then(|()| self.inner.flush());
     }
 }
 
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_keeps_its_length_and_loses_its_secrets() {
+    fn a_text_loses_its_secrets_but_not_its_length() {
         for (text, shown) in [
             (
                 "url = \"https://user:p?s@example.com/a?k=v\"\nx = 1",
@@ -132,8 +134,10 @@ mod tests {
 
     #[test]
     fn no_url_shows_its_password_however_it_is_cut() {
-        let text = "Retrying `git clone -- https://user:secret@example.com/a.git /tmp/a`\nno end: https://token@example.com/";
-        let expected = "Retrying `git clone -- https://***********@example.com/a.git /tmp/a`\nno end: https://*****@example.com/";
+        let text = "Retrying `git clone -- https://user:secret@example.com/a.git /tmp/a`\n\
+                    no end: https://token@example.com/";
+        let expected = "Retrying `git clone -- https://***********@example.com/a.git /tmp/a`\n\
+                        no end: https://*****@example.com/";
         for size in [1, 7, 40, text.len()] {
             let mut shown = Vec::new();
             let mut lines = MaskedLines::new(&mut shown);

@@ -1,4 +1,4 @@
-//! Unpacking a gzipped tar archive, and refusing one that could do harm.
+//! Unpacks a gzipped tar archive, and refuses one that could do harm.
 
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
@@ -7,30 +7,32 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use tar::EntryType;
 
-/// A Ruby has a tenth of it; an archive that unpacks to more would fill the disk.
+/// The most bytes that an archive may unpack to. A Ruby has a tenth of it.
 pub(crate) const LARGEST: u64 = 2 << 30;
 
-/// Programs and texts are packed to a third or a tenth of their size.
+/// The most times that an archive may grow. Programs and texts grow three to ten times.
 const HIGHEST_RATIO: u64 = 100;
 
-/// A small archive may well be empty space for the most part: tar's blocks.
+/// Below this size the ratio does not count: a small archive may consist mostly of tar's empty
+/// blocks.
 const PLAUSIBLE_ANYWAY: u64 = 64 << 20;
 
-/// What is unpacked, and where.
 pub(crate) struct Unpacking<'a> {
+    /// The folder that the archive is unpacked into.
     pub(crate) folder: &'a Path,
-    /// The folder in the archive that becomes the layer.
+    /// The folder in the archive that is wanted. No link may lead out of it.
     pub(crate) root: &'a Path,
-    /// By paths below the root.
+    /// Decides by the path below the root.
     pub(crate) is_wanted: &'a dyn Fn(&Path) -> bool,
-    /// Bytes that it may unpack to.
+    /// The most bytes that it may unpack to.
     pub(crate) largest: u64,
-    /// Whether files get the time and folders the mode that RubyGems gives them: those of now, and the usual one.
+    /// Whether files get the time of now, and files and folders the modes that RubyGems gives them.
     pub(crate) as_rubygems: bool,
 }
 
 impl Unpacking<'_> {
-    /// Unpacks every entry that is wanted. One that could do harm, and more than `largest` bytes altogether, are errors that name it.
+    /// Unpacks every entry that is wanted. The error of an entry that could do harm, or that
+    /// exceeds `largest`, names the entry.
     pub(crate) fn run(&self, reader: &mut dyn Read) -> io::Result<()> {
         let compressed = Cell::new(0);
         let counted = Counted {
@@ -51,7 +53,7 @@ impl Unpacking<'_> {
         for entry in archive.entries()? {
             let mut entry = entry.map_err(|error| at(&place, &cause(&error)))?;
             if entry.header().entry_type() == EntryType::XGlobalHeader {
-                continue; // What git says of itself.
+                continue; // A comment of git.
             }
             let path: PathBuf = entry.path()?.components().collect();
             place = format!("at its entry `{}`", path.display());
@@ -75,19 +77,19 @@ impl Unpacking<'_> {
                 return Err(at(&place, LEAVES));
             }
         }
-        // gzip's own checksum comes after the last entry.
+        // gzip's checksum follows the last entry.
         io::copy(&mut archive.into_inner(), &mut io::sink())
             .map_err(|error| at("at its end", &cause(&error)))?;
         Ok(())
     }
 
-    /// The root without `.`, as paths of entries are compared with it.
+    /// The root without `.`, to compare it with the paths of entries.
     fn root_prefix(&self) -> PathBuf {
         let is_name = |component: &Component<'_>| *component != Component::CurDir;
         self.root.components().filter(is_name).collect()
     }
 
-    /// What is wrong with an entry.
+    /// An error for an entry that could do harm.
     fn check<R: Read>(&self, entry: &tar::Entry<'_, R>, path: &Path) -> Result<(), &'static str> {
         let header = entry.header();
         let kind = header.entry_type();
@@ -97,7 +99,7 @@ impl Unpacking<'_> {
         if !path.components().all(is_name_or_dot) {
             return Err(LEAVES);
         }
-        // A folder's bits are about who owns what is put into it, and are not taken over.
+        // On a folder these bits only decide who owns its files, and they are not unpacked.
         if kind != EntryType::Directory && header.mode().is_ok_and(|mode| mode & SET_ID != 0) {
             return Err("it would run with the rights of its owner (set-uid or set-gid)");
         }
@@ -116,8 +118,9 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Whether a link at `path` leads to something below the root, whatever other links there are: it may go up (`..`) at its start
-    /// only, no further than the root, and only where it stands in folders, not behind a link.
+    /// Whether a link at `path` leads to something below the root, regardless of other links: it
+    /// may go up (`..`) only at its start, no further than the root, and only if its parents are
+    /// folders and not links.
     fn stays_inside(&self, path: &Path, target: &Path) -> bool {
         let root = self.root_prefix();
         let below = path.strip_prefix(&root).unwrap_or(path);
@@ -137,7 +140,7 @@ impl Unpacking<'_> {
     }
 }
 
-/// The bits of a file's mode that a usual umask takes away.
+/// The bits of a file's mode that the usual umask removes.
 const NOT_FOR_OTHERS_TO_WRITE: u32 = 0o022;
 
 const LEAVES: &str = "it would leave the layer";
@@ -164,7 +167,7 @@ fn is_file_folder_or_link(kind: EntryType) -> bool {
     )
 }
 
-/// What lies at the bottom of an error: tar's own messages name the temporary folder instead.
+/// The innermost source of an error: tar's own messages name the staging folder.
 fn cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => cause(source),
@@ -186,7 +189,8 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Refuses to go on after so many bytes, and where there are far more than were compressed: such a file is made to fill the disk.
+/// Fails after `largest` bytes, and where there are far more bytes than compressed ones: such an
+/// archive is made to fill the disk.
 struct Bounded<'a, R> {
     inner: R,
     count: u64,
@@ -247,7 +251,7 @@ mod tests {
         }
     }
 
-    /// A name is written as it is, however evil.
+    /// Names are written as they are, even those that do harm.
     fn archive(entries: &[Entry]) -> Vec<u8> {
         let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for entry in entries {
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_usual() {
+    fn entries_of_usual_archives() {
         unpack(&[
             file("ruby/bin/ruby"),
             file("./ruby/bin/erb"),
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_bound_on_the_size() {
+    fn the_unpacked_size_is_limited() {
         let bytes = archive(&[Entry {
             bytes: vec![0; 2 << 20],
             ..file("ruby/zeros")
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_says_whether_the_bytes_are_right() {
+    fn the_checksum_of_gzip_is_verified() {
         let mut bytes = archive(&[file("ruby/bin/ruby")]);
         // The last eight bytes are the checksum and the length of what came before.
         let checksum = bytes.len() - 8;

@@ -1,7 +1,8 @@
-//! `.gem` archives: fetched side by side, verified, read and unpacked.
+//! `.gem` archives: downloaded side by side, verified, read and unpacked.
 
 use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader, MOST_CONNECTIONS};
+use crate::fetch::expected::Expected;
 use crate::fetch::file::{self, FileError};
 use crate::fetch::unpack::{LARGEST, Unpacking};
 use flate2::read::MultiGzDecoder;
@@ -9,58 +10,57 @@ use fs_err as fs;
 use sha2::{Digest, Sha256, Sha512};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use thiserror::Error;
 use url::Url;
 
-/// A gem that is to be fetched.
+/// The archive of a locked gem.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GemArchive {
     /// Such as `nokogiri`.
     pub name: String,
     /// Such as `nokogiri-1.18.2-x86_64-linux-gnu`.
     pub full_name: String,
-    /// Where it may be, in the order in which they are asked.
+    /// The addresses that it may have, in the order in which they are tried.
     pub urls: Vec<Url>,
-    /// The lockfile's CHECKSUMS; none where it names none.
+    /// From the lockfile's CHECKSUMS; empty where they do not have the gem.
     pub checksums: Vec<Sha256Hex>,
 }
 
 impl GemArchive {
-    /// Where it is below a folder of archives.
+    /// Its path in a folder of archives.
     #[must_use]
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.gem", self.full_name))
     }
 
-    /// Whether a file is this archive, as far as the lockfile tells.
+    /// Whether a file is this archive. Without checksums any file is.
     fn is_at(&self, path: &Path) -> bool {
         if self.checksums.is_empty() {
             return path.is_file();
         }
-        fs::read(path).is_ok_and(|bytes| {
-            let digest = Sha256Hex(hex::encode(Sha256::digest(bytes)));
-            self.checksums.contains(&digest)
-        })
+        fs::read(path).is_ok_and(|bytes| self.checksums.contains(&Sha256Hex::of(bytes)))
     }
 }
 
-/// What came of fetching.
+/// The result of [`fetch_all`].
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// How many archives were downloaded.
+    /// The number of archives that were downloaded.
     pub count: usize,
-    /// Their bytes.
+    /// Their length.
     pub bytes: u64,
-    /// Why some were not: Bundler will have to see to them.
+    /// Why the others could not be downloaded; they are left to Bundler.
     pub failure: Option<String>,
 }
 
-/// Fetches archives that are not in the folder yet, side by side, and gives each that is there to `take`, from several threads. After
-/// the first that cannot be had, and once `stop` is set, nothing more is asked for: whatever ails the server is Bundler's to tell.
+/// Downloads the archives that are not in the folder yet, side by side, and gives each that is
+/// there to `take`, from several threads. After the first that cannot be downloaded, and once
+/// `stop` is set, no further download begins: Bundler tries again, and reports the error.
 ///
 /// # Errors
-/// One is not the archive that the lockfile names.
+/// An archive is not the one that the lockfile names. No other error is returned.
 pub fn fetch_all(
     archives: &[GemArchive],
     folder: &Path,
@@ -80,9 +80,7 @@ pub fn fetch_all(
             } else {
                 fetch(archive, &path, downloader).map(Some)
             };
-            let mut result = result
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
             match (fetched, &mut *result) {
                 (Ok(bytes), Ok(so_far)) => {
                     so_far.count += usize::from(bytes.is_some());
@@ -90,7 +88,7 @@ pub fn fetch_all(
                     drop(result);
                     take(archive, &path);
                 }
-                (Err(error @ FileError::Checksum { .. }), _) => {
+                (Err(FetchError::File(error)), _) if is_checksum_error(&error) => {
                     *result = Err(error);
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -107,28 +105,40 @@ pub fn fetch_all(
             scope.spawn(work);
         }
     });
-    result
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    result.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From the first server that has it.
-fn fetch(archive: &GemArchive, path: &Path, downloader: &Downloader) -> Result<u64, FileError> {
+/// Why a single archive could not be downloaded.
+#[derive(Debug, Error)]
+enum FetchError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the lockfile names no server for {0}")]
+    NoServer(String),
+}
+
+fn is_checksum_error(error: &FileError) -> bool {
+    matches!(error, FileError::Download(DownloadError::Checksum(_)))
+}
+
+/// Downloads an archive from the first server that has it. Returns its length in bytes.
+fn fetch(archive: &GemArchive, path: &Path, downloader: &Downloader) -> Result<u64, FetchError> {
+    let expected = Expected::by_lockfile(&archive.checksums);
     let mut urls = archive.urls.iter().peekable();
     loop {
         let Some(url) = urls.next() else {
-            let name = archive.full_name.clone();
-            return Err(FileError::Nowhere { name });
+            return Err(FetchError::NoServer(archive.full_name.clone()));
         };
-        match file::fetch(downloader, url, &archive.checksums, path) {
+        match file::download(downloader, url, &expected, path) {
             Err(FileError::Download(DownloadError::Status { status: 404, .. }))
                 if urls.peek().is_some() => {}
-            result => return result,
+            result => return Ok(result?),
         }
     }
 }
 
-/// An archive that was read: a tar file of a gzipped specification, and a gzipped tar file of the gem's files.
+/// The contents of an archive: a tar file that holds the gzipped specification and a gzipped tar
+/// file of the gem's files.
 pub struct GemFile {
     /// The specification, as YAML.
     pub specification: String,
@@ -136,10 +146,8 @@ pub struct GemFile {
 }
 
 impl GemFile {
-    /// Reads an archive. Where the lockfile had no checksum to verify it by, its own `checksums.yaml` has to be right.
-    ///
-    /// # Errors
-    /// It is no such archive, or is damaged.
+    /// Reads an archive. One that was not verified by a checksum of the lockfile must have the
+    /// checksums of its own `checksums.yaml`.
     pub fn read(path: &Path, is_verified: bool) -> io::Result<Self> {
         let mut archive = tar::Archive::new(io::BufReader::new(fs::File::open(path)?));
         let [mut specification, mut data, mut checksums] = [const { Vec::new() }; 3];
@@ -156,9 +164,8 @@ impl GemFile {
             let checksums = gunzip_text(&checksums)?;
             for (name, bytes) in [("metadata.gz", &specification), ("data.tar.gz", &data)] {
                 if !has_checksum(&checksums, name, bytes) {
-                    return Err(io::Error::other(format!(
-                        "{name} does not have its checksum"
-                    )));
+                    let reason = format!("{name} does not have its checksum");
+                    return Err(io::Error::other(reason));
                 }
             }
         }
@@ -168,10 +175,8 @@ impl GemFile {
         })
     }
 
-    /// Puts the gem's files into a folder, as RubyGems does: they are as new as they are, and not for others to write.
-    ///
-    /// # Errors
-    /// They cannot be unpacked, or are not safe to be.
+    /// Unpacks the gem's files into a folder, as RubyGems does: with the time of now, and writable
+    /// by their owner alone.
     pub fn unpack(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         Unpacking {
@@ -193,7 +198,8 @@ fn gunzip_text(bytes: &[u8]) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether a `checksums.yaml` (`SHA256:` or `SHA512:`, and a line for each file) has the digest of some bytes.
+/// Whether a `checksums.yaml` (`SHA256:` or `SHA512:`, and a line for each file) has the digest of
+/// a file's bytes.
 fn has_checksum(checksums: &str, name: &str, bytes: &[u8]) -> bool {
     let mut algorithm = "";
     for line in checksums.lines() {
@@ -239,7 +245,7 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    /// An archive as `gem build` makes it.
+    /// An archive like those of `gem build`.
     fn gem(damaged: bool) -> Vec<u8> {
         let metadata = gzipped(b"--- !ruby/object:Gem::Specification\nname: x\n");
         let data = gzipped(&tarball(&[
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_locked_checksum_its_own_have_to_be_right() {
+    fn without_a_locked_checksum_its_own_checksums_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x-1.0.gem");
         fs::write(&path, gem(true)).unwrap();
@@ -297,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn archives_are_fetched_once_and_a_wrong_one_never() {
+    fn archives_are_downloaded_once_and_a_wrong_one_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
         fs::create_dir(&cache).unwrap();
         fs::write(folder.path().join("a"), "a").unwrap();
         fs::write(folder.path().join("b"), "b").unwrap();
-        let right = Sha256Hex(hex::encode(Sha256::digest("a")));
+        let right = Sha256Hex::of("a");
         let archives = [
             archive("a", folder.path(), vec![right.clone()]),
             archive("b", folder.path(), Vec::new()),
@@ -334,10 +340,18 @@ mod tests {
             archive("b", folder.path(), Vec::new()),
             archive("a", folder.path(), vec![Sha256Hex("0".repeat(64))]),
         ];
-        assert!(matches!(fetch(&wrong), Err(FileError::Checksum { .. })));
+        assert!(is_checksum_error(&fetch(&wrong).unwrap_err()));
         assert!(!cache.join("a-1.0.gem").exists());
 
         let gone = [archive("gone", folder.path(), vec![right])];
         assert!(fetch(&gone).unwrap().failure.is_some());
+        let no_server = [GemArchive {
+            urls: Vec::new(),
+            ..archive("a", folder.path(), Vec::new())
+        }];
+        assert_eq!(
+            fetch(&no_server).unwrap().failure.unwrap(),
+            "the lockfile names no server for a-1.0"
+        );
     }
 }

@@ -1,61 +1,62 @@
-//! Platforms as RubyGems reads and compares them (`Gem::Platform`), and as Bundler ranks them (`Bundler::MatchPlatform`).
+//! Platforms, read and compared as by RubyGems (`Gem::Platform`), and ranked as by Bundler
+//! (`Bundler::MatchPlatform`).
 //!
 //! Source: <https://github.com/rubygems/rubygems/blob/master/lib/rubygems/platform.rb>
 
 use std::fmt::{self, Display, Formatter};
 
-/// What a gem was built for, or the platform that gems are installed on.
+/// The platform of a gem, or the one that gems are installed on.
 ///
-/// Reading never fails: what RubyGems does not know is an operating system `unknown`.
+/// Reading never fails: a text that RubyGems does not know has the operating system `unknown`.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum GemPlatform {
-    /// `ruby`: a gem for every platform, which may compile an extension on install.
+    /// `ruby`: a gem for every platform, which may compile an extension when it is installed.
     #[default]
     Ruby,
     /// A gem with compiled code.
     Native {
-        /// Such as `x86_64`, `universal`; none where it does not matter (`java`).
+        /// Such as `x86_64`, `universal`; none where any will do (`java`).
         cpu: Option<String>,
         /// Such as `linux`, `darwin`.
         os: String,
-        /// Of the operating system; for Linux the C library, and none is glibc.
+        /// Of the operating system. For Linux it is the C library: none is glibc.
         version: Option<String>,
     },
 }
 
-/// How far a gem's platform is from the one at hand: the lowest is the best.
+/// How far a gem's platform is from the local one: the lowest is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Distance(u32);
 
 impl Distance {
     const NONE: Self = Self(0);
-    /// Beyond every native platform, be it of another system.
+    /// Farther than every native platform, even one of another system.
     const RUBY: Self = Self(1_000_000);
 }
 
-/// How an operating system's name is found in a platform's text, in RubyGems' order.
+/// Where a platform's text has the name of an operating system.
 enum Name {
-    /// Anywhere in it, with a version behind it.
+    /// Anywhere, with a version behind it.
     In(&'static str, Version),
     /// At its start.
     Starts(&'static str, Version),
-    /// The whole of it.
+    /// The whole text.
     Is(&'static str),
 }
 
-/// What counts as the version behind a name and an optional dash.
+/// The form of the version behind a name and an optional dash.
 #[derive(Clone, Copy)]
 enum Version {
     None,
     Digits,
-    /// `1.8`; without the dot it is none.
+    /// `1.8`; without the dot it does not count.
     TwoNumbers,
     Numbers,
     Word,
 }
 
 impl GemPlatform {
-    /// What `Gem::Platform.local` is on Linux: `architecture` as buildpacks call it (`amd64`, `arm64`), and the C library.
+    /// `Gem::Platform.local` on Linux. `architecture` is `amd64` or `arm64`, as in buildpacks.
     #[must_use]
     pub fn linux(architecture: &str, has_musl: bool) -> Self {
         let cpu = match architecture {
@@ -70,7 +71,7 @@ impl GemPlatform {
         }
     }
 
-    /// Reads what stands behind the version in a gem's full name, as `Gem::Platform.new` does.
+    /// Reads the text behind the version in a gem's full name, as `Gem::Platform.new` does.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         if text.is_empty() || text == "ruby" {
@@ -91,8 +92,9 @@ impl GemPlatform {
         }
     }
 
-    /// Whether a gem of this platform runs on the local one. That is no equality: on Linux a gem without a C library in its
-    /// platform also counts for musl, while the local platform without one has glibc.
+    /// Whether a gem of this platform runs on the local one. This is not equality: on Linux, a gem
+    /// whose platform names no C library also runs with musl, but a local platform that names none
+    /// has glibc.
     #[must_use]
     pub fn runs_on(&self, local: &Self) -> bool {
         let (
@@ -128,7 +130,7 @@ impl GemPlatform {
         suits_cpu && os == local_os && suits_version
     }
 
-    /// How well a gem of this platform suits the local one, whether it runs there or not.
+    /// The distance of this platform from the local one, whether a gem of it runs there or not.
     #[must_use]
     pub fn distance_to(&self, local: &Self) -> Distance {
         if self == local {
@@ -157,12 +159,12 @@ impl GemPlatform {
             None => 1,
             Some(_) => 2,
         };
-        // One more than Bundler's, so that nothing is as near as the platform itself.
+        // One more than Bundler's, so that only the platform itself has the distance 0.
         Distance(1 + of_os + of_cpu * 10 + of_version * 100)
     }
 }
 
-/// As it stands in a gem's full name.
+/// As in a gem's full name.
 impl Display for GemPlatform {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let Self::Native { cpu, os, version } = self else {
@@ -183,7 +185,7 @@ fn normal_cpu(cpu: &str) -> String {
     if is_x86 { "x86" } else { cpu }.to_string()
 }
 
-/// The operating system, and its version.
+/// The operating system and its version.
 fn read_os(text: &str) -> (String, Option<String>) {
     const NAMES: [Name; 16] = [
         Name::In("aix", Version::Digits),
@@ -215,7 +217,7 @@ fn read_os(text: &str) -> (String, Option<String>) {
         if let Some(rest) = rest {
             return (os.to_string(), version.of(rest));
         }
-        // RubyGems looks for it between mingw and netbsdelf; no text holds two of these names.
+        // In RubyGems this comes between mingw and netbsdelf; no text has two of these names.
         if os == "mingw"
             && let Some(windows) = read_mswin(text)
         {
@@ -272,7 +274,8 @@ impl Version {
     }
 }
 
-/// Whether a gem built for one C library runs with the other: `gnu` and none are glibc; `eabi` and `eabihf` do not tell them apart.
+/// Whether a gem for one C library runs with the other. `gnu` and none are glibc; the suffixes
+/// `eabi` and `eabihf` make no difference.
 fn suits_c_library(gem: Option<&str>, local: Option<&str>) -> bool {
     normal_c_library(gem) == normal_c_library(local)
         || local.is_some_and(|local| {
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn platforms_in_their_spellings() {
+    fn platforms_in_all_their_spellings() {
         for (text, cpu, os, version) in [
             ("x86_64-linux", Some("x86_64"), "linux", None),
             ("x86_64-linux-gnu", Some("x86_64"), "linux", Some("gnu")),

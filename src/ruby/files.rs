@@ -1,9 +1,9 @@
-//! The files of a Ruby: from the archive into the layer, and what they say of themselves.
+//! The files of a Ruby: how they get from the archive into the layer, and what they tell of it.
 
 use crate::fetch::Fetcher;
-use crate::fetch::archive::ArchiveError;
+use crate::fetch::archive::{ArchiveError, Installation};
 use crate::fetch::masked::Shown;
-use crate::platform::files::{remove_others, replace_dir};
+use crate::platform::files::remove_others;
 use crate::report;
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::inventory::Ruby;
@@ -15,61 +15,48 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use url::Url;
 
-/// Ruby could not be installed.
 #[derive(Debug, Diagnostic, Error)]
 pub enum RubyLayerError {
-    /// The archive did not get here.
     #[error("Ruby {version} could not be installed")]
     Archive {
-        /// Which was wanted.
         version: GemVersion,
-        /// Why not.
         #[source]
         #[diagnostic_source]
         source: ArchiveError,
     },
-    /// The archive holds something else.
-    #[error("the archive of Ruby {version} holds no Ruby that can be used: {reason}")]
+    #[error("the archive of Ruby {version} does not contain a usable Ruby: {reason}")]
     #[diagnostic(help(
-        "The inventory's `root` has to be the folder in the archive that holds `bin/ruby` and `lib/ruby`."
+        "The inventory's `root` must be the folder in the archive that contains `bin/ruby` and \
+         `lib/ruby`."
     ))]
-    NoRuby {
-        /// Which was wanted.
-        version: GemVersion,
-        /// What is missing.
-        reason: String,
-    },
-    /// The disk refuses.
+    NoRuby { version: GemVersion, reason: String },
     #[error("the Ruby layer cannot be written")]
     Layer(#[source] io::Error),
 }
 
-/// Verifies and unpacks a Ruby into a layer's folder, without what is not needed. Its archive is in the folder `archives` already, or is
-/// fetched and put there, where it is then the only one.
+/// Verifies and unpacks a Ruby into a layer's folder, without the files that are not needed. Its
+/// archive is taken from the folder `archives`, or is downloaded and kept there; any other archive
+/// there is removed.
 ///
 /// # Errors
-/// The archive cannot be had, or the layer cannot be written.
+/// The archive cannot be downloaded, or the layer cannot be written. The layer is then as it was.
 pub fn fill(
     layer: &Path,
     ruby: &Ruby,
-    supply: &Fetcher,
+    fetcher: &Fetcher,
     archives: &Path,
 ) -> Result<(), RubyLayerError> {
     let kept = kept_archive(archives, ruby);
-    // A layer that is there is whole.
-    let new = layer.with_file_name(".ruby.new");
-    let length = match unpack_kept(&new, ruby, supply, &kept) {
+    let length = match unpack_kept(layer, ruby, fetcher, &kept) {
         Some(length) => length,
-        None => fetch_and_unpack(&new, ruby, supply, &kept).map_err(|source| {
+        None => download_and_unpack(layer, ruby, fetcher, &kept).map_err(|source| {
             RubyLayerError::Archive {
                 version: ruby.version.clone(),
                 source,
             }
         })?,
     };
-    finish(&new, archives, &kept)
-        .and_then(|()| replace_dir(&new, layer))
-        .map_err(RubyLayerError::Layer)?;
+    remove_others(archives, &[&kept]).map_err(RubyLayerError::Layer)?;
     report::detail(format!(
         "Verified: {length} bytes with SHA-256 {}",
         ruby.archive.sha256.0
@@ -77,54 +64,71 @@ pub fn fill(
     Ok(())
 }
 
-/// Where the archive of a Ruby is kept, if it is.
+/// The path at which the archive of a Ruby is kept, whether it is there or not.
 pub(super) fn kept_archive(archives: &Path, ruby: &Ruby) -> PathBuf {
     archives.join(format!("{}.tar.gz", ruby.archive.sha256.0))
 }
 
-/// None where it is not there, or damaged.
-fn unpack_kept(layer: &Path, ruby: &Ruby, supply: &Fetcher, kept: &Path) -> Option<u64> {
+/// None where the archive is not there, or is damaged.
+fn unpack_kept(layer: &Path, ruby: &Ruby, fetcher: &Fetcher, kept: &Path) -> Option<u64> {
     let url = Url::from_file_path(kept).ok()?;
     if !kept.is_file() {
         return None;
     }
-    let unpacked = report::timed("Unpacking it from the cache", || {
+    let what = format!("Unpacking Ruby {} from the cache", ruby.version);
+    let unpacked = report::timed(what, || {
         ruby.archive
-            .install(&supply.downloader, &url, layer, &is_wanted, None)
+            .install(&fetcher.downloader, &url, &installation(layer, None))
     });
     unpacked
-        .inspect_err(|error| report::detail(format!("The cache's archive is of no use: {error}")))
+        .inspect_err(|error| {
+            report::detail(format!("The archive in the cache cannot be used: {error}"));
+        })
         .ok()
 }
 
-fn fetch_and_unpack(
+fn download_and_unpack(
     layer: &Path,
     ruby: &Ruby,
-    supply: &Fetcher,
+    fetcher: &Fetcher,
     kept: &Path,
 ) -> Result<u64, ArchiveError> {
-    let place = supply.place_of(&ruby.archive);
-    let what = match place.instead {
-        Some(whose) => format!("Installing it from {} ({whose})", Shown(&place.url)),
-        None => format!("Installing it from {}", Shown(&place.url)),
-    };
-    // What is on this disk need not be there twice.
-    let copy = (place.url.scheme() != "file").then_some(kept);
+    let location = fetcher.location_of(&ruby.archive);
+    let mut what = format!(
+        "Installing Ruby {} from {}",
+        ruby.version,
+        Shown(&location.url)
+    );
+    if let Some(replacement) = location.instead {
+        what = format!("{what} ({replacement})");
+    }
+    // An archive on this disk is not kept a second time.
+    let copy = (location.url.scheme() != "file").then_some(kept);
     report::timed(what, || {
+        let installation = installation(layer, copy);
         ruby.archive
-            .install(&supply.downloader, &place.url, layer, &is_wanted, copy)
+            .install(&fetcher.downloader, &location.url, &installation)
     })
 }
 
-/// Keeps one archive alone, and leaves the layer as it has to be.
-fn finish(layer: &Path, archives: &Path, kept: &Path) -> io::Result<()> {
-    remove_others(archives, &[kept])?;
-    remove_static_libraries(layer)?;
-    layer_env().write_to_layer_dir(layer)
+fn installation<'a>(layer: &'a Path, copy: Option<&'a Path>) -> Installation<'a> {
+    Installation {
+        destination: layer,
+        is_wanted: &is_wanted,
+        finish: &finish,
+        copy,
+    }
 }
 
-/// Whether an app, or the compilation of a gem, may have a use for a file of a Ruby: not for documentation, archives of gems that are
-/// installed, logs of compilations, and the tests of the gems that come with Ruby.
+/// Makes a layer of the unpacked archive.
+fn finish(ruby: &Path) -> io::Result<()> {
+    remove_static_libraries(ruby)?;
+    layer_env().write_to_layer_dir(ruby)
+}
+
+/// Whether an app, or the compilation of a gem, may need a file of a Ruby. Left out are
+/// documentation, archives of installed gems, logs of compilations, and the tests of the gems that
+/// come with Ruby.
 fn is_wanted(path: &Path) -> bool {
     let names: Vec<_> = path
         .iter()
@@ -150,13 +154,14 @@ fn is_wanted(path: &Path) -> bool {
     }
 }
 
-/// Where Ruby is a shared library, compiled gems are linked to that. (Where it is not, they need `libruby-static.a`.)
+/// Removes `lib/*.a` where Ruby is a shared library: compiled gems are linked to that. Where it is
+/// not, they need `libruby-static.a`.
 fn remove_static_libraries(layer: &Path) -> io::Result<()> {
     let mut archives = Vec::new();
     let mut is_shared = false;
     let lib = layer.join("lib");
     if !lib.is_dir() {
-        return Ok(()); // It is no Ruby, and that is told elsewhere.
+        return Ok(()); // It is not a Ruby, which [`abi`] reports.
     }
     for entry in fs::read_dir(lib)? {
         let path = entry?.path();
@@ -172,7 +177,7 @@ fn remove_static_libraries(layer: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether Ruby's just-in-time compiler is in it, as its own configuration says: Ruby need not be started to know.
+/// Whether Ruby has its just-in-time compiler, by its `rbconfig.rb`: Ruby is not started.
 pub(super) fn has_yjit(layer: &Path, abi: &str) -> bool {
     let folder = layer.join("lib/ruby").join(abi);
     let Ok(entries) = fs::read_dir(folder) else {
@@ -187,7 +192,8 @@ pub(super) fn has_yjit(layer: &Path, abi: &str) -> bool {
         .any(|line| line.contains("\"YJIT_SUPPORT\"") && line.trim_end().ends_with("\"yes\""))
 }
 
-/// Ruby's ABI version, from the one folder below `lib/ruby/gems`: every patch release of a series has the same.
+/// Ruby's ABI version, from the one folder below `lib/ruby/gems`. Every patch release of a series
+/// has the same.
 pub(super) fn abi(layer: &Path, ruby: &Ruby) -> Result<String, RubyLayerError> {
     let no_ruby = |reason: String| RubyLayerError::NoRuby {
         version: ruby.version.clone(),
@@ -201,7 +207,7 @@ pub(super) fn abi(layer: &Path, ruby: &Ruby) -> Result<String, RubyLayerError> {
         [abi] => Ok(abi.clone()),
         [] => Err(no_ruby("its lib/ruby/gems has no folder".into())),
         names => Err(no_ruby(format!(
-            "its lib/ruby/gems has {} folders, {}, where a Ruby has one",
+            "its lib/ruby/gems has {} folders instead of one: {}",
             names.len(),
             names.join(", ")
         ))),
@@ -222,7 +228,8 @@ fn folders_in(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn layer_env() -> LayerEnv {
-    // Ruby takes its default encoding from the locale, and base images have none: source files and output would be US-ASCII.
+    // Ruby takes its default encoding from the locale. Base images set none, and US-ASCII would be
+    // it.
     LayerEnv::new().chainable_insert(Scope::All, ModificationBehavior::Default, "LANG", "C.UTF-8")
 }
 
@@ -234,7 +241,7 @@ mod tests {
     use procfile::assert_report;
 
     #[test]
-    fn what_is_left_out() {
+    fn files_that_no_app_needs_are_left_out() {
         for (path, expected) in [
             ("bin/ruby", true),
             ("lib/ruby/3.3.0/rdoc.rb", true),
@@ -265,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn static_libraries_are_for_a_static_ruby() {
+    fn static_libraries_stay_only_in_a_static_ruby() {
         for (others, expected) in [(&[][..], true), (&["libruby.so.3.3"][..], false)] {
             let layer = tempfile::tempdir().unwrap();
             let lib = layer.path().join("lib");
@@ -315,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_cannot_be_had_is_shown() {
+    fn an_archive_that_cannot_be_downloaded_is_shown() {
         let layer = tempfile::tempdir().unwrap();
         let ruby = Ruby {
             version: "3.3.8".parse().unwrap(),

@@ -10,8 +10,9 @@ use thiserror::Error;
 
 /// A version such as `3.3.8`, `7.2.2.2` or `4.0.0.rc1`.
 ///
-/// It keeps its spelling; `1.0` and `1` are equal, and a pre-release (any segment with a letter) sorts below its release.
-/// Ruby's own spelling of pre-releases (`4.0.0-rc1`) is read as RubyGems' `4.0.0.rc1`.
+/// It keeps its spelling. `1.0` and `1` are equal; a pre-release (any segment has a letter) sorts
+/// below its release. Ruby's own spelling of pre-releases (`4.0.0-rc1`) is read as RubyGems'
+/// `4.0.0.rc1`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GemVersion {
@@ -26,7 +27,6 @@ enum Segment {
     Number(u64),
 }
 
-/// The text is no version.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 #[error("`{0}` is not a version")]
 pub struct NotAVersion(pub String);
@@ -52,7 +52,7 @@ impl GemVersion {
             .join(".")
     }
 
-    /// The number at a place of the version, from 0: 3 at place 1 of `3.3.8`; 0 where there is none.
+    /// The number at an index of the version: 3 at 1 of `3.3.8`; 0 behind its end.
     #[must_use]
     pub fn number(&self, place: usize) -> u64 {
         self.leading_numbers().get(place).copied().unwrap_or(0)
@@ -68,7 +68,7 @@ impl GemVersion {
             .collect()
     }
 
-    /// `Gem::Version#release`: what a pre-release leads up to.
+    /// `Gem::Version#release`: the release of a pre-release.
     fn release(&self) -> Self {
         Self::from_numbers(&self.leading_numbers())
     }
@@ -113,7 +113,8 @@ impl FromStr for GemVersion {
             }
             for run in split_runs(part) {
                 segments.push(if run.starts_with(|c: char| c.is_ascii_digit()) {
-                    // A number of twenty digits (a time stamp) is too large for the type, and larger than any other.
+                    // A number that is too large for the type (a time stamp) is larger than any
+                    // other.
                     Segment::Number(run.parse().unwrap_or(u64::MAX))
                 } else {
                     Segment::Letters(run.to_string())
@@ -186,7 +187,7 @@ impl From<GemVersion> for String {
     }
 }
 
-/// One or more conditions that a version has to meet, such as `~> 3.3.0` or `>= 3.2, < 4`.
+/// One or more conditions on a version, such as `~> 3.3.0` or `>= 3.2, < 4`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GemRequirement(Vec<Condition>);
 
@@ -204,12 +205,11 @@ enum Operator {
     GreaterOrEqual,
     Less,
     LessOrEqual,
-    /// `~>`: at least this, and below the next of all but its last segment.
+    /// `~>`: at least this version, and only its last segment may be greater.
     Pessimistic,
 }
 
 impl GemRequirement {
-    /// The requirement that only this version meets.
     #[must_use]
     pub fn exactly(version: GemVersion) -> Self {
         Self(vec![Condition {
@@ -218,7 +218,7 @@ impl GemRequirement {
         }])
     }
 
-    /// Any patch release of a series: `3.4` for 3.4.0 and later, below 3.5.
+    /// Any patch release of a series: 3.4.0 and later for `3.4`, but not 3.5.
     #[must_use]
     pub fn series(version: &GemVersion) -> Self {
         let mut numbers = version.leading_numbers();
@@ -229,7 +229,7 @@ impl GemRequirement {
         }])
     }
 
-    /// Every version there is; pre-releases are none that count.
+    /// Every version; [`Self::matches`] excludes pre-releases.
     #[must_use]
     pub fn any() -> Self {
         Self(vec![Condition {
@@ -245,7 +245,8 @@ impl GemRequirement {
         self
     }
 
-    /// Whether the version meets every condition. A pre-release meets only a requirement that names one.
+    /// Whether the version meets every condition. A pre-release meets only a requirement that names
+    /// a pre-release.
     #[must_use]
     pub fn matches(&self, version: &GemVersion) -> bool {
         let names_prerelease = self
@@ -255,13 +256,14 @@ impl GemRequirement {
         (names_prerelease || !version.is_prerelease()) && self.allows(version)
     }
 
-    /// Whether the version meets every condition, be it a pre-release or not: `Gem::Requirement#satisfied_by?`.
+    /// Whether the version meets every condition, also as a pre-release:
+    /// `Gem::Requirement#satisfied_by?`.
     #[must_use]
     pub fn allows(&self, version: &GemVersion) -> bool {
         self.0.iter().all(|condition| condition.matches(version))
     }
 
-    /// The version, where the requirement names exactly one.
+    /// The version, if the requirement is one exact version.
     #[must_use]
     pub fn exact_version(&self) -> Option<&GemVersion> {
         match self.0.as_slice() {
@@ -275,7 +277,7 @@ impl GemRequirement {
         }
     }
 
-    /// The version that the first condition names: what "nearest" is measured from.
+    /// The version of the first condition, to find the nearest other versions.
     #[must_use]
     pub fn anchor(&self) -> &GemVersion {
         &self.0[0].version
@@ -301,7 +303,8 @@ impl Condition {
 impl FromStr for GemRequirement {
     type Err = NotAVersion;
 
-    /// Reads `3.3.8`, `~> 3.3.0`, several conditions with commas, and `3.3.*` or `3.*` for a whole series.
+    /// Reads `3.3.8`, `~> 3.3.0`, several conditions with commas, and `3.3.*` or `3.*` for a
+    /// series.
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
         text.split(',')
             .map(|part| {

@@ -2,38 +2,34 @@
 //!
 //! Source: <https://mise.jdx.dev/configuration.html>
 
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use toml::{Spanned, Value};
+use toml::Value;
 
-/// The names that the file may have; mise prefers the first.
+/// The names of the file; mise prefers the first.
 pub const FILE_NAMES: [&str; 2] = ["mise.toml", ".mise.toml"];
 
-/// The names that a Ruby may have in it: mise builds it itself, or has asdf's plugin do so.
+/// The names of Ruby in it: mise builds it itself, or by asdf's plugin.
 const RUBY: [&str; 3] = ["ruby", "core:ruby", "asdf:ruby"];
 
 #[derive(Deserialize)]
 struct Mise {
     #[serde(default)]
-    tools: BTreeMap<String, Spanned<Value>>,
+    tools: BTreeMap<String, toml::Spanned<Value>>,
 }
 
-/// The file is no TOML, or its `[tools]` are none.
+/// The file is not TOML, or `[tools]` is not a table.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NotMise {
-    /// What the parser says.
     pub reason: String,
-    /// Where, in bytes.
+    /// In bytes.
     pub span: Range<usize>,
 }
 
-/// The versions of Ruby, in their order: the first is what `ruby` is in a shell.
-///
-/// # Errors
-/// The text cannot be read.
-pub fn ruby(text: &str) -> Result<Vec<Written>, NotMise> {
+/// The versions of Ruby in their order: the first one is `ruby` in a shell.
+pub fn ruby(text: &str) -> Result<Vec<Spanned>, NotMise> {
     let mise: Mise = toml::from_str(text).map_err(|error| NotMise {
         reason: error.message().to_string(),
         span: error.span().unwrap_or(0..0),
@@ -48,14 +44,15 @@ pub fn ruby(text: &str) -> Result<Vec<Written>, NotMise> {
     };
     Ok(versions
         .into_iter()
-        .map(|value| Written {
+        .map(|value| Spanned {
             value,
             span: span.clone().into(),
         })
         .collect())
 }
 
-/// `"3.3.8"`, `{ version = "3.3.8" }`, and mise's other keys in the spelling that they have in a string.
+/// Of `"3.3.8"` and `{ version = "3.3.8" }` the version. mise's other keys get their spelling in a
+/// string, such as `prefix:3.3`.
 fn version(value: &Value) -> String {
     match value {
         Value::String(version) => version.clone(),
@@ -69,7 +66,7 @@ fn version(value: &Value) -> String {
                     key => format!("{key}:{version}"),
                 },
             ),
-        // A number lost its zeros when it was read: 3.10 is 3.1. mise refuses it too.
+        // A number has lost its zeros: 3.10 is 3.1. mise refuses it too.
         other => format!("{other} without quotes"),
     }
 }
@@ -79,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tools_in_their_spellings() {
+    fn tools_in_all_their_spellings() {
         for (text, expected) in [
             ("[tools]\nruby = \"3.3.8\"\n", vec!["3.3.8"]),
             ("[tools]\nnode = \"22\"\nruby = '3.3'\n", vec!["3.3"]),

@@ -17,7 +17,7 @@ pub mod vendor;
 
 use std::path::Path;
 
-/// Whether a file's name is that of a lockfile of Bundler's.
+/// Whether a file name is that of a lockfile of Bundler.
 #[must_use]
 pub fn is_lockfile(name: &str) -> bool {
     let extension = Path::new(name).extension();

@@ -1,11 +1,12 @@
-//! A Ruby version, or what it has to meet, as people write it: RubyGems' requirements, with what is only said of Rubies.
+//! Ruby versions and requirements as users write them: those of RubyGems, with the spellings that
+//! only Ruby versions have.
 
 use crate::ruby::gem_version::{GemRequirement, NotAVersion};
 
 /// Reads `3.3.8`, `3.3.8p144`, `~> 3.3.0`, `>= 3.2, < 4`, `3.*`.
 ///
 /// # Errors
-/// It is none. So is `3.x`, which RubyGems would take for a pre-release that nobody has made.
+/// The text is not a requirement. Neither is `3.x`, which RubyGems would read as a pre-release.
 pub fn ruby_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
     let conditions: Vec<_> = text
         .split(',')
@@ -20,11 +21,9 @@ pub fn ruby_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
     conditions.join(", ").parse()
 }
 
-/// Reads what version managers and build variables hold: all of [`ruby_requirement`]; a version of one or two numbers, which stands
-/// for its newest release; `latest` and `*`, the newest of all; `latest:3.3` of asdf and `prefix:3.3` of mise; RVM's gemset behind `@`.
-///
-/// # Errors
-/// It is none.
+/// Reads the values of version managers and build variables: all of [`ruby_requirement`]; a version
+/// of one or two numbers for its newest release; `latest` and `*` for the newest of all; asdf's
+/// `latest:3.3` and mise's `prefix:3.3`; a version before RVM's `@gemset`.
 pub fn managers_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
     if matches!(text, "latest" | "*") {
         return Ok(GemRequirement::any());
@@ -37,7 +36,7 @@ pub fn managers_requirement(text: &str) -> Result<GemRequirement, NotAVersion> {
     ruby_requirement(version).map(widened)
 }
 
-/// A version of one or two numbers stands for its newest release: no Ruby is called 3.3.
+/// A version of one or two numbers means its newest release: there is no Ruby 3.3.
 fn widened(requirement: GemRequirement) -> GemRequirement {
     match requirement.exact_version() {
         Some(version) if version.series(3) == version.series(2) && !version.is_prerelease() => {
@@ -47,7 +46,7 @@ fn widened(requirement: GemRequirement) -> GemRequirement {
     }
 }
 
-/// Whether a version manager's value names no release: the machine's own Ruby, a commit, a folder.
+/// Whether a version manager's value is not a release: the machine's own Ruby, a commit, a folder.
 #[must_use]
 pub fn names_no_release(text: &str) -> bool {
     text == "system"
@@ -56,7 +55,8 @@ pub fn names_no_release(text: &str) -> bool {
             .any(|kind| text.starts_with(kind))
 }
 
-/// `3.3.8p144` and `3.3.8-p144` are 3.3.8: every Ruby since 2.1 has one patch level for each version.
+/// `3.3.8p144` and `3.3.8-p144` are 3.3.8: every Ruby since 2.1 has one patch level for each
+/// version.
 #[must_use]
 pub fn without_patch_level(version: &str) -> &str {
     let parts = version.rsplit_once('p');
@@ -72,12 +72,13 @@ pub fn without_patch_level(version: &str) -> &str {
     }
 }
 
-/// What to write instead of a text that is no requirement.
+/// The help for a text that is not a requirement.
 #[must_use]
 pub fn how_to_write(text: &str) -> String {
     if names_no_release(text) {
         return format!(
-            "`{text}` is a Ruby of one machine, and an image has none of its own. Write a version such as 3.3.8."
+            "`{text}` is not a release of Ruby, so it cannot be installed. Write a version such as \
+             3.3.8."
         );
     }
     let series: Vec<_> = text.split('.').take_while(|part| !is_x(part)).collect();
@@ -87,7 +88,7 @@ pub fn how_to_write(text: &str) -> String {
         .strip_prefix(['^', '~'])
         .filter(|rest| !rest.starts_with('>'))
     {
-        format!("Write `~> {}`, as RubyGems does.", version.trim())
+        format!("Write `~> {}`, as in RubyGems.", version.trim())
     } else if text.matches(['<', '>']).count() > 1 && !text.contains(',') {
         "Write a comma between requirements, as in `>= 3.2, < 4`.".to_string()
     } else {
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requirements_in_their_spellings() {
+    fn requirements_in_all_their_spellings() {
         for (text, expected) in [
             ("3.3.8", "3.3.8"),
             ("3.3.8p144", "3.3.8"),
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn version_managers_say_more() {
+    fn version_managers_have_more_spellings() {
         for (text, expected) in [
             ("3.3.8", "3.3.8"),
             ("3.3", "~> 3.3.0"),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_suggested() {
+    fn a_correct_spelling_is_suggested() {
         assert!(how_to_write("3.x").contains("`3.*`"));
         assert!(how_to_write("3.3.x").contains("`3.3.*`"));
         assert!(how_to_write("newest").contains("3.3.8"));

@@ -1,38 +1,40 @@
-//! `.ruby-version`, the file of rbenv, chruby and RVM; and how Bundler reads the file that `ruby file: "…"` names.
+//! `.ruby-version`, the file of rbenv, chruby and RVM; and how Bundler reads the file that
+//! `ruby file: "…"` names.
 
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
+use procfile::text::without_byte_order_mark;
 
-/// The file's name.
 pub const FILE_NAME: &str = ".ruby-version";
 
-/// The first line that says something, as rbenv and chruby read it.
+/// The first line that is neither blank nor a comment, as rbenv and chruby read it.
 #[must_use]
-pub fn version(text: &str) -> Option<Written> {
+pub fn version(text: &str) -> Option<Spanned> {
     text.lines()
-        .map(|line| line.trim_start_matches('\u{feff}'))
+        .map(without_byte_order_mark)
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .find(|line| !line.is_empty())
-        .map(|line| Written::within(text, line))
+        .map(|line| Spanned::within(text, line))
 }
 
-/// Bundler's rule for `ruby file: "…"`: a line that starts with `ruby` holds the version (`ruby 3.3.8` in `.tool-versions`,
-/// `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`), else the whole text is one.
+/// Bundler's rule for `ruby file: "…"`: a line that starts with `ruby` holds the version (`ruby
+/// 3.3.8` in `.tool-versions`, `ruby = "3.3.8"` in `mise.toml`, `ruby-3.3.8`); without such a line
+/// the whole text is the version.
 ///
 /// Source: `normalize_ruby_file` in <https://github.com/ruby/rubygems/blob/master/bundler/lib/bundler/ruby_dsl.rb>
 #[must_use]
-pub fn version_by_bundler(text: &str) -> Written {
+pub fn version_by_bundler(text: &str) -> Spanned {
     text.lines()
         .find_map(version_of_ruby_line)
-        .map_or_else(|| whole_text(text), |part| Written::within(text, part))
+        .map_or_else(|| whole_text(text), |part| Spanned::within(text, part))
 }
 
 /// The whole text without the space around it: what `File.read(…).strip` gives.
 #[must_use]
-pub fn whole_text(text: &str) -> Written {
-    Written::within(text, text.trim_start_matches('\u{feff}').trim())
+pub fn whole_text(text: &str) -> Spanned {
+    Spanned::within(text, without_byte_order_mark(text).trim())
 }
 
-/// Of `ruby 3.3.8 3.2.9`, `ruby-3.3.8` and `ruby = "3.3.8"`: the (first) version.
+/// The (first) version of `ruby 3.3.8 3.2.9`, `ruby-3.3.8` and `ruby = "3.3.8"`.
 fn version_of_ruby_line(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("ruby")?;
     let value = rest
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_that_says_something() {
+    fn the_first_line_that_is_neither_blank_nor_a_comment() {
         for (text, expected) in [
             ("3.3.8\n", Some("3.3.8")),
             ("\n  ruby-3.3.8  \r\n", Some("ruby-3.3.8")),

@@ -1,18 +1,17 @@
-//! A value that an input holds, with its place, so that a message can point at it.
+//! A value of an input with its place in the text, so that a message can point at it.
 
 use miette::SourceSpan;
 
-/// A value, and where it stands in its text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Written {
-    /// The value, without quotes.
+pub struct Spanned {
+    /// Without quotes.
     pub value: String,
-    /// Its place, in bytes.
+    /// In bytes of the text.
     pub span: SourceSpan,
 }
 
-impl Written {
-    /// A part of a text, which it has to be a slice of.
+impl Spanned {
+    /// A part of a text. `part` must be a slice of `text`.
     #[must_use]
     pub fn within(text: &str, part: &str) -> Self {
         let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);

@@ -1,24 +1,24 @@
-//! `.tool-versions`, the file of asdf: a line for each tool, with its name and one or more versions.
+//! `.tool-versions`, the file of asdf: a line for each tool, with its name and its versions.
 //!
 //! Source: <https://asdf-vm.com/manage/configuration.html#tool-versions>
 
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
+use procfile::text::without_byte_order_mark;
 
-/// The file's name.
 pub const FILE_NAME: &str = ".tool-versions";
 
-/// The versions of Ruby, in their order: asdf takes the first that it has.
+/// The versions of Ruby in their order: asdf takes the first that is installed.
 #[must_use]
-pub fn ruby(text: &str) -> Vec<Written> {
+pub fn ruby(text: &str) -> Vec<Spanned> {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default())
         .find_map(|line| {
-            let mut words = line.trim_start_matches('\u{feff}').split_whitespace();
+            let mut words = without_byte_order_mark(line).split_whitespace();
             (words.next() == Some("ruby")).then_some(words)
         })
         .into_iter()
         .flatten()
-        .map(|version| Written::within(text, version))
+        .map(|version| Spanned::within(text, version))
         .collect()
 }
 
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_in_their_spellings() {
+    fn lines_in_all_their_spellings() {
         for (text, expected) in [
             ("ruby 3.3.8\n", vec!["3.3.8"]),
             (

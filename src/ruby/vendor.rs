@@ -1,5 +1,6 @@
 //! Putting Rubies into a buildpack's package, for builds without a network.
 
+use crate::fetch::expected::Expected;
 use crate::fetch::file::{self, FileError};
 use crate::fetch::{Fetcher, VENDORED, VENDORED_INVENTORY};
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
@@ -12,36 +13,32 @@ use std::path::Path;
 use thiserror::Error;
 use url::Url;
 
-/// Which Rubies a package brings along.
+/// The Rubies that a package brings along.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What their versions meet; of each inventory and requirement the newest, for each distribution.
+    /// For each, the newest version that meets it, in its archives for all distributions.
     pub requirements: Vec<GemRequirement>,
     /// `amd64` or `arm64`.
     pub arch: String,
-    /// Name and version of the one distribution that builders will have; none for whatever there is.
+    /// Name and version of the builders' distribution; none for all distributions.
     pub distro: Option<(String, String)>,
 }
 
 /// The package could not be filled.
 #[derive(Debug, Diagnostic, Error)]
 pub enum VendorError {
-    /// No inventory has it.
     #[error("no inventory has a Ruby {requirement} for {arch}")]
     #[diagnostic(help(
-        "Name a version that is there, and the distribution of the builders that will use the package."
+        "Name a version that the inventory lists, and the distribution of the builders that will \
+         use the package."
     ))]
     Unknown {
-        /// What was asked for.
         requirement: GemRequirement,
-        /// For which architecture.
         arch: String,
     },
-    /// An archive cannot be had, or is another one.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] FileError),
-    /// The package's folder cannot be written.
     #[error("the package's folder cannot be written")]
     #[diagnostic(help(
         "Check that it is the folder that `script/package` prints, and that the disk is not full."
@@ -56,32 +53,34 @@ struct VendoredInventory<'a> {
     artifacts: Vec<Row>,
 }
 
-/// Downloads and verifies archives into a buildpack's folder, with an inventory of them. An app that asks for no Ruby gets the first that
-/// was asked for. Returns the URLs, and the number of bytes of each.
+/// Downloads and verifies archives into a buildpack's folder, with an inventory of them. The first
+/// requirement is the default of apps that ask for no Ruby. Returns the URL and the length in bytes
+/// of each archive.
 ///
 /// # Errors
-/// A Ruby cannot be had. What was downloaded before stays, and is verified again when it is used.
+/// A Ruby cannot be downloaded. The archives before it stay, and are verified again when they are
+/// used.
 pub fn vendor(
     wanted: &Wanted,
     inventories: &[Inventory],
-    supply: &Fetcher,
+    fetcher: &Fetcher,
     buildpack_dir: &Path,
 ) -> Result<Vec<(Url, u64)>, VendorError> {
     let folder = buildpack_dir.join(VENDORED);
     fs::create_dir_all(&folder).map_err(VendorError::Write)?;
     let mut rows: Vec<Row> = Vec::new();
-    let mut fetched = Vec::new();
+    let mut downloaded = Vec::new();
     for requirement in &wanted.requirements {
         for (inventory, row) in newest(inventories, requirement, wanted)? {
             let Some(ruby) = inventory.ruby(row) else {
                 continue;
             };
-            let url = supply.place_of(&ruby.archive).url;
+            let url = fetcher.location_of(&ruby.archive).url;
             let sha256 = &ruby.archive.sha256;
             let destination = folder.join(&sha256.0);
-            let expected = [sha256.clone()];
-            let length = file::fetch(&supply.downloader, &url, &expected, &destination)?;
-            fetched.push((url, length));
+            let expected = Expected::by_inventory(sha256);
+            let length = file::download(&fetcher.downloader, &url, &expected, &destination)?;
+            downloaded.push((url, length));
             let mut row = row.clone();
             row.url.clone_from(&sha256.0); // Relative to the inventory.
             rows.push(row);
@@ -95,7 +94,7 @@ pub fn vendor(
     let text =
         toml::to_string(&inventory).map_err(|error| VendorError::Write(io::Error::other(error)))?;
     fs::write(folder.join(VENDORED_INVENTORY), text).map_err(VendorError::Write)?;
-    Ok(fetched)
+    Ok(downloaded)
 }
 
 /// The rows of the newest version that meets a requirement, from the first inventory that has one.
@@ -124,19 +123,21 @@ fn newest<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::digest::Sha256Hex;
+    use crate::fetch::settings::DownloadSettings;
     use procfile::assert_report;
-    use sha2::{Digest, Sha256};
     use std::path::PathBuf;
 
-    /// A folder with an inventory of two Rubies, whose archives hold their versions.
-    fn shop(damaged: bool) -> (tempfile::TempDir, PathBuf) {
+    /// A folder with an inventory of two Rubies, whose archives hold their versions as text.
+    fn inventory_of_two(damaged: bool) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let mut inventory = String::new();
         for version in ["3.3.7", "3.3.8"] {
             fs::write(folder.path().join(version), version).unwrap();
-            let digest = hex::encode(Sha256::digest(version));
+            let digest = Sha256Hex::of(version).0;
             let row = format!(
-                "[[artifacts]]\nversion = \"{version}\"\nos = \"linux\"\narch = \"amd64\"\nurl = \"{version}\"\n\
+                "[[artifacts]]\nversion = \"{version}\"\nos = \"linux\"\narch = \"amd64\"\n\
+                 url = \"{version}\"\n\
                  checksum = \"sha256:{digest}\"\n[artifacts.metadata]\nlibc = \"glibc\"\n"
             );
             inventory.push_str(&row);
@@ -150,33 +151,30 @@ mod tests {
     }
 
     fn run(requirement: &str, damaged: bool, package: &Path) -> Result<usize, VendorError> {
-        let (_shop, path) = shop(damaged);
-        let supply = Fetcher::default();
-        let inventories = [Inventory::at(path.to_str().unwrap(), &supply.downloader).unwrap()];
+        let (_folder, path) = inventory_of_two(damaged);
+        let fetcher = Fetcher::default();
+        let inventories = [Inventory::at(path.to_str().unwrap(), &fetcher.downloader).unwrap()];
         let wanted = Wanted {
             requirements: vec![requirement.parse().unwrap()],
             arch: "amd64".into(),
             distro: Some(("debian".into(), "13".into())),
         };
-        vendor(&wanted, &inventories, &supply, package).map(|fetched| fetched.len())
+        vendor(&wanted, &inventories, &fetcher, package).map(|downloaded| downloaded.len())
     }
 
     #[test]
     fn a_package_is_asked_before_the_network() {
         let package = tempfile::tempdir().unwrap();
         assert_eq!(run("~> 3.3.0", false, package.path()).unwrap(), 1);
-        let supply = Fetcher::new(
-            &crate::fetch::settings::DownloadSettings::default(),
-            package.path(),
-        );
-        let inventories = Inventory::all(None, &supply).unwrap();
+        let fetcher = Fetcher::new(&DownloadSettings::default(), package.path());
+        let inventories = Inventory::all(None, &fetcher).unwrap();
         let [row] = inventories[0].artifacts() else {
             panic!("one row");
         };
         let archive = inventories[0].ruby(row).unwrap().archive;
-        let place = supply.place_of(&archive);
-        assert_eq!(place.instead, Some("the buildpack itself"));
-        let path = place.url.to_file_path().unwrap();
+        let location = fetcher.location_of(&archive);
+        assert_eq!(location.instead, Some("the buildpack itself"));
+        let path = location.url.to_file_path().unwrap();
         assert_eq!(fs::read_to_string(path).unwrap(), "3.3.8");
     }
 
@@ -187,7 +185,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("is not the file that was published")
+                .contains("is not the file that the inventory lists")
         );
         assert_eq!(
             fs::read_dir(package.path().join(VENDORED)).unwrap().count(),

@@ -76,7 +76,7 @@ fn an_archive_that_is_broken_is_refused() {
 
 #[test]
 fn an_archive_that_could_do_harm_is_refused() {
-    let evil = |name, entry: Entry, reason: &str| {
+    let harmful = |name, entry: Entry, reason: &str| {
         let reason = format!("at its entry `{}`: {reason}", entry.name);
         refused(name, &archive_of(&[good(), entry]), &reason)
     };
@@ -94,37 +94,37 @@ fn an_archive_that_could_do_harm_is_refused() {
     let set_id = "it would run with the rights of its owner (set-uid or set-gid)";
     let neither = "it is neither a file, a folder nor a link";
     check([
-        evil("a path that leaves", entry("../evil", b"x"), leaves),
-        evil(
+        harmful("a path that leaves", entry("../evil", b"x"), leaves),
+        harmful(
             "a path that goes up and leaves",
             entry("ruby/../../evil", b"x"),
             leaves,
         ),
-        evil("an absolute path", entry("/etc/evil", b"x"), leaves),
-        evil(
+        harmful("an absolute path", entry("/etc/evil", b"x"), leaves),
+        harmful(
             "a link out",
             special(EntryType::Symlink, "../../etc"),
             link_out,
         ),
-        evil(
+        harmful(
             "an absolute link",
             special(EntryType::Symlink, "/etc/passwd"),
             link_out,
         ),
-        evil(
+        harmful(
             "a hard link out",
             special(EntryType::Link, "../../etc/passwd"),
             "it is a hard link that leads out of the layer",
         ),
-        evil(
+        harmful(
             "an absolute hard link",
             special(EntryType::Link, "/etc/passwd"),
             "it is a hard link that leads out of the layer",
         ),
-        evil("a device", special(EntryType::Block, ""), neither),
-        evil("a terminal", special(EntryType::Char, ""), neither),
-        evil("a pipe", special(EntryType::Fifo, ""), neither),
-        evil("set-uid", with_mode(0o4755), set_id),
-        evil("set-gid", with_mode(0o2755), set_id),
+        harmful("a device", special(EntryType::Block, ""), neither),
+        harmful("a terminal", special(EntryType::Char, ""), neither),
+        harmful("a pipe", special(EntryType::Fifo, ""), neither),
+        harmful("set-uid", with_mode(0o4755), set_id),
+        harmful("set-gid", with_mode(0o2755), set_id),
     ]);
 }

@@ -205,23 +205,23 @@ fn a_slow_server_is_waited_for_and_a_stalled_one_is_not() {
     check([
         case("before the headers", [always(vec![Act::Stall]), body(&FILE, &[])]).takes(1200, 12_000),
         case("before the headers, always", [always(vec![Act::Stall])])
-            .fails(3, "http://server/ruby.tgz cannot be reached: nothing came for 1.2 s").takes(3600, 12_000),
+            .fails(3, "http://server/ruby.tgz cannot be reached: no data for 1.2 s").takes(3600, 12_000),
         case("in the headers", [always(vec![send(&headers[..20]), Act::Stall]), body(&FILE, &[])]).takes(1200, 12_000),
         case("headers that drip without end", [always(vec![drip(&headers[..headers.len() - 2].repeat(5), 100, 90)])])
-            .fails(3, "http://server/ruby.tgz cannot be reached: nothing came for 1.2 s").takes(3600, 12_000),
+            .fails(3, "http://server/ruby.tgz cannot be reached: no data for 1.2 s").takes(3600, 12_000),
         case("in the body", [cut(&FILE, ETAG, half, vec![Act::Stall]), rest(&FILE, ETAG)]).takes(1200, 12_000),
         case("in the body, always", [cut(&FILE, &[], half, vec![Act::Stall])])
-            .fails(3, "http://server/ruby.tgz cannot be reached: the connection broke: nothing came for 1.2 s").takes(3600, 12_000),
+            .fails(3, "http://server/ruby.tgz cannot be reached: the connection broke: no data for 1.2 s").takes(3600, 12_000),
         case("a drip that takes longer than a stall", [always(vec![send(&headers), drip(&FILE, 20, 150)])]).takes(3000, 12_000),
         case("a drip that takes longer than all may", [always(vec![send(&headers), drip(&FILE, 300, 50)])])
             .patience(hurried)
-            .fails(1, "http://server/ruby.tgz cannot be reached: the connection broke: it was not through after 3 s").takes(3000, 12_000),
+            .fails(1, "http://server/ruby.tgz cannot be reached: the connection broke: not complete after 3 s").takes(3000, 12_000),
         case("stalls until all is over", [always(vec![Act::Stall])])
             .patience(Patience { stall: millis(1800), ..hurried })
-            .fails(2, "http://server/ruby.tgz cannot be reached: it was not through after 3 s").takes(2800, 12_000),
+            .fails(2, "http://server/ruby.tgz cannot be reached: not complete after 3 s").takes(2800, 12_000),
         case("redirects until all is over", [always(vec![Act::Wait(millis(900)), send(&head("302 Found", &["Location: /", "Content-Length: 0"]))])])
             .patience(hurried)
-            .fails(4, "http://server/ cannot be reached: it was not through after 3 s").requests(2..=4).takes(2800, 12_000),
+            .fails(4, "http://server/ cannot be reached: not complete after 3 s").requests(2..=4).takes(2800, 12_000),
     ]);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::tarballs::{FILE, PROGRAM, PROGRAM_BYTES, sha256_of};
 use formation_buildpack::fetch::Fetcher;
-use formation_buildpack::fetch::archive::Archive;
+use formation_buildpack::fetch::archive::{Archive, Installation};
 use formation_buildpack::fetch::digest::Sha256Hex;
 use formation_buildpack::fetch::download::{Downloader, Patience};
 use formation_buildpack::fetch::settings::DownloadSettings;
@@ -64,24 +64,24 @@ impl<'a> Download<'a> {
             files::write(&folder.path().join("bindings").join(name), text);
         }
         let settings = self.settings(&folder.path().join("bindings"));
-        let supply = Fetcher::new(&settings, folder.path());
+        let fetcher = Fetcher::new(&settings, folder.path());
         let archive = Archive {
             url: self.url.parse().unwrap(),
             sha256: Sha256Hex(self.sha256.clone()),
             root: "ruby".into(),
         };
-        let place: Url = supply.place_of(&archive).url;
+        let url: Url = fetcher.location_of(&archive).url;
         let downloader = Downloader::new(&settings).with_patience(self.patience);
         let copies = folder.path().join("copies");
         fs::create_dir(&copies).unwrap();
         let copy = copies.join("ruby.tgz");
-        let result = archive.install(
-            &downloader,
-            &place,
-            &layers.join("ruby"),
-            &|_| true,
-            Some(&copy),
-        );
+        let installation = Installation {
+            destination: &layers.join("ruby"),
+            is_wanted: &|_| true,
+            finish: &|_| Ok(()),
+            copy: Some(&copy),
+        };
+        let result = archive.install(&downloader, &url, &installation);
         assert_eq!(names_in(&layers), ["ruby"], "something stays beside");
         match result {
             Ok(_) => {

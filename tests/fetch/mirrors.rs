@@ -4,7 +4,7 @@ use crate::answers::{always, body, send};
 use crate::case::{case, check, differs};
 use crate::download::Download;
 use crate::tarballs::{FILE, OTHER_FILE, sha256_of};
-use formation_buildpack::fetch::archive::{Archive, ArchiveError};
+use formation_buildpack::fetch::archive::{Archive, ArchiveError, Installation};
 use formation_buildpack::fetch::digest::Sha256Hex;
 use formation_buildpack::fetch::download::Downloader;
 use rig::server::faulty::FaultyServer;
@@ -141,13 +141,13 @@ fn a_layer_that_cannot_be_written_is_reported_before_anything_is_fetched() {
         sha256: Sha256Hex(sha256_of(&FILE)),
         root: "ruby".into(),
     };
-    let result = archive.install(
-        &Downloader::default(),
-        &archive.url,
-        &file.join("ruby"),
-        &|_| true,
-        None,
-    );
+    let installation = Installation {
+        destination: &file.join("ruby"),
+        is_wanted: &|_| true,
+        finish: &|_| Ok(()),
+        copy: None,
+    };
+    let result = archive.install(&Downloader::default(), &archive.url, &installation);
     let error = result.unwrap_err();
     assert!(matches!(&error, ArchiveError::Place(_)), "{error}");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "text");

@@ -120,7 +120,7 @@ fn the_error_names_a_proxy_that_refuses() {
             always(vec![Act::Stall]),
             "https://nowhere.invalid/ruby.tgz",
             3,
-            "https://nowhere.invalid/ruby.tgz cannot be reached: nothing came for 1.2 s (by the proxy PROXY)",
+            "https://nowhere.invalid/ruby.tgz cannot be reached: no data for 1.2 s (by the proxy PROXY)",
         ),
     ] {
         let proxy = FaultyServer::start(vec![answer]);

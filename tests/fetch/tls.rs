@@ -114,7 +114,7 @@ fn a_server_without_tls_is_refused() {
             "a handshake that is not answered",
             always(vec![Act::Stall]),
             3,
-            "https://server/ruby.tgz cannot be reached: nothing came for 1.2 s",
+            "https://server/ruby.tgz cannot be reached: no data for 1.2 s",
         ),
         (
             "a handshake that is broken off",

@@ -1,18 +1,19 @@
 //! The bytes of a file, by as many connections as it takes.
 
-use super::http::{Http, Response, Rest};
+use super::error::DownloadError;
+use super::http::{Http, RangeRequest, Response};
+use super::patience::Patience;
 use super::retries::Retries;
-use super::{DownloadError, Patience};
 use crate::report::{self, megabytes};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// A download that takes longer says how far it is, this often.
-const PROGRESS: Duration = Duration::from_secs(10);
+/// How often a long download shows its progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Reads a file. A connection that breaks is taken up again where it broke, if the server still has the same file; who reads does not
-/// notice.
+/// Reads a file. A connection that breaks is resumed where it broke, if the server still has the
+/// same file; the reader does not notice.
 pub(super) struct Body<'a, 'r> {
     http: &'a Http,
     url: &'a Url,
@@ -20,22 +21,22 @@ pub(super) struct Body<'a, 'r> {
     retries: &'r mut Retries<'a>,
     response: Response,
     position: u64,
-    progress: Instant,
+    next_progress: Instant,
     end: Option<End>,
-    resumed: bool,
+    was_resumed: bool,
 }
 
-/// Why a file ended before its end.
+/// Why the bytes ended before the end of the file.
 #[derive(Debug)]
 pub(super) enum End {
-    /// It cannot be had.
+    /// It cannot be downloaded.
     Failed(DownloadError),
-    /// It can only be had from the beginning.
+    /// It cannot be resumed, but it can be downloaded from its first byte.
     FromStart,
 }
 
 impl<'a, 'r> Body<'a, 'r> {
-    /// Asks for the file, as often as it may help.
+    /// Requests the file, and again after an error that may be temporary.
     pub(super) fn open(
         http: &'a Http,
         url: &'a Url,
@@ -56,23 +57,24 @@ impl<'a, 'r> Body<'a, 'r> {
             retries,
             response,
             position: 0,
-            progress: Instant::now() + PROGRESS,
+            next_progress: Instant::now() + PROGRESS_INTERVAL,
             end: None,
-            resumed: false,
+            was_resumed: false,
         })
     }
 
-    /// Why it ended before its end, if it did.
+    /// None where the file was read to its end.
     pub(super) fn into_end(self) -> Option<End> {
         self.end
     }
 
-    /// Whether nobody can tell if these are the bytes of one file, and all of them: its length was not said, or it came in pieces.
+    /// Whether the bytes may be too few, or those of two files: the server did not state the
+    /// length, or the download was resumed.
     pub(super) fn is_doubtful(&self) -> bool {
-        self.response.length.is_none() || self.resumed
+        self.response.length.is_none() || self.was_resumed
     }
 
-    /// Goes on after an error, with a new connection.
+    /// Continues after an error, with a new connection.
     fn resume(&mut self, mut error: DownloadError) -> Result<(), End> {
         loop {
             if !self.retries.wait_after(&error) {
@@ -81,17 +83,17 @@ impl<'a, 'r> Body<'a, 'r> {
             let Some(validator) = self.response.validator.clone() else {
                 return Err(End::FromStart);
             };
-            let rest = Rest {
+            let rest = RangeRequest {
                 from: self.position,
                 validator: validator.clone(),
             };
             let left = self.retries.time_left();
             error = match self.http.get(self.url, Some(&rest), self.patience, left) {
-                Ok(response) => match self.take_up(response, &validator)? {
+                Ok(response) => match self.continue_with(response, &validator)? {
                     None => return Ok(()),
                     Some(error) => error,
                 },
-                // Some other part comes, or the file has become shorter than what is here already.
+                // Another part comes, or the file is now shorter than what is here already.
                 Err(DownloadError::Status {
                     status: 206 | 416, ..
                 }) => return Err(End::FromStart),
@@ -100,8 +102,9 @@ impl<'a, 'r> Body<'a, 'r> {
         }
     }
 
-    /// Reads on from another response: it has the rest, or the whole of the same file again. Returns why it could not be read either.
-    fn take_up(
+    /// Reads on from another response, which holds the rest or the whole of the same file. Returns
+    /// the error where that connection breaks too.
+    fn continue_with(
         &mut self,
         mut response: Response,
         validator: &str,
@@ -117,23 +120,20 @@ impl<'a, 'r> Body<'a, 'r> {
                 Ok(count) if count == self.position => {}
                 Ok(_) => return Err(End::FromStart),
                 Err(error) => {
-                    return Ok(Some(DownloadError::of_reading(
-                        self.url,
-                        error,
-                        self.patience,
-                    )));
+                    let error = DownloadError::of_reading(self.url, &error, self.patience);
+                    return Ok(Some(error));
                 }
             }
         }
         response.validator = Some(validator.to_string());
         self.response = response;
-        self.resumed = true;
+        self.was_resumed = true;
         Ok(None)
     }
 
     fn show_progress(&mut self) {
-        if Instant::now() >= self.progress {
-            self.progress = Instant::now() + PROGRESS;
+        if Instant::now() >= self.next_progress {
+            self.next_progress = Instant::now() + PROGRESS_INTERVAL;
             let so_far = megabytes(self.position);
             report::interjection(match self.response.length {
                 Some(length) => format!("{so_far} of {} MB", megabytes(length)),
@@ -166,10 +166,10 @@ impl Read for Body<'_, '_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
                 Err(error) => error,
             };
-            let error = DownloadError::of_reading(self.url, error, self.patience);
+            let error = DownloadError::of_reading(self.url, &error, self.patience);
             if let Err(end) = self.resume(error) {
                 self.end = Some(end);
-                // What is told to the user is `end`; this only stops whoever reads.
+                // The user is shown `end`; this error only stops the reader.
                 return Err(io::Error::other("the download broke off"));
             }
         }

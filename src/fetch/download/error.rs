@@ -1,6 +1,7 @@
-//! Why a URL could not be had.
+//! Why a URL cannot be downloaded.
 
-use super::{LONGEST_TEXT, Patience};
+use super::patience::Patience;
+use crate::fetch::expected::ChecksumError;
 use crate::fetch::masked::{Shown, masked};
 use miette::Diagnostic;
 use std::io;
@@ -9,28 +10,30 @@ use thiserror::Error;
 use ureq::{Proxy, Timeout};
 use url::Url;
 
-/// What glibc and musl say where the name server itself says that there is no such host: that does not pass.
+/// The longest text file that is read, in bytes.
+pub(super) const LONGEST_TEXT: u64 = 16 << 20;
+
+/// What glibc and musl say where the name server answers that there is no such host: trying again
+/// does not help.
 const UNKNOWN_HOST: [&str; 2] = ["Name or service not known", "Name does not resolve"];
 
-/// A URL could not be had.
 #[derive(Debug, Diagnostic, Error)]
 pub enum DownloadError {
-    /// The server answers, but not with the file.
+    /// The server answers without the file.
     #[error("{url} answers with HTTP status {status}{}", wait(*retry_after))]
     #[diagnostic(help("{}", remedy(*status)))]
     Status {
         /// Without credentials.
         url: String,
-        /// HTTP status code.
         status: u16,
-        /// How long the server wants to be left alone.
+        /// How long the server asks clients to wait.
         retry_after: Option<Duration>,
     },
     /// No server, no network, a broken connection.
     #[error("{url} cannot be reached: {reason}")]
     #[diagnostic(help(
-        "Check the network, and the proxy where there is one (http_proxy, https_proxy, no_proxy), then build again. \
-         A build reaches servers by the engine's network, so `localhost` is the build container itself."
+        "Check the network, and the proxy if there is one (http_proxy, https_proxy, no_proxy), \
+         then build again. In a build, `localhost` is the build container itself."
     ))]
     Unreachable {
         /// Without credentials.
@@ -38,13 +41,13 @@ pub enum DownloadError {
         /// What the network said.
         reason: String,
         /// Whether another try may help.
-        may_pass: bool,
+        is_temporary: bool,
     },
-    /// The server is not who it says it is, or nobody that the build image knows vouches for it.
+    /// The server's certificate is not valid, or its issuer is not trusted.
     #[error("{url} cannot be trusted: {reason}")]
     #[diagnostic(help(
-        "Check the server's certificate. One that your company issues is trusted with a service binding of type `ca-certificates`, \
-         or where the build image has it."
+        "Check the server's certificate. If your company issued it, add the issuer with a \
+         service binding of type `ca-certificates`, or to the build image."
     ))]
     Untrusted {
         /// Without credentials.
@@ -52,68 +55,72 @@ pub enum DownloadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server sends to somewhere that is not gone to.
+    /// The server redirects to an address that is not followed.
     #[error("{url} {reason}")]
-    #[diagnostic(help("Ask whoever runs that server, or name the file's own address."))]
+    #[diagnostic(help(
+        "Ask the operator of that server, or use the address that the file itself has."
+    ))]
     Redirect {
         /// Without credentials.
         url: String,
-        /// Where it leads.
+        /// Such as `redirects from https to http`.
         reason: String,
     },
-    /// A text file without end.
-    #[error("{url} is longer than {} MiB, which no inventory is", LONGEST_TEXT >> 20)]
+    /// A text file that is too long.
+    #[error("{url} is longer than {} MiB: it is not an inventory", LONGEST_TEXT >> 20)]
     #[diagnostic(help("Check that the address is that of the file itself."))]
     TooLong {
         /// Without credentials.
         url: String,
     },
-    /// `file:` and no such file.
+    /// A `file:` URL whose file cannot be read.
     #[error("{path} cannot be read")]
-    #[diagnostic(help("The path is one of the build container: mount it with `--volume`."))]
-    File {
-        /// The path.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Some scheme that nobody serves.
+    #[diagnostic(help("This is a path in the build container. Mount the file with `--volume`."))]
+    File { path: String, source: io::Error },
+    /// A URL with a scheme that is not supported.
     #[error("{url} is not an https, http or file URL")]
-    #[diagnostic(help("Name the file by such a URL."))]
+    #[diagnostic(help("Use a URL of one of these kinds."))]
     Scheme {
         /// Without credentials.
         url: String,
     },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Checksum(ChecksumError),
 }
 
 fn wait(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| {
-        format!(" and wants to be left alone for {} s", wait.as_secs())
+        format!(" and asks clients to wait {} s", wait.as_secs())
     })
 }
 
 fn remedy(status: u16) -> &'static str {
     match status {
         401 | 403 | 407 => {
-            "The server (or the proxy: 407) wants a name and a password: put them into the URL, https://USER:PASSWORD@…; they are not shown."
+            "The server (for 407: the proxy) requires a name and a password. Put them into the \
+             URL, https://USER:PASSWORD@…; they are not shown."
         }
         429 => {
-            "The server has been asked too often. Build again later, or use a mirror (BP_DEPENDENCY_MIRROR)."
+            "The server limits how often it is asked. Build again later, or use a mirror \
+             (BP_DEPENDENCY_MIRROR)."
         }
         500.. => {
-            "The server has a problem of its own. Build again later, or use a mirror (BP_DEPENDENCY_MIRROR)."
+            "The server has a problem. Build again later, or use a mirror (BP_DEPENDENCY_MIRROR)."
         }
         _ => {
-            "Check that the file is there. A build reaches servers by the engine's network, so `localhost` is the build container itself."
+            "Check that the server has the file. In a build, `localhost` is the build container \
+             itself."
         }
     }
 }
 
 impl DownloadError {
-    /// Whether another try may help: a missing file stays missing, a broken connection may not break again.
-    pub(super) fn is_transient(&self) -> bool {
+    /// Whether another try may help: a missing file stays missing, a broken connection may not
+    /// break again.
+    pub(super) fn is_temporary(&self) -> bool {
         match self {
-            Self::Unreachable { may_pass, .. } => *may_pass,
+            Self::Unreachable { is_temporary, .. } => *is_temporary,
             Self::Status { status, .. } => {
                 matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
             }
@@ -121,11 +128,12 @@ impl DownloadError {
             | Self::Redirect { .. }
             | Self::TooLong { .. }
             | Self::File { .. }
-            | Self::Scheme { .. } => false,
+            | Self::Scheme { .. }
+            | Self::Checksum(_) => false,
         }
     }
 
-    /// How long the server wants to be left alone before another try.
+    /// How long the server asks clients to wait before another try.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -133,7 +141,7 @@ impl DownloadError {
         }
     }
 
-    /// Of a request that came to no response.
+    /// The error of a request without a response.
     pub(super) fn of_request(
         url: &Url,
         proxy: Option<&Proxy>,
@@ -150,7 +158,7 @@ impl DownloadError {
             return Self::Untrusted { url: shown, reason };
         }
         let is_unknown = UNKNOWN_HOST.iter().any(|text| reason.contains(text));
-        let may_pass = matches!(
+        let may_be_temporary = matches!(
             error,
             ureq::Error::Io(_)
                 | ureq::Error::Timeout(_)
@@ -161,24 +169,18 @@ impl DownloadError {
         Self::Unreachable {
             url: shown,
             reason,
-            may_pass: may_pass && !is_unknown,
+            is_temporary: may_be_temporary && !is_unknown,
         }
     }
 
-    /// Of a file that broke off while it was read.
-    pub(super) fn of_reading(url: &Url, error: io::Error, patience: &Patience) -> Self {
-        if url.scheme() == "file" {
-            return Self::File {
-                path: url.path().to_string(),
-                source: error,
-            };
-        }
+    /// The error of a connection that breaks while the file is read.
+    pub(super) fn of_reading(url: &Url, error: &io::Error, patience: &Patience) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
         let reason = cause.map_or_else(|| error.to_string(), |cause| reason_of(cause, patience));
         Self::Unreachable {
             url: Shown(url).to_string(),
             reason: format!("the connection broke: {}", masked(&reason)),
-            may_pass: true,
+            is_temporary: true,
         }
     }
 }
@@ -186,16 +188,13 @@ impl DownloadError {
 fn reason_of(error: &ureq::Error, patience: &Patience) -> String {
     match error {
         ureq::Error::Timeout(Timeout::PerRead | Timeout::RecvResponse) => {
-            format!("nothing came for {} s", patience.stall.as_secs_f32())
+            format!("no data for {} s", patience.stall.as_secs_f32())
         }
         ureq::Error::Timeout(Timeout::Connect) => {
             format!("no connection after {} s", patience.connect.as_secs_f32())
         }
         ureq::Error::Timeout(Timeout::Global) => {
-            format!(
-                "it was not through after {} s",
-                patience.total.as_secs_f32()
-            )
+            format!("not complete after {} s", patience.total.as_secs_f32())
         }
         ureq::Error::LargeResponseHeader(_, most) => {
             format!("its headers are longer than {} KiB", most >> 10)
@@ -205,7 +204,7 @@ fn reason_of(error: &ureq::Error, patience: &Patience) -> String {
     }
 }
 
-/// Whether TLS failed: rustls says so itself, or as data that is invalid where the handshake is part of the first write.
+/// Whether TLS failed. Where the handshake is part of the first write, rustls reports invalid data.
 fn is_about_trust(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
@@ -220,7 +219,7 @@ mod tests {
     use procfile::assert_report;
 
     #[test]
-    fn a_certificate_does_not_get_better() {
+    fn a_bad_certificate_is_permanent_and_a_broken_connection_is_temporary() {
         let url = "https://user:secret@example.com/a?token=secret"
             .parse()
             .unwrap();
@@ -230,18 +229,18 @@ mod tests {
             "invalid peer certificate: UnknownIssuer",
         );
         let error = DownloadError::of_request(&url, None, &ureq::Error::Io(invalid), &patience);
-        assert!(!error.is_transient());
+        assert!(!error.is_temporary());
         assert_report!(error);
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         let error = DownloadError::of_request(&url, None, &ureq::Error::Io(reset), &patience);
-        assert!(error.is_transient());
+        assert!(error.is_temporary());
         assert_report!("a_broken_connection", error);
         let unknown =
             io::Error::other("failed to lookup address information: Name or service not known");
         let error = DownloadError::of_request(&url, None, &ureq::Error::Io(unknown), &patience);
-        assert!(!error.is_transient());
+        assert!(!error.is_temporary());
         let error = DownloadError::of_request(&url, None, &ureq::Error::InvalidProxyUrl, &patience);
-        assert!(!error.is_transient());
+        assert!(!error.is_temporary());
     }
 
     #[test]

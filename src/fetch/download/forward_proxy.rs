@@ -1,9 +1,8 @@
-//! Plain HTTP by a proxy: the request goes to the proxy and names the whole URL, as proxies want it. ureq itself asks for a tunnel
-//! (`CONNECT`) instead, which most proxies open to the port of https only.
+//! Plain HTTP by a proxy: the request goes to the proxy and names the whole URL. ureq itself asks
+//! for a tunnel (`CONNECT`) instead, which most proxies open to the port of https only.
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
 
-use super::http::basic;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -13,12 +12,13 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Error, Proxy, ProxyProtocol};
 use url::Url;
 
-/// Whether a URL is asked for in this way. A proxy that is itself reached by TLS is asked for a tunnel: who runs one means it so.
+/// Whether a URL is requested in this way. A proxy that is itself reached by TLS is asked for a
+/// tunnel.
 pub(super) fn is_for(url: &Url, proxy: &Proxy) -> bool {
     url.scheme() == "http" && proxy.protocol() == ProxyProtocol::Http
 }
 
-/// An agent that sends what is asked of a URL's server to a proxy. `config` names no proxy.
+/// An agent that sends the requests to a URL's server to a proxy. `config` names no proxy.
 pub(super) fn agent(config: Config, url: &Url, proxy: &Proxy) -> Agent {
     let server = url.origin().ascii_serialization();
     Agent::with_parts(
@@ -28,14 +28,7 @@ pub(super) fn agent(config: Config, url: &Url, proxy: &Proxy) -> Agent {
     )
 }
 
-/// The name and password for a proxy, as HTTP wants them.
-pub(super) fn credentials(proxy: &Proxy) -> Option<String> {
-    let part = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
-    let is_given = proxy.username().is_some() || proxy.password().is_some();
-    is_given.then(|| basic(&part(proxy.username()), &part(proxy.password())))
-}
-
-/// Finds every server where this one is.
+/// Resolves every host name to the addresses of this one.
 #[derive(Debug)]
 struct AlwaysAt(Uri);
 
@@ -72,7 +65,7 @@ impl<T: Transport> Connector<T> for NamingServer {
 #[derive(Debug)]
 struct ToProxy<T> {
     transport: T,
-    /// Until it was sent.
+    /// None once it was sent.
     server: Option<String>,
 }
 
@@ -86,7 +79,7 @@ impl<T: Transport> Transport for ToProxy<T> {
             let output = self.transport.buffers().output();
             let path = "GET ".len();
             if !output.starts_with(b"GET /") || amount + server.len() > output.len() {
-                let reason = "the request does not fit a proxy";
+                let reason = "the request cannot be sent to a proxy";
                 return Err(std::io::Error::other(reason).into());
             }
             output.copy_within(path..amount, path + server.len());

@@ -1,11 +1,10 @@
 //! One HTTP request: redirects, proxies, credentials, certificates.
 
-use super::{DownloadError, Patience, forward_proxy};
+use super::error::DownloadError;
+use super::patience::Patience;
+use super::{basic_auth, forward_proxy};
 use crate::fetch::masked::Shown;
 use crate::fetch::settings::{CaCertificates, DownloadSettings, Proxies};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,34 +17,34 @@ use url::Url;
 
 const MOST_REDIRECTS: usize = 10;
 
-/// Connections to a server that are kept.
+/// The most connections to a server that are kept open.
 pub(crate) const MOST_CONNECTIONS: usize = 16;
 
-/// What sends requests.
 #[derive(Debug, Default)]
 pub(super) struct Http {
     proxies: Proxies,
     certificates: CaCertificates,
     plain: OnceLock<Agent>,
-    /// Made when it is needed: reading the build image's own certificates takes a while.
+    /// Created when it is needed: reading the build image's own certificates takes a while.
     tls: OnceLock<Agent>,
 }
 
-/// From where on a file is wanted, if it is still the same.
+/// A request for a file from some byte on, if it is still the same file.
 #[derive(Clone, Debug)]
-pub(super) struct Rest {
+pub(super) struct RangeRequest {
     pub(super) from: u64,
+    /// For `If-Range`.
     pub(super) validator: String,
 }
 
-/// An answer that has the file, or the rest of it.
+/// A response that holds the file, or the rest of it.
 pub(super) struct Response {
     pub(super) reader: Box<dyn Read + Send>,
-    /// Bytes of the whole file, where it is said.
+    /// Bytes of the whole file, where the server states them.
     pub(super) length: Option<u64>,
-    /// Where in the file the reader begins.
+    /// The offset in the file at which the reader begins.
     pub(super) start: u64,
-    /// What tells this state of the file from others: its strong `ETag`, else `Last-Modified`.
+    /// Identifies this state of the file: its strong `ETag`, else `Last-Modified`.
     pub(super) validator: Option<String>,
 }
 
@@ -59,11 +58,11 @@ impl Http {
         }
     }
 
-    /// Gets a URL, or the rest of its file, wherever it redirects to.
+    /// Requests a URL, or the rest of its file, and follows redirects.
     pub(super) fn get(
         &self,
         url: &Url,
-        rest: Option<&Rest>,
+        rest: Option<&RangeRequest>,
         patience: &Patience,
         time_left: Duration,
     ) -> Result<Response, DownloadError> {
@@ -86,7 +85,7 @@ impl Http {
     fn send(
         &self,
         url: &Url,
-        rest: Option<&Rest>,
+        rest: Option<&RangeRequest>,
         patience: &Patience,
         time_left: Duration,
     ) -> Result<ureq::http::Response<ureq::Body>, DownloadError> {
@@ -104,18 +103,18 @@ impl Http {
             .config()
             .proxy(tunnel.cloned())
             .timeout_connect(Some(patience.connect.min(time_left)))
-            // Of one read from the socket: it starts anew with all that comes, so that only a server that stalls runs into it.
+            // For one read from the socket: only a server that stalls runs into it.
             .timeout_per_read(Some(patience.stall))
             .timeout_recv_response(Some(patience.stall))
             .timeout_global(Some(time_left))
             .build();
-        if let Some(credentials) = through.and_then(forward_proxy::credentials) {
+        if let Some(credentials) = through.and_then(basic_auth::of_proxy) {
             request = request.header("Proxy-Authorization", credentials);
         }
-        if let Some(credentials) = basic_credentials(url) {
+        if let Some(credentials) = basic_auth::of_url(url) {
             request = request.header("Authorization", credentials);
         }
-        if let Some(Rest { from, validator }) = rest {
+        if let Some(RangeRequest { from, validator }) = rest {
             request = request
                 .header("Range", format!("bytes={from}-"))
                 .header("If-Range", validator);
@@ -125,7 +124,8 @@ impl Http {
             .map_err(|error| DownloadError::of_request(url, proxy, &error, patience))
     }
 
-    /// The agent for a URL's scheme, whose connections are kept for the next request to the same server.
+    /// The agent for a URL's scheme. Its connections stay open for the next request to the same
+    /// server.
     fn agent(&self, url: &Url) -> &Agent {
         if url.scheme() == "https" {
             self.tls.get_or_init(|| {
@@ -139,9 +139,10 @@ impl Http {
         }
     }
 
-    /// Those that the build image trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), and the platform's.
+    /// The certificates that the build image trusts (by `SSL_CERT_FILE` and `SSL_CERT_DIR` too),
+    /// and the platform's.
     fn read_roots(&self) -> Vec<Certificate<'static>> {
-        // One that cannot be read is no reason to trust fewer: if it was needed, the request says so.
+        // Certificates that cannot be read are left out: where one was needed, the request fails.
         let image = rustls_native_certs::load_native_certs().certs;
         image
             .iter()
@@ -151,7 +152,7 @@ impl Http {
     }
 }
 
-/// What is the same for all requests.
+/// The settings of all requests.
 fn config() -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
         .user_agent(concat!("formation/", env!("CARGO_PKG_VERSION")))
@@ -163,7 +164,7 @@ fn config() -> ConfigBuilder<AgentScope> {
         .max_idle_connections_per_host(MOST_CONNECTIONS)
 }
 
-/// Where a response sends to; none for one that has something itself.
+/// The target of a redirect; none for any other response.
 fn redirect(
     url: &Url,
     status: StatusCode,
@@ -186,9 +187,10 @@ fn redirect(
     }
 }
 
-/// The next URL with the name and password of the one before, if it is on the same server and has none of its own.
+/// The next URL with the name and password of the one before, if it is on the same server and has
+/// none of its own.
 fn with_credentials_of(url: &Url, mut next: Url) -> Url {
-    if next.origin() == url.origin() && basic_credentials(&next).is_none() {
+    if next.origin() == url.origin() && basic_auth::of_url(&next).is_none() {
         // Both refuse only URLs that cannot hold credentials.
         let _ = next.set_username(url.username());
         let _ = next.set_password(url.password());
@@ -199,7 +201,7 @@ fn with_credentials_of(url: &Url, mut next: Url) -> Url {
 fn read_response(
     url: &Url,
     response: ureq::http::Response<ureq::Body>,
-    rest: Option<&Rest>,
+    rest: Option<&RangeRequest>,
 ) -> Result<Response, DownloadError> {
     let headers = response.headers();
     let validator = validator(headers);
@@ -210,7 +212,7 @@ fn read_response(
     });
     let (start, length) = match (response.status().as_u16(), range) {
         (200, _) => (0, content_length),
-        // The whole file may be longer than this part of it reaches.
+        // The whole file may be longer than this part of it.
         (206, Some((start, whole))) => (
             start,
             whole.or(content_length.map(|length| start.saturating_add(length))),
@@ -235,7 +237,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// A weak `ETag` promises the same meaning, not the same bytes.
+/// A weak `ETag` does not count: it promises the same meaning, not the same bytes.
 fn validator(headers: &HeaderMap) -> Option<String> {
     text(headers, "etag")
         .filter(|etag| !etag.starts_with("W/"))
@@ -243,7 +245,7 @@ fn validator(headers: &HeaderMap) -> Option<String> {
         .map(String::from)
 }
 
-/// Where `bytes 100-199/200` begins, and how long the whole file is, where that is said.
+/// Of `bytes 100-199/200`: the first byte, and the length of the whole file, where it is stated.
 fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, whole) = value.strip_prefix("bytes ")?.split_once('/')?;
     let (start, _) = range.split_once('-')?;
@@ -254,26 +256,11 @@ fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
 fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // It fails only where there are too many digits.
+        // Parsing fails only for too many digits.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let time = httpdate::parse_http_date(value).ok()?;
     Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// The name and password of a URL, as HTTP wants them.
-fn basic_credentials(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let password = decoded(url.password().unwrap_or_default());
-    Some(basic(&decoded(url.username()), &password))
-}
-
-/// What is sent for a name and a password.
-pub(super) fn basic(name: &[u8], password: &[u8]) -> String {
-    format!("Basic {}", BASE64.encode([name, b":", password].concat()))
 }
 
 #[cfg(test)]
@@ -281,20 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_decoded_before_they_are_sent() {
-        for (url, expected) in [
-            ("https://example.com/", None),
-            ("https://user:p%40ss@example.com/", Some("user:p@ss")),
-            ("https://token@example.com/", Some("token:")),
-        ] {
-            let header = basic_credentials(&url.parse().unwrap());
-            let expected = expected.map(|text| format!("Basic {}", BASE64.encode(text)));
-            assert_eq!(header, expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn the_time_that_a_server_wants() {
+    fn retry_after_is_seconds_or_a_date() {
         assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
         assert_eq!(
             retry_after("99999999999999999999"),
@@ -309,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_part_of_a_file_begins() {
+    fn content_range_names_the_first_byte_and_the_whole_length() {
         for (header, expected) in [
             ("bytes 100-199/200", Some((100, Some(200)))),
             ("bytes 100-199/*", Some((100, None))),

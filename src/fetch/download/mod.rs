@@ -1,79 +1,33 @@
-//! One way to get a URL, for everything that is downloaded.
+//! The one way to download a URL: retries, broken connections, and proof that the file is the
+//! expected one.
 
+mod attempt;
+mod basic_auth;
 mod body;
 mod error;
 mod forward_proxy;
 mod http;
+mod local_file;
+mod patience;
 mod retries;
 
 pub use error::DownloadError;
 pub(crate) use http::MOST_CONNECTIONS;
+pub use patience::Patience;
 
+use crate::fetch::expected::Expected;
 use crate::fetch::masked::Shown;
 use crate::fetch::settings::DownloadSettings;
+use attempt::{Outcome, attempt};
 use body::{Body, End};
+use error::LONGEST_TEXT;
 use http::Http;
+use local_file::{LocalFile, file_error};
 use retries::Retries;
-use std::io::{self, Read};
-use std::time::Duration;
+use std::io::Read;
 use url::Url;
 
-/// A text file that is longer is none that anybody meant.
-const LONGEST_TEXT: u64 = 16 << 20;
-
-/// How long a server is waited for. A download that makes progress may take its time.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For a connection.
-    pub connect: Duration,
-    /// For the next bytes.
-    pub stall: Duration,
-    /// For everything, tries and pauses included.
-    pub total: Duration,
-    /// How often something that may pass is tried.
-    pub tries: u32,
-    /// Before the second try; before each further one it is twice as long.
-    pub first_pause: Duration,
-    /// No pause is longer, and a server that wants to be left alone for longer is not asked again.
-    pub longest_pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(15),
-            stall: Duration::from_secs(60),
-            total: Duration::from_secs(3600),
-            tries: 5,
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(120),
-        }
-    }
-}
-
-/// Why a file could not be taken in: it could not be had, or what takes it in refused it.
-#[derive(Debug)]
-pub enum TakeError<E> {
-    /// It could not be had, or not to its end.
-    Download(DownloadError),
-    /// It was refused.
-    Refused(E),
-}
-
-/// What takes a file in while it arrives.
-pub enum Taken<T, E> {
-    /// The file was read to its end.
-    Whole(T),
-    /// The reader failed; the downloader knows why.
-    Broken,
-    /// The file is not what it should be.
-    Refused(E),
-    /// The file is not what it should be, but it may only be cut short, or pieced together from two states of it: where the server did
-    /// not say how long it is, nothing else would tell.
-    Doubtful(E),
-}
-
-/// Gets URLs: `https` and `http` by the platform's settings, and `file`.
+/// Downloads URLs: `https` and `http` by the platform's settings, and `file`.
 #[derive(Debug, Default)]
 pub struct Downloader {
     http: Http,
@@ -81,7 +35,6 @@ pub struct Downloader {
 }
 
 impl Downloader {
-    /// One that keeps to the settings.
     #[must_use]
     pub fn new(settings: &DownloadSettings) -> Self {
         Self {
@@ -90,125 +43,98 @@ impl Downloader {
         }
     }
 
-    /// The same, with other limits.
+    /// The same with other limits.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
     }
 
-    /// Gives the bytes of a URL to `take` while they arrive. A connection that breaks is taken up again; where that cannot be, `take`
-    /// is called again, from the start.
+    /// Downloads a file and verifies it. `sink` gets its bytes while they arrive; it is called
+    /// again, from the first byte, where a try has to start anew, and then replaces what it has
+    /// made. Returns what the last call made, and the file's length in bytes.
+    ///
+    /// A connection that breaks is resumed where the server still has the same file. A wrong digest
+    /// is tried once more where the response may have been cut short or joined of two files.
     ///
     /// # Errors
-    /// [`TakeError::Download`] after the last try, [`TakeError::Refused`] at once.
-    pub fn with_bytes_of<T, E>(
+    /// The file cannot be downloaded, or has another digest: a [`DownloadError`]. Else the sink's
+    /// own error.
+    pub fn download<T, E: From<DownloadError>>(
         &self,
         url: &Url,
-        mut take: impl FnMut(&mut (dyn Read + Send)) -> Taken<T, E>,
-    ) -> Result<T, TakeError<E>> {
-        check_scheme(url).map_err(TakeError::Download)?;
+        expected: &Expected<'_>,
+        mut sink: impl FnMut(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<(T, u64), E> {
+        check_scheme(url)?;
         if url.scheme() == "file" {
-            return take_file(url, take);
+            return read_local_file(url, expected, &mut sink);
         }
         let mut retries = Retries::start(&self.patience);
-        let mut doubted = false;
+        let mut is_second_look = false;
         loop {
-            let mut body = Body::open(&self.http, url, &self.patience, &mut retries)
-                .map_err(TakeError::Download)?;
-            let taken = take(&mut body);
+            let mut body = Body::open(&self.http, url, &self.patience, &mut retries)?;
+            let outcome = attempt(url, &mut body, expected, &mut sink);
             let is_doubtful = body.is_doubtful();
-            let end = body.into_end();
-            match (taken, end) {
-                (_, Some(End::Failed(error))) => return Err(TakeError::Download(error)),
-                (_, Some(End::FromStart)) => {}
-                (Taken::Whole(value), None) => return Ok(value),
-                (Taken::Doubtful(_), None) if is_doubtful && !doubted && retries.take_one() => {
-                    doubted = true;
+            match (body.into_end(), outcome) {
+                (Some(End::Failed(error)), _) => return Err(error.into()),
+                (Some(End::FromStart), _) => {}
+                (None, Ok(Outcome::WrongDigest(_)))
+                    if is_doubtful && !is_second_look && retries.take_one() =>
+                {
+                    is_second_look = true;
                 }
-                (Taken::Doubtful(error) | Taken::Refused(error), None) => {
-                    return Err(TakeError::Refused(error));
-                }
-                (Taken::Broken, None) => {
-                    let error = io::Error::other("it was not read to its end");
-                    let error = DownloadError::of_reading(url, error, &self.patience);
-                    return Err(TakeError::Download(error));
+                (None, Ok(outcome)) => return finish(outcome),
+                (None, Err(error)) => {
+                    return Err(DownloadError::of_reading(url, &error, &self.patience).into());
                 }
             }
         }
     }
 
-    /// The whole of a text file, which is not longer than 16 MiB.
-    ///
-    /// # Errors
-    /// As for [`Self::with_bytes_of`].
+    /// The whole of a text file, at most 16 MiB.
     pub fn text_of(&self, url: &Url) -> Result<String, DownloadError> {
-        self.with_bytes_of(url, |reader| read_text(reader, LONGEST_TEXT))
-            .map_err(|error| match error {
-                TakeError::Download(error) => error,
-                TakeError::Refused(TooLong) => DownloadError::TooLong {
+        let (text, _) = self.download(url, &Expected::ANYTHING, |reader| {
+            read_text(reader, LONGEST_TEXT)
+                .map_err(|error| DownloadError::of_reading(url, &error, &self.patience))?
+                .ok_or_else(|| DownloadError::TooLong {
                     url: Shown(url).to_string(),
-                },
-            })
+                })
+        })?;
+        Ok(text)
     }
 }
 
-fn take_file<T, E>(
+fn read_local_file<T, E: From<DownloadError>>(
     url: &Url,
-    mut take: impl FnMut(&mut (dyn Read + Send)) -> Taken<T, E>,
-) -> Result<T, TakeError<E>> {
-    let fails = |source| {
-        let path = url.path().to_string();
-        TakeError::Download(DownloadError::File { path, source })
-    };
-    let path = url
-        .to_file_path()
-        .map_err(|()| fails(io::Error::other("it is on another host")))?;
-    let mut file = LocalFile {
-        file: std::fs::File::open(path).map_err(fails)?,
-        error: None,
-    };
-    let taken = take(&mut file);
-    match (taken, file.error) {
-        (_, Some(error)) => Err(fails(error)),
-        (Taken::Whole(value), None) => Ok(value),
-        (Taken::Broken, None) => Err(fails(io::Error::other("it was not read to its end"))),
-        (Taken::Refused(error) | Taken::Doubtful(error), None) => Err(TakeError::Refused(error)),
+    expected: &Expected<'_>,
+    sink: &mut dyn FnMut(&mut dyn Read) -> Result<T, E>,
+) -> Result<(T, u64), E> {
+    let mut file = LocalFile::open(url)?;
+    let outcome = attempt(url, &mut file, expected, sink);
+    match (file.into_error(url), outcome) {
+        (Some(error), _) => Err(error.into()),
+        (None, Ok(outcome)) => finish(outcome),
+        (None, Err(error)) => Err(file_error(url, error).into()),
     }
 }
 
-/// Keeps its error, so that a disk that fails is not taken for a file that is wrong.
-struct LocalFile {
-    file: std::fs::File,
-    error: Option<io::Error>,
-}
-
-impl Read for LocalFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|error| {
-            let told = io::Error::from(error.kind());
-            if error.kind() != io::ErrorKind::Interrupted {
-                self.error.get_or_insert(error);
-            }
-            told
-        })
+fn finish<T, E: From<DownloadError>>(outcome: Outcome<T, E>) -> Result<(T, u64), E> {
+    match outcome {
+        Outcome::Verified(value, length) => Ok((value, length)),
+        Outcome::WrongDigest(error) => Err(DownloadError::Checksum(error).into()),
+        Outcome::SinkFailed(error) => Err(error),
     }
 }
 
-struct TooLong;
-
-fn read_text(reader: &mut dyn Read, longest: u64) -> Taken<String, TooLong> {
+/// The whole text; none where it is longer than `longest` bytes.
+fn read_text(reader: &mut dyn Read, longest: u64) -> std::io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    match reader.take(longest + 1).read_to_end(&mut bytes) {
-        Ok(count) if count as u64 > longest => Taken::Refused(TooLong),
-        Ok(_) => Taken::Whole(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(_) => Taken::Broken,
-    }
+    let count = reader.take(longest + 1).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok((count as u64 <= longest).then_some(text))
 }
 
-/// Whether something can be downloaded from a URL at all.
-///
-/// # Errors
-/// Nobody serves its scheme.
+/// Whether a URL has a scheme that can be downloaded.
 pub fn check_scheme(url: &Url) -> Result<(), DownloadError> {
     match url.scheme() {
         "http" | "https" | "file" => Ok(()),
@@ -221,15 +147,14 @@ pub fn check_scheme(url: &Url) -> Result<(), DownloadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn a_text_without_end_is_refused() {
-        let endless = io::repeat(b'x').take(2000);
-        let mut reader: Box<dyn Read> = Box::new(endless);
-        assert!(matches!(
-            read_text(&mut reader, 1000),
-            Taken::Refused(TooLong)
-        ));
+        let mut endless = io::repeat(b'x');
+        assert_eq!(read_text(&mut endless, 1000).unwrap(), None);
+        let mut short = io::repeat(b'x').take(1000);
+        assert_eq!(read_text(&mut short, 1000).unwrap(), Some("x".repeat(1000)));
     }
 
     #[test]

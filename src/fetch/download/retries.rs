@@ -1,6 +1,7 @@
-//! How often, and when, something that may pass is tried again.
+//! How often, and when, a download is tried again.
 
-use super::{DownloadError, Patience};
+use super::error::DownloadError;
+use super::patience::Patience;
 use crate::report;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ pub(super) struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    /// The first try begins now.
+    /// Counts the first try, which begins now.
     pub(super) fn start(patience: &'a Patience) -> Self {
         Self {
             patience,
@@ -21,19 +22,19 @@ impl<'a> Retries<'a> {
         }
     }
 
-    /// How long everything may still take.
+    /// How long the whole download may still take.
     pub(super) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Waits until the next try is due, and says so in the log. False where there is none: the error is not one that passes, or there
-    /// were tries enough, or the server wants to be left alone for longer than anybody wants to wait.
+    /// Waits until the next try is due, and says so in the log. False where there is no next try:
+    /// the error is permanent, or no try is left, or the server asks for too long a wait.
     pub(super) fn wait_after(&mut self, error: &DownloadError) -> bool {
-        let wanted = error.retry_after().unwrap_or_default();
-        let pause = wanted.max(self.backoff());
-        if !error.is_transient()
+        let asked = error.retry_after().unwrap_or_default();
+        let pause = asked.max(self.backoff());
+        if !error.is_temporary()
             || self.tried >= self.patience.tries
-            || wanted > self.patience.longest_pause
+            || asked > self.patience.longest_pause
             || pause >= self.time_left()
         {
             return false;
@@ -49,14 +50,15 @@ impl<'a> Retries<'a> {
         true
     }
 
-    /// Whether a try is left that needs no pause; takes it.
+    /// Uses one try without a pause. False where none is left.
     pub(super) fn take_one(&mut self) -> bool {
         let is_left = self.tried < self.patience.tries;
         self.tried += 1;
         is_left
     }
 
-    /// Twice as long each time, and by up to a half more or less, so that builds that failed together do not come back together.
+    /// Twice as long each time, and up to a half more or less, so that builds that failed together
+    /// do not come back together.
     fn backoff(&self) -> Duration {
         let doubled = 2_u32
             .checked_pow(self.tried - 1)

@@ -1,14 +1,14 @@
-//! Bindings of type `ca-certificates`, and `SSL_CERT_FILE`: issuers that are trusted besides those of the build image.
+//! Bindings of type `ca-certificates`, and `SSL_CERT_FILE`: issuers that are trusted in addition to
+//! those of the build image.
 
 use super::{DownloadSettingsError, entries};
 use crate::platform::bindings::Binding;
 use crate::platform::variables::BuildVariables;
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
-/// The variable by which OpenSSL, and with it Ruby, finds its issuers.
+/// The variable that tells OpenSSL, and with it Ruby, which issuers to trust.
 const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 
-/// Certificates of issuers, in PEM form.
 #[derive(Clone, Debug, Default)]
 pub struct CaCertificates {
     pem: Vec<u8>,
@@ -26,7 +26,7 @@ impl CaCertificates {
                 errors.push(DownloadSettingsError::NoCertificate { name });
             } else {
                 found.pem.extend(bytes);
-                found.pem.push(b'\n'); // The next one begins on a line of its own.
+                found.pem.push(b'\n'); // The next one must begin on a new line.
             }
         };
         for (name, entry, bytes) in entries(bindings, "ca-certificates", errors) {
@@ -46,19 +46,16 @@ impl CaCertificates {
         found
     }
 
-    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pem.is_empty()
     }
 
-    /// All of them, one after the other.
     #[must_use]
     pub fn pem(&self) -> &[u8] {
         &self.pem
     }
 
-    /// Each of them.
     pub fn certificates(&self) -> impl Iterator<Item = Certificate<'static>> {
         certificates_in(&self.pem)
     }
@@ -75,11 +72,11 @@ fn certificates_in(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {
 mod tests {
     use crate::fetch::settings::tests::read;
 
-    /// Any bytes between the two lines will do: what they mean is for TLS to say.
+    /// The bytes between the two lines are not checked here.
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
 
     #[test]
-    fn every_entry_of_the_binding_counts() {
+    fn every_entry_of_the_binding_is_trusted() {
         let settings = read(
             &[],
             &[

@@ -1,11 +1,11 @@
-//! Bindings of type `dependency-mapping`: the file with this SHA-256 is to be had at that URL.
+//! Bindings of type `dependency-mapping`: which URL has the file with a SHA-256.
 
 use super::{DownloadSettingsError, entries};
 use crate::platform::bindings::Binding;
 use std::collections::BTreeMap;
 use url::Url;
 
-/// Files that are to be had elsewhere, by their SHA-256 in lower-case hexadecimal.
+/// The URLs of files by their SHA-256 in lower-case hexadecimal.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyMappings(BTreeMap<String, Url>);
 
@@ -32,7 +32,7 @@ impl DependencyMappings {
         Self(mappings)
     }
 
-    /// Where the file with this SHA-256 is.
+    /// The URL of the file with this SHA-256.
     #[must_use]
     pub fn of(&self, sha256: &str) -> Option<&Url> {
         self.0.get(sha256)

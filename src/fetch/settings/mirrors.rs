@@ -8,15 +8,15 @@ use url::Url;
 
 const VARIABLE: &str = "BP_DEPENDENCY_MIRROR";
 
-/// Stands in a mirror's URL for the host that is mirrored.
+/// In a mirror's URL, the placeholder of the host that is mirrored.
 const ORIGINAL_HOST: &str = "{originalHost}";
 
-/// Servers that are asked in the place of others.
+/// Servers that replace others.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyMirrors {
-    /// In the place of every server that has none of its own.
+    /// The mirror of every server without its own.
     default: Option<Url>,
-    /// By the host that is mirrored, in lower case.
+    /// The mirrors of single hosts, by the host in lower case.
     by_host: BTreeMap<String, Url>,
 }
 
@@ -28,7 +28,7 @@ impl DependencyMirrors {
     ) -> Self {
         let mut mirrors = Self::default();
         let mut bound = entries(bindings, "dependency-mirror", errors);
-        // Not part of a mirror: what the service binding specification reserves.
+        // The service binding specification reserves this name.
         bound.retain(|(_, entry, _)| entry != "provider");
         let bound = bound.into_iter().map(|(name, entry, bytes)| {
             let host = (!entry.eq_ignore_ascii_case("default")).then(|| entry.to_ascii_lowercase());
@@ -41,7 +41,7 @@ impl DependencyMirrors {
             };
             Some((name.to_string(), host, value.to_string()))
         });
-        // A variable is what this very build was given, so it comes last and counts.
+        // A variable is set for this build, so it takes precedence: it comes last.
         for (name, host, value) in bound.chain(variables) {
             let Some(url) = mirror_url(value.trim()) else {
                 errors.push(DownloadSettingsError::NotAUrl {
@@ -60,12 +60,12 @@ impl DependencyMirrors {
         mirrors
     }
 
-    /// Where the mirror of a URL has its file; none for a URL without a mirror, and for files of this machine.
+    /// The URL on a mirror; none for a URL without a mirror, and for local files.
     #[must_use]
     pub fn of(&self, url: &Url) -> Option<Url> {
         let host = url.host_str().filter(|_| url.scheme() != "file")?;
         let mut mirror = self.by_host.get(host).or(self.default.as_ref())?.clone();
-        // A URL keeps braces in its path in escaped form.
+        // A parsed URL has escaped braces in its path.
         let base = mirror
             .path()
             .replace("%7BoriginalHost%7D", host)
@@ -78,7 +78,7 @@ impl DependencyMirrors {
     }
 }
 
-/// `EXAMPLE_COM` is example.com; a dash is two underscores.
+/// `EXAMPLE_COM` is example.com; two underscores are a dash.
 fn host_of(variable_part: &str) -> String {
     variable_part
         .replace("__", "-")

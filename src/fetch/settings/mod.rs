@@ -1,5 +1,5 @@
-//! Where and how the platform wants things downloaded: mirrors, mappings, certificates, proxies. They come from build variables and
-//! service bindings, and mean what they mean to Paketo's buildpacks.
+//! Mirrors, mappings, certificates and proxies, from build variables and service bindings. They
+//! mean the same as for Paketo's buildpacks.
 //!
 //! Sources: <https://github.com/paketo-buildpacks/rfcs/blob/main/text/0010-dependency-mappings.md>,
 //! <https://paketo.io/docs/howto/configuration/#dependency-mirrors>
@@ -20,77 +20,64 @@ use miette::Diagnostic;
 use std::io;
 use thiserror::Error;
 
-/// Everything that is said about downloads.
 #[derive(Clone, Debug, Default)]
 pub struct DownloadSettings {
-    /// Servers that are asked in the place of others.
     pub mirrors: DependencyMirrors,
-    /// Single files that are to be had elsewhere.
     pub mappings: DependencyMappings,
-    /// Issuers that are trusted besides those of the build image.
     pub certificates: CaCertificates,
-    /// The way out of the network.
     pub proxies: Proxies,
 }
 
-/// A setting that cannot be used. None shows a value: it may hold a password.
+/// A setting that cannot be used. Values are not shown: they may contain passwords.
 #[derive(Debug, Diagnostic, Error)]
 pub enum DownloadSettingsError {
-    /// A mirror or a mapped file without a usable address.
     #[error("{name} is not an https, http or file URL")]
     #[diagnostic(help("Write it like `{example}`."))]
     NotAUrl {
         /// The variable or the binding's entry.
         name: String,
-        /// A right one.
+        /// A correct value.
         example: &'static str,
     },
-    /// An entry of a mapping that is not called by a digest.
-    #[error(
-        "{name} has to be named by the SHA-256 of the file that it maps: 64 hexadecimal digits"
-    )]
+    /// An entry of a mapping whose name is not a digest.
+    #[error("{name} must be named by the SHA-256 of the file that it maps: 64 hexadecimal digits")]
     #[diagnostic(help(
-        "The inventory has the digest of every archive, and so has the log of a build that used it."
+        "The inventory lists the digest of every archive; the log of a build shows the one it used."
     ))]
     NotADigest {
         /// The binding's entry.
         name: String,
     },
-    /// A file of a certificates binding that holds none.
-    #[error("{name} holds no certificate that can be read")]
+    #[error("{name} contains no readable certificate")]
     #[diagnostic(help(
-        "Each entry of a binding of type `ca-certificates` is a PEM file: `-----BEGIN CERTIFICATE-----` and so on."
+        "Each entry of a binding of type `ca-certificates` must be a PEM file, which starts with \
+         `-----BEGIN CERTIFICATE-----`."
     ))]
     NoCertificate {
         /// The binding's entry, or the variable.
         name: String,
     },
-    /// A proxy that cannot be one.
     #[error("{name} is not the URL of an HTTP proxy")]
     #[diagnostic(help("Write it like `http://proxy.example.com:3128`, or unset {name}."))]
-    Proxy {
-        /// The variable.
-        name: String,
-    },
-    /// Something of a binding cannot be read.
+    Proxy { name: String },
     #[error("{name} cannot be read")]
     #[diagnostic(help(
-        "Check that it is there in the build container: mount it with `--volume`, or as the platform mounts its service bindings."
+        "Check that the build container has it: mount it with `--volume`, or as the platform \
+         mounts service bindings."
     ))]
     Unreadable {
-        /// The binding's entry.
+        /// The variable, the binding or its entry.
         name: String,
-        /// Why.
         source: io::Error,
     },
 }
 
 impl DownloadSettings {
-    /// Reads all settings. `process_env` looks into the environment that the platform itself gives to the build, which is where
-    /// `pack` passes its own proxies on.
+    /// Reads all settings. `process_env` gives the variables of the build's own process, in which
+    /// `pack` passes on its proxies.
     ///
     /// # Errors
-    /// All that cannot be used.
+    /// All settings that cannot be used.
     pub fn read(
         env: &BuildVariables,
         bindings: &[Binding],
@@ -118,7 +105,7 @@ impl DownloadSettings {
     }
 }
 
-/// The entries of all bindings of a type, with the name that messages give them.
+/// The entries of all bindings of a type: the name for messages, the entry's name, and its bytes.
 fn entries(
     bindings: &[Binding],
     binding_type: &str,
@@ -150,7 +137,7 @@ mod tests {
     use procfile::report::plain;
     use std::path::Path;
 
-    /// Settings of variables and of files below a bindings folder.
+    /// The settings of these variables, and of these files in a folder of bindings.
     pub(super) fn read(
         variables: &[(&str, &str)],
         files: &[(&str, &str)],
@@ -170,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_and_no_value_is_shown() {
+    fn all_mistakes_are_reported_at_once_and_no_value_is_shown() {
         let errors = read(
             &[
                 (
@@ -201,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_read() {
+    fn an_entry_that_cannot_be_read_is_shown() {
         let binding = Binding {
             name: "gone".into(),
             binding_type: "ca-certificates".into(),
@@ -213,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_set() {
+    fn without_settings_nothing_is_replaced() {
         let settings = read(&[], &[]).unwrap();
         let url = "https://example.com/a".parse().unwrap();
         assert!(settings.mirrors.of(&url).is_none());

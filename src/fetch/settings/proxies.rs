@@ -5,12 +5,12 @@ use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 use url::Url;
 
-/// The way out of the network, as curl and Bundler find it.
+/// Read as by curl and Bundler.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
-    /// Knows the hosts that are reached without a proxy; itself it is never used.
+    /// Holds the hosts of `no_proxy`; it is never used as a proxy.
     exceptions: Option<Proxy>,
 }
 
@@ -29,8 +29,10 @@ impl Proxies {
         let mut proxy = |name: &str| {
             let (value, name) = in_either_case(name).or_else(|| all.clone())?;
             let proxy = http_proxy(value.trim());
-            let told = |error: &DownloadSettingsError| matches!(error, DownloadSettingsError::Proxy { name: other } if *other == name);
-            if proxy.is_none() && !errors.iter().any(told) {
+            let is_reported = errors.iter().any(|error| {
+                matches!(error, DownloadSettingsError::Proxy { name: other } if *other == name)
+            });
+            if proxy.is_none() && !is_reported {
                 errors.push(DownloadSettingsError::Proxy { name });
             }
             proxy
@@ -42,7 +44,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy by which a URL is reached.
+    /// The proxy for a URL.
     #[must_use]
     pub fn of(&self, url: &Url) -> Option<&Proxy> {
         let uri: Uri = url.as_str().parse().ok()?;
@@ -65,7 +67,7 @@ fn http_proxy(value: &str) -> Option<Proxy> {
     matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https).then_some(proxy)
 }
 
-/// `example.com` means its subdomains too, as for curl.
+/// `example.com` includes its subdomains, as for curl.
 fn exceptions(hosts: &str) -> Option<Proxy> {
     let mut builder = Proxy::builder(ProxyProtocol::Http).host("localhost");
     for host in hosts.split([',', ' ']).map(str::trim) {

@@ -1,7 +1,7 @@
-//! CHECKSUMS: what the archives of locked gems have to hash to.
+//! CHECKSUMS: the digests of the archives of locked gems.
 
 use super::full_name;
-use super::parse::LineFault;
+use super::line_fault::LineFault;
 use crate::gems::platform::GemPlatform;
 use crate::ruby::gem_version::GemVersion;
 use base64::Engine as _;
@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-/// The entries of the section, by the full names of gems. An entry can be there without a checksum, and for a gem that no section
-/// locks (`bundler`).
+/// The entries of the section by the full names of gems. An entry may have no checksum, and may be
+/// that of a gem that no section locks (`bundler`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Checksums(BTreeMap<String, Vec<Checksum>>);
 
@@ -19,12 +19,13 @@ pub struct Checksums(BTreeMap<String, Vec<Checksum>>);
 pub struct Checksum {
     /// Such as `sha256`.
     pub algorithm: String,
-    /// Of SHA256, 64 lower-case hexadecimal digits; else as it is written.
+    /// For `sha256`, 64 lower-case hexadecimal digits; else as it is written.
     pub digest: String,
 }
 
 impl Checksums {
-    /// The checksums of a gem by its full name, one for each algorithm at most; none where there is no entry for it.
+    /// The checksums of a gem by its full name, at most one for each algorithm; none without an
+    /// entry.
     #[must_use]
     pub fn of(&self, full_name: &str) -> Option<&[Checksum]> {
         self.0.get(full_name).map(Vec::as_slice)
@@ -36,7 +37,7 @@ impl Checksums {
         entries.map(|(name, checksums)| (name.as_str(), checksums.as_slice()))
     }
 
-    /// Adds an entry, or what it says to the one that is there.
+    /// Adds an entry, or its checksums to the gem's entry.
     pub(super) fn add(
         &mut self,
         name: &str,
@@ -77,7 +78,7 @@ impl Checksum {
     }
 }
 
-/// Bundler reads the digest in hexadecimal, and in both forms of Base64.
+/// Reads a digest as Bundler does: in hexadecimal, or in either form of Base64.
 fn sha256(text: &str) -> Option<String> {
     let bytes = hex::decode(text)
         .or_else(|_| STANDARD.decode(text.replace('-', "+").replace('_', "/")))
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_in_their_spellings() {
+    fn digests_in_all_their_spellings() {
         for spelling in [
             HEX.to_string(),
             HEX.to_uppercase(),
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_checksum() {
+    fn unreadable_checksums_are_refused() {
         for list in [
             "sha256",
             "sha256=",

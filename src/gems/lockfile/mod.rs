@@ -1,22 +1,25 @@
 //! `Gemfile.lock` (`gems.locked`): which gems, for which platforms, with which Ruby and Bundler.
 //!
-//! The format is Bundler's `LockfileParser`: a section for each heading at the left margin, its options at two spaces, its specs at
-//! four, their dependencies at six. Headings that are not known are passed over, as Bundler does. Where Bundler would pass over a
-//! line of a section that it does know, or fail on it later, reading fails here and shows the line.
+//! The format is that of Bundler's `LockfileParser`: a section for each heading at the left margin,
+//! its options at two spaces, its specs at four, their dependencies at six. Unknown headings are
+//! ignored, as by Bundler. A line of a known section that Bundler would ignore, or fail on later,
+//! is an error that shows the line.
 //!
 //! Source: <https://github.com/rubygems/rubygems/blob/master/bundler/lib/bundler/lockfile_parser.rb>
 
 mod checksum;
-mod choice;
-mod entry;
+mod gem_line;
+mod line_fault;
 mod parse;
+mod selection;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use checksum::{Checksum, Checksums};
-pub use choice::{Choice, ChosenGem};
-pub use parse::{GemfileLockError, LineFault};
+pub use line_fault::LineFault;
+pub use parse::GemfileLockError;
+pub use selection::{SelectedGem, SelectedGems};
 pub use source::{GitSource, PathSource, PluginSource, Source, SourceKind};
 
 use crate::gems::platform::GemPlatform;
@@ -24,20 +27,19 @@ use crate::ruby::gem_version::{GemRequirement, GemVersion};
 use crate::ruby::locked::LockedRuby;
 use std::fmt::{self, Display, Formatter};
 
-/// What a lockfile says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct GemfileLock {
     /// In the order of the file; a lockfile may have several of a kind.
     pub sources: Vec<Source>,
-    /// PLATFORMS: those that were resolved for.
+    /// PLATFORMS: those that the gems were resolved for.
     pub platforms: Vec<GemPlatform>,
-    /// DEPENDENCIES: what the Gemfile asks for, each name once.
+    /// DEPENDENCIES: the Gemfile's gems, each name once.
     pub dependencies: Vec<Dependency>,
-    /// CHECKSUMS, if there is such a section.
+    /// CHECKSUMS; none without the section.
     pub checksums: Option<Checksums>,
-    /// RUBY VERSION, if there is one.
+    /// RUBY VERSION; none without the section.
     pub ruby: Option<LockedRuby>,
-    /// BUNDLED WITH, if there is one.
+    /// BUNDLED WITH; none without the section.
     pub bundled_with: Option<GemVersion>,
 }
 
@@ -48,9 +50,8 @@ pub struct Spec {
     pub name: String,
     /// Such as `1.18.2`, in the lockfile's spelling.
     pub version: GemVersion,
-    /// Which of the gem's variants.
     pub platform: GemPlatform,
-    /// The gems that this variant needs at run time.
+    /// The gems that it needs at run time.
     pub dependencies: Vec<Dependency>,
 }
 
@@ -59,14 +60,14 @@ pub struct Spec {
 pub struct Dependency {
     /// Such as `racc`.
     pub name: String,
-    /// Which versions will do; `>= 0` where the lockfile names none.
+    /// `>= 0` where the lockfile names none.
     pub requirement: GemRequirement,
-    /// `!`: the Gemfile names the source. Only in DEPENDENCIES.
+    /// `!`: the Gemfile names the gem's source. Only in DEPENDENCIES.
     pub is_pinned: bool,
 }
 
 impl GemfileLock {
-    /// Every locked gem, of every source.
+    /// The locked gems of all sources.
     pub fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.sources.iter().flat_map(|source| &source.specs)
     }

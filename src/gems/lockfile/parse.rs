@@ -1,107 +1,58 @@
 //! Reading a lockfile, line by line.
 
-use super::entry::Entry;
+use super::gem_line::GemLine;
+use super::line_fault::LineFault;
 use super::source::{Options, SourceHeading, read_option};
 use super::{Dependency, GemfileLock, Spec};
 use crate::gems::platform::GemPlatform;
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
 use crate::ruby::locked::LockedRuby;
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use procfile::text::{BYTE_ORDER_MARK, CONFLICT_MARKERS};
 use thiserror::Error;
 
 /// The lockfile cannot be used.
 #[derive(Clone, Debug, Diagnostic, Error)]
 pub enum GemfileLockError {
-    /// A merge or rebase was left half done.
-    #[error("{file} holds merge conflict markers")]
+    #[error("{file} contains merge conflict markers")]
     #[diagnostic(help(
-        "Resolve the conflict: take either side, then run `bundle install` and commit {file}."
+        "Resolve the conflict: keep either side, then run `bundle install` and commit {file}."
     ))]
     MergeConflict {
-        /// The lockfile's name.
         file: String,
-        /// Its text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The first marker.
         #[label("the conflict starts here")]
         span: SourceSpan,
     },
-    /// RUBY VERSION is not one.
     #[error("RUBY VERSION in {file} cannot be read")]
     #[diagnostic(help("Run `bundle update --ruby` and commit {file}."))]
     RubyVersion {
-        /// The lockfile's name.
         file: String,
-        /// Its text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The value.
         #[label("expected a line like `ruby 3.3.8p144`")]
         span: SourceSpan,
     },
-    /// An invisible character before the first heading.
-    #[error("{file} starts with a byte-order mark, and Bundler does not read its first section")]
+    #[error("{file} starts with a byte-order mark, so Bundler does not read its first section")]
     #[diagnostic(help("Save {file} as UTF-8 without a byte-order mark, and commit it."))]
-    ByteOrderMark {
-        /// The lockfile's name.
-        file: String,
-    },
-    /// A line that Bundler would pass over or fail on.
+    ByteOrderMark { file: String },
     #[error("{file} has a line that Bundler cannot use")]
     #[diagnostic(help(
-        "Lockfiles are written by Bundler. Take {file} from the last commit where it worked, run `bundle lock`, and commit it."
+        "Bundler writes lockfiles. Restore {file} from the last commit in which it worked, run \
+         `bundle lock`, and commit it."
     ))]
     Line {
-        /// The lockfile's name.
         file: String,
-        /// What is wrong with it.
         fault: LineFault,
-        /// The file's text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The line.
         #[label("{fault}")]
         span: SourceSpan,
     },
 }
 
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-pub enum LineFault {
-    /// The indentation is none of the section's, or there is no value.
-    #[error("Bundler passes over this line: it is not indented as the section's lines are")]
-    PassedOver,
-    /// Neither a heading of Bundler's nor one that another tool may have put there.
-    #[error("this is no heading, so Bundler passes over what follows")]
-    Heading,
-    /// A gem before `specs:`.
-    #[error("this stands before the section's `  specs:`")]
-    BeforeSpecs,
-    /// A dependency before the first gem.
-    #[error("this gem needs one before it that depends on it")]
-    BeforeSpec,
-    /// An option that the section cannot do without.
-    #[error("the section has no `{0}:`")]
-    OptionMissing(&'static str),
-    /// No version, or none that is one.
-    #[error("expected a line like `rack (3.1.20)`")]
-    Version,
-    /// No requirement of a version.
-    #[error("expected a line like `rack (>= 2.2.4, < 3.2)`")]
-    Requirement,
-    /// No checksum.
-    #[error("expected a line like `rack (3.1.20) sha256=` with 64 hexadecimal digits")]
-    Checksum,
-    /// Two checksums for one archive.
-    #[error("another line has a different checksum for this gem")]
-    ChecksumsDiffer,
-    /// RUBY VERSION is not one; reported as an error of its own.
-    #[error("expected a line like `ruby 3.3.8p144`")]
-    RubyVersion,
-}
-
-/// The section that a line stands in.
+/// The section of a line.
 #[derive(Clone, Copy)]
 enum Section {
     Source(SourceHeading),
@@ -112,17 +63,16 @@ enum Section {
     BundledWith,
     /// Of another tool, or of a newer Bundler.
     Unknown,
-    /// What follows a line, at this place, that only looks like a heading.
-    Lost(SourceSpan),
+    /// The lines below one that only looks like a heading, at this place.
+    NotAHeading(SourceSpan),
 }
 
-/// What has been read so far.
 struct Parser {
     lockfile: GemfileLock,
     section: Section,
-    /// Of the section of a source, up to its `specs:`.
+    /// The options of a source's section, up to its `specs:`.
     options: Options,
-    /// Whether `specs:` has been seen.
+    /// Whether `specs:` has been read.
     has_specs: bool,
 }
 
@@ -130,7 +80,8 @@ impl GemfileLock {
     /// Reads the text of a lockfile; `file` is its name, for messages.
     ///
     /// # Errors
-    /// Merge conflict markers, a RUBY VERSION that is none, and lines that Bundler would pass over or fail on.
+    /// Merge conflict markers, a byte-order mark, an unreadable RUBY VERSION, and lines that
+    /// Bundler would ignore or fail on.
     pub fn parse(file: &str, text: &str) -> Result<Self, GemfileLockError> {
         let source_code = || NamedSource::new(file, text.to_string());
         if let Some(span) = first_conflict(text) {
@@ -140,7 +91,7 @@ impl GemfileLock {
                 span,
             });
         }
-        if text.starts_with('\u{feff}') {
+        if text.starts_with(BYTE_ORDER_MARK) {
             return Err(GemfileLockError::ByteOrderMark {
                 file: file.to_string(),
             });
@@ -178,10 +129,9 @@ impl GemfileLock {
     }
 }
 
-/// The line with the first marker. Bundler looks for them anywhere in a line.
+/// The line with the first marker. As for Bundler, it may be anywhere in the line.
 fn first_conflict(text: &str) -> Option<SourceSpan> {
-    let markers = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
-    let first = markers
+    let first = CONFLICT_MARKERS
         .iter()
         .filter_map(|marker| text.find(marker))
         .min()?;
@@ -211,13 +161,13 @@ impl Parser {
             Section::Checksums => self.read_checksum(line),
             Section::RubyVersion => self.read_ruby(line.trim_ascii()),
             Section::BundledWith => {
-                // What is no version is as good as no section, to Bundler too.
+                // As for Bundler, an unreadable version counts as none.
                 let version = line.trim_ascii().parse().ok();
                 self.lockfile.bundled_with = version.or(self.lockfile.bundled_with.take());
                 Ok(())
             }
             Section::Unknown => Ok(()),
-            Section::Lost(heading) => return Err((LineFault::Heading, heading)),
+            Section::NotAHeading(heading) => return Err((LineFault::Heading, heading)),
         };
         read.map_err(|fault| (fault, span))
     }
@@ -234,19 +184,19 @@ impl Parser {
             self.options.push(option);
             return Ok(());
         }
-        let entry = Entry::read(line).ok_or(LineFault::PassedOver)?;
-        match entry.indent {
+        let line = GemLine::read(line).ok_or(LineFault::Ignored)?;
+        match line.indent {
             2 => Ok(()), // An option without a value.
             _ if !self.has_specs => Err(LineFault::BeforeSpecs),
             4 => {
-                let (version, platform) = version_of(&entry)?;
+                let (version, platform) = version_of(&line)?;
                 let specs = self
                     .lockfile
                     .sources
                     .last_mut()
                     .map(|source| &mut source.specs);
                 specs.ok_or(LineFault::BeforeSpecs)?.push(Spec {
-                    name: entry.name.to_string(),
+                    name: line.name.to_string(),
                     version,
                     platform,
                     dependencies: Vec::new(),
@@ -257,14 +207,14 @@ impl Parser {
                 let source = self.lockfile.sources.last_mut();
                 let spec = source.and_then(|source| source.specs.last_mut());
                 let spec = spec.ok_or(LineFault::BeforeSpec)?;
-                spec.dependencies.push(Dependency::read(&entry)?);
+                spec.dependencies.push(Dependency::read(&line)?);
                 Ok(())
             }
         }
     }
 
     fn read_platform(&mut self, line: &str) -> Result<(), LineFault> {
-        let text = line.strip_prefix("  ").ok_or(LineFault::PassedOver)?;
+        let text = line.strip_prefix("  ").ok_or(LineFault::Ignored)?;
         self.lockfile
             .platforms
             .push(GemPlatform::parse(text.trim_ascii()));
@@ -272,7 +222,7 @@ impl Parser {
     }
 
     fn read_dependency(&mut self, line: &str) -> Result<(), LineFault> {
-        let dependency = Dependency::read(&flat_entry(line)?)?;
+        let dependency = Dependency::read(&flat_line(line)?)?;
         let known = &mut self.lockfile.dependencies;
         match known.iter_mut().find(|known| known.name == dependency.name) {
             Some(same) => *same = dependency,
@@ -282,10 +232,10 @@ impl Parser {
     }
 
     fn read_checksum(&mut self, line: &str) -> Result<(), LineFault> {
-        let entry = flat_entry(line)?;
-        let (version, platform) = version_of(&entry)?;
+        let line = flat_line(line)?;
+        let (version, platform) = version_of(&line)?;
         let checksums = self.lockfile.checksums.get_or_insert_default();
-        checksums.add(entry.name, &version, &platform, entry.checksum)
+        checksums.add(line.name, &version, &platform, line.checksum)
     }
 
     fn read_ruby(&mut self, value: &str) -> Result<(), LineFault> {
@@ -304,7 +254,7 @@ impl Section {
         known.unwrap_or(if is_heading && Self::known(line.trim_ascii()).is_none() {
             Self::Unknown
         } else {
-            Self::Lost(span)
+            Self::NotAHeading(span)
         })
     }
 
@@ -324,15 +274,15 @@ impl Section {
     }
 }
 
-/// A line of the sections that have no second level.
-fn flat_entry(line: &str) -> Result<Entry<'_>, LineFault> {
-    let entry = Entry::read(line).filter(|entry| entry.indent == 2);
-    entry.ok_or(LineFault::PassedOver)
+/// A line of DEPENDENCIES or CHECKSUMS, which have one level.
+fn flat_line(line: &str) -> Result<GemLine<'_>, LineFault> {
+    let line = GemLine::read(line).filter(|line| line.indent == 2);
+    line.ok_or(LineFault::Ignored)
 }
 
-fn version_of(entry: &Entry<'_>) -> Result<(GemVersion, GemPlatform), LineFault> {
-    let version = entry.version.and_then(|version| version.parse().ok());
-    let platform = entry.platform.unwrap_or_default();
+fn version_of(line: &GemLine<'_>) -> Result<(GemVersion, GemPlatform), LineFault> {
+    let version = line.version.and_then(|version| version.parse().ok());
+    let platform = line.platform.unwrap_or_default();
     Ok((
         version.ok_or(LineFault::Version)?,
         GemPlatform::parse(platform),
@@ -340,15 +290,15 @@ fn version_of(entry: &Entry<'_>) -> Result<(GemVersion, GemPlatform), LineFault>
 }
 
 impl Dependency {
-    fn read(entry: &Entry<'_>) -> Result<Self, LineFault> {
-        let requirement = match entry.version {
+    fn read(line: &GemLine<'_>) -> Result<Self, LineFault> {
+        let requirement = match line.version {
             None => GemRequirement::any(),
             Some(text) => text.parse().map_err(|_| LineFault::Requirement)?,
         };
         Ok(Self {
-            name: entry.name.to_string(),
+            name: line.name.to_string(),
             requirement,
-            is_pinned: entry.is_pinned,
+            is_pinned: line.is_pinned,
         })
     }
 }

@@ -1,72 +1,69 @@
-//! Where locked gems come from: the heading of a section, and the options between it and `specs:`.
+//! The sources of locked gems: the heading of a section, and the options between it and `specs:`.
 
 use super::Spec;
-use super::parse::LineFault;
+use super::line_fault::LineFault;
 
 /// One GEM, GIT, PATH or PLUGIN SOURCE section.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Source {
-    /// Which section it is, and what its options say.
     pub kind: SourceKind,
-    /// The gems that come from here.
     pub specs: Vec<Spec>,
 }
 
-/// Where gems of a section come from.
+/// The kind of a section, with its options.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SourceKind {
-    /// Gem servers, by their URLs in the order of the file: none to many. Where there are several, which only old lockfiles have,
-    /// Bundler takes a gem from the last one that has it.
+    /// The URLs of gem servers, in the order of the file: none to many. Of several, which only old
+    /// lockfiles have, Bundler takes a gem from the last one that has it.
     Gem(Vec<String>),
     /// A git repository.
     Git(GitSource),
     /// A folder of the app.
     Path(PathSource),
-    /// A source that a Bundler plugin serves.
+    /// A source of a Bundler plugin.
     Plugin(PluginSource),
 }
 
 /// A commit of a git repository.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct GitSource {
-    /// The repository's URL, or a path on somebody's machine.
+    /// The repository's URL or path.
     pub remote: String,
-    /// The commit.
+    /// The commit's hash.
     pub revision: String,
-    /// What the Gemfile names: `ref:`, such as a tag, a commit or `refs/pull/557/head`.
+    /// The Gemfile's `ref:`, such as a tag, a commit or `refs/pull/557/head`.
     pub reference: Option<String>,
-    /// What the Gemfile names: `branch:`.
+    /// The Gemfile's `branch:`.
     pub branch: Option<String>,
-    /// What the Gemfile names: `tag:`.
+    /// The Gemfile's `tag:`.
     pub tag: Option<String>,
     /// Whether its submodules are checked out too.
     pub has_submodules: bool,
-    /// Which gemspecs to look for, where it is not Bundler's default.
+    /// The pattern of its gemspecs, where it is not Bundler's default.
     pub glob: Option<String>,
 }
 
-/// A folder with one gem or several.
+/// A folder with one gem or more.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PathSource {
     /// Relative to the lockfile, or absolute.
     pub folder: String,
-    /// Which gemspecs to look for, where it is not Bundler's default.
+    /// The pattern of its gemspecs, where it is not Bundler's default.
     pub glob: Option<String>,
 }
 
-/// What a plugin is given; only the plugin knows the meaning.
+/// The options of a plugin; only the plugin knows their meaning.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PluginSource {
-    /// The plugin's name for its sources.
+    /// The type that the plugin has registered.
     pub source_type: String,
-    /// What it serves gems from.
     pub remote: String,
-    /// Everything else, in the order of the file.
+    /// All other options, in the order of the file.
     pub options: Vec<(String, String)>,
 }
 
 impl Source {
-    /// The folder of a PATH section, as the lockfile has it.
+    /// The folder of a PATH section, as the lockfile spells it.
     #[must_use]
     pub fn folder(&self) -> Option<&str> {
         match &self.kind {
@@ -75,14 +72,13 @@ impl Source {
         }
     }
 
-    /// Whether it is a repository of git.
     #[must_use]
     pub fn is_git(&self) -> bool {
         matches!(self.kind, SourceKind::Git(_))
     }
 }
 
-/// The sections that hold specs.
+/// The headings of sections with specs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SourceHeading {
     Gem,
@@ -102,7 +98,8 @@ pub(super) fn read_option(line: &str) -> Option<(String, String)> {
 }
 
 impl SourceHeading {
-    /// The source that a section's options describe. Of an option that stands twice the last counts, where there can be only one.
+    /// The source that a section's options describe. Of an option that may be there once, the last
+    /// counts.
     pub(super) fn into_source(self, mut options: Options) -> Result<Source, LineFault> {
         let kind = match self {
             Self::Gem => SourceKind::Gem(

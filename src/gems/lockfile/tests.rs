@@ -56,7 +56,7 @@ fn read(text: &str) -> Result<GemfileLock, GemfileLockError> {
     GemfileLock::parse("Gemfile.lock", text)
 }
 
-/// A lockfile as Bundler would write it, but for the order of its entries.
+/// A lockfile as Bundler would write it, except for the order of its entries.
 fn print(lockfile: &GemfileLock) -> String {
     sections_of(lockfile).join("\n")
 }
@@ -174,18 +174,22 @@ fn fixtures() -> Vec<(String, String)> {
     fixtures
 }
 
-/// What is installed on four kinds of machine, in columns.
-fn print_choices(lockfile: &GemfileLock) -> String {
+/// The selected gems on three platforms.
+fn print_selected(lockfile: &GemfileLock) -> String {
     let mut text = String::new();
     for (architecture, has_musl) in [("amd64", false), ("arm64", false), ("amd64", true)] {
         let local = GemPlatform::linux(architecture, has_musl);
-        let choice = lockfile.gems_for(&local, false);
-        let names: Vec<_> = choice.gems.iter().map(|gem| gem.spec.full_name()).collect();
+        let selected = lockfile.gems_for(&local, false);
+        let names: Vec<_> = selected
+            .gems
+            .iter()
+            .map(|gem| gem.spec.full_name())
+            .collect();
         writeln!(text, "\non {local}: {}", names.join(" ")).unwrap();
-        if !choice.unavailable.is_empty() {
-            writeln!(text, "  not available: {}", choice.unavailable.join(" ")).unwrap();
+        if !selected.unavailable.is_empty() {
+            writeln!(text, "  not available: {}", selected.unavailable.join(" ")).unwrap();
         }
-        if choice.servers_decide {
+        if selected.servers_decide {
             text.push_str("  the gem servers decide\n");
         }
     }
@@ -196,7 +200,7 @@ fn print_choices(lockfile: &GemfileLock) -> String {
 fn lockfiles_of_all_ages_and_shapes() {
     for (name, text) in fixtures() {
         let lockfile = read(&text).unwrap();
-        let shown = format!("{}{}", print(&lockfile), print_choices(&lockfile));
+        let shown = format!("{}{}", print(&lockfile), print_selected(&lockfile));
         insta::assert_snapshot!(name, shown);
     }
 }
@@ -216,7 +220,7 @@ fn line_endings_do_not_matter() {
 }
 
 #[test]
-fn ruby_version_in_its_spellings() {
+fn ruby_version_in_all_its_spellings() {
     for (value, version, engine) in [
         ("ruby 3.3.5p100", "3.3.5", None),
         ("ruby 3.4.0.rc1", "3.4.0.rc1", None),
@@ -236,14 +240,14 @@ fn ruby_version_in_its_spellings() {
 }
 
 #[test]
-fn a_bundler_version_that_is_none_counts_as_none() {
+fn an_unreadable_bundler_version_counts_as_none() {
     assert_eq!(read("BUNDLED WITH\n  latest\n").unwrap().bundled_with, None);
     let lockfile = read("BUNDLED WITH\n\t2.6.7\n  latest\n").unwrap();
     assert_eq!(lockfile.bundled_with, Some("2.6.7".parse().unwrap()));
 }
 
 #[test]
-fn options_can_repeat() {
+fn of_a_repeated_option_the_last_counts() {
     let text = "GIT\n  remote: a\n  branch: a\n  remote: b\n  revision: 1\n  submodules: false\n  branch: b\n  specs:\n";
     let expected = SourceKind::Git(GitSource {
         remote: "b".into(),
@@ -272,19 +276,19 @@ fn a_gem_that_is_locked_twice_comes_from_the_last_section() {
           rack
     "};
     let lockfile = read(text).unwrap();
-    let choice = lockfile.gems_for(&GemPlatform::linux("amd64", false), false);
-    let [gem] = choice.gems.as_slice() else {
-        panic!("{choice:?}");
+    let selected = lockfile.gems_for(&GemPlatform::linux("amd64", false), false);
+    let [gem] = selected.gems.as_slice() else {
+        panic!("{selected:?}");
     };
     assert_eq!(gem.servers().unwrap(), ["https://b.example.com/"]);
     assert!(gem.checksums.is_none());
 }
 
 #[test]
-fn the_checksums_of_what_is_installed() {
+fn selected_gems_have_their_checksums() {
     let lockfile = read(LOCKFILE).unwrap();
-    let choice = lockfile.gems_for(&GemPlatform::linux("amd64", true), false);
-    let found: Vec<_> = choice
+    let selected = lockfile.gems_for(&GemPlatform::linux("amd64", true), false);
+    let found: Vec<_> = selected
         .gems
         .iter()
         .map(|gem| (gem.spec.full_name(), gem.checksums.map(<[_]>::len)))
@@ -298,11 +302,11 @@ fn the_checksums_of_what_is_installed() {
         found,
         expected.map(|(name, count)| (name.to_string(), count))
     );
-    assert_eq!(choice.unavailable, ["mini_portile2"]);
+    assert_eq!(selected.unavailable, ["mini_portile2"]);
 }
 
 #[test]
-fn forcing_the_ruby_platform_leaves_no_doubt() {
+fn with_the_ruby_platform_forced_the_servers_do_not_decide() {
     let text = "GEM\n  specs:\n    ffi (1.17.2)\n    ffi (1.17.2-x86_64-linux)\nPLATFORMS\n  ruby\nDEPENDENCIES\n  ffi\n";
     let lockfile = read(text).unwrap();
     let local = GemPlatform::linux("amd64", false);
@@ -313,7 +317,7 @@ fn forcing_the_ruby_platform_leaves_no_doubt() {
 }
 
 #[test]
-fn what_is_under_an_unknown_heading_is_passed_over() {
+fn lines_under_an_unknown_heading_are_ignored() {
     for heading in ["SOMETHING NEW", "gems", "_1"] {
         let text = format!("{heading}\n  rack (what\n\tever)\n");
         assert_eq!(read(&text).unwrap(), GemfileLock::default());
@@ -359,13 +363,13 @@ fn a_byte_order_mark_is_shown() {
 }
 
 #[test]
-fn a_line_that_is_passed_over_is_shown() {
+fn a_line_that_bundler_ignores_is_shown() {
     let text = LOCKFILE.replace("    rack (3.1.20)\n", "   rack (3.1.20)\n");
     assert_report!(read(&text).unwrap_err());
 }
 
 #[test]
-fn a_heading_that_is_none_is_shown() {
+fn a_misspelled_heading_is_shown() {
     assert_report!(read(&LOCKFILE.replace("GEM\n", "GEM \n")).unwrap_err());
 }
 
@@ -376,7 +380,7 @@ fn lines_that_bundler_cannot_use() {
         ("GEM\n  specs:\n    rack (new)\n", LineFault::Version),
         ("GEM\n  specs:\n    rack ()\n", LineFault::Version),
         ("GEM\n  specs:\n    rack (3.1.20\n", LineFault::Version),
-        ("GEM\n  specs:\n\track (3.1.20)\n", LineFault::PassedOver),
+        ("GEM\n  specs:\n\track (3.1.20)\n", LineFault::Ignored),
         ("GEM\n  specs:\n      rack\n", LineFault::BeforeSpec),
         ("GEM\n    rack (3.1.20)\n", LineFault::BeforeSpecs),
         ("GEM\n  specs: \n    rack (3)\n", LineFault::BeforeSpecs),
@@ -393,10 +397,10 @@ fn lines_that_bundler_cannot_use() {
             "PLUGIN SOURCE\n  remote: a\n  specs:\n",
             LineFault::OptionMissing("type"),
         ),
-        ("PLATFORMS\n ruby\n", LineFault::PassedOver),
-        ("DEPENDENCIES\n    rack\n", LineFault::PassedOver),
+        ("PLATFORMS\n ruby\n", LineFault::Ignored),
+        ("DEPENDENCIES\n    rack\n", LineFault::Ignored),
         ("DEPENDENCIES\n  rack (~> new)\n", LineFault::Requirement),
-        ("CHECKSUMS\n    rack (3)\n", LineFault::PassedOver),
+        ("CHECKSUMS\n    rack (3)\n", LineFault::Ignored),
         ("CHECKSUMS\n  rack sha1=f00\n", LineFault::Version),
         ("CHECKSUMS\n  rack (3) sha256=f00\n", LineFault::Checksum),
         (
@@ -526,7 +530,7 @@ proptest! {
     }
 
     #[test]
-    fn reading_what_looks_like_a_lockfile_never_panics(lines in vec("(GEM|GIT|PATH|CHECKSUMS|DEPENDENCIES|( {0,7}(specs:|remote: a|revision: 1|[a-c() !,=.é-]{0,9})))\r?", 0..12)) {
+    fn reading_lines_like_those_of_lockfiles_never_panics(lines in vec("(GEM|GIT|PATH|CHECKSUMS|DEPENDENCIES|( {0,7}(specs:|remote: a|revision: 1|[a-c() !,=.é-]{0,9})))\r?", 0..12)) {
         if let Ok(lockfile) = read(&lines.join("\n")) {
             let _ = lockfile.gems_for(&GemPlatform::linux("amd64", false), false);
         }
@@ -539,7 +543,7 @@ proptest! {
     }
 
     #[test]
-    fn it_does_not_matter_where_unknown_sections_stand(lockfile in lockfile(), places in vec(any::<prop::sample::Index>(), 0..3)) {
+    fn unknown_sections_may_be_anywhere(lockfile in lockfile(), places in vec(any::<prop::sample::Index>(), 0..3)) {
         let mut sections = sections_of(&lockfile);
         for place in places {
             sections.insert(place.index(sections.len() + 1), "SOMETHING NEW\n  what (ever)\n".to_string());
@@ -548,13 +552,13 @@ proptest! {
     }
 
     #[test]
-    fn a_choice_has_each_gem_once(lockfile in lockfile(), local in platform()) {
-        let choice = lockfile.gems_for(&local, false);
-        let mut names: Vec<_> = choice.gems.iter().map(|gem| gem.spec.name.as_str()).chain(choice.unavailable.iter().copied()).collect();
+    fn each_gem_is_selected_once(lockfile in lockfile(), local in platform()) {
+        let selected = lockfile.gems_for(&local, false);
+        let mut names: Vec<_> = selected.gems.iter().map(|gem| gem.spec.name.as_str()).chain(selected.unavailable.iter().copied()).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();
         prop_assert_eq!(names.len(), all);
-        prop_assert!(choice.gems.iter().all(|gem| gem.spec.platform.runs_on(&local)));
+        prop_assert!(selected.gems.iter().all(|gem| gem.spec.platform.runs_on(&local)));
     }
 }

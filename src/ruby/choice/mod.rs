@@ -1,119 +1,111 @@
-//! Which Ruby the app gets: what it asks for, compared with what there is, and what is to be said about it.
+//! Which Ruby the app gets: what it asks for, compared with what the inventories list; and what the
+//! log says of the choice.
 
 use crate::report;
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
 use crate::ruby::inventory::{
-    Date, Inventory, Ruby, Support, UnknownRuby, default_series, find, support, unknown,
+    Inventory, Ruby, Support, UnknownRuby, default_series, find, support, unknown,
 };
 use crate::ruby::is_lockfile;
 use crate::ruby::requests::{
     ComputedRubyVersion, GemfileRuby, RefusedByBundler, RubyRequest, RubyRequests, RubySource,
     default_request,
 };
+use jiff::civil::Date;
 use libcnb::Target;
 use libcnb::data::store::Store;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-/// The key of the default in the buildpack's store, which comes back with the next build of the same image. A string: the lifecycle
-/// turns other values into something else.
+/// The key of the default in the buildpack's store, which the next build of the same image gets
+/// back. Its value is a string: the lifecycle changes the type of other values.
 const DEFAULT_IN_STORE: &str = "default-ruby";
 
 /// The Ruby that a build installs.
 #[derive(Clone, Debug)]
-pub struct Choice {
-    /// Which, and where it is.
+pub struct RubyChoice {
     pub ruby: Ruby,
-    /// Who asked for it.
+    /// The request that decided.
     pub request: RubyRequest,
-    /// What the log says of it, line by line.
+    /// For the log, line by line.
     lines: Vec<String>,
-    /// What may not be meant.
     warnings: Vec<ChoiceWarning>,
 }
 
-/// There is no Ruby that suits.
 #[derive(Clone, Debug, Diagnostic, Error)]
 pub enum ChoiceError {
-    /// No inventory has one.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Unknown(#[from] UnknownRuby),
-    /// Bundler would refuse it.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Refused(#[from] RefusedByBundler),
 }
 
-/// What may not be meant about a choice.
 #[derive(Clone, Debug, Diagnostic, Error)]
 pub enum ChoiceWarning {
-    /// Some sources ask for another Ruby.
     #[error("{first} asks for Ruby {requirement}, but {others}")]
     #[diagnostic(
         severity(Warning),
-        help("Ruby {version} is installed, for {first} comes first. Make them agree: {remedy}.")
+        help(
+            "Ruby {version} is installed, because {first} takes precedence. Make them agree: \
+             {remedy}."
+        )
     )]
     Disagreement {
-        /// The source that counts.
+        /// The source that takes precedence.
         first: RubySource,
-        /// What it asks for.
         requirement: GemRequirement,
-        /// The others, each with what it asks for.
+        /// The other sources, each with its requirement.
         others: String,
-        /// What was chosen.
         version: GemVersion,
-        /// What to change in the others.
+        /// How to change the other sources.
         remedy: String,
     },
-    /// The Gemfile's version is out of reach, and nobody before it names one.
-    #[error("{name} computes its Ruby version, so Ruby {version} of {instead} is used")]
+    /// The Gemfile's version cannot be read, and no source before it names one.
+    #[error("{name} computes its Ruby version, so {instead} decides: Ruby {version}")]
     #[diagnostic(
         severity(Warning),
         help(
-            "A build reads {name} without running it. Run `bundle lock`, so that the lockfile holds the version, or set \
-             BP_RUBY_VERSION."
+            "A build reads {name} without running it. Run `bundle lock`, so that the lockfile \
+             contains the version, or set BP_RUBY_VERSION."
         )
     )]
     Computed {
-        /// The Gemfile.
+        /// The Gemfile's name.
         name: String,
-        /// What was chosen.
         version: GemVersion,
-        /// Who asks for that.
+        /// The source that is used instead.
         instead: RubySource,
-        /// The Gemfile's text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The `ruby` statement.
         #[label("computed here")]
         span: SourceSpan,
     },
-    /// Its series is not supported any more.
     #[error(
-        "Ruby {series} reached its end of life on {date}: nobody mends its security bugs. Move to a newer series"
+        "Ruby {series} reached its end of life on {date}: it no longer gets security fixes. Move \
+         to a newer series"
     )]
     #[diagnostic(severity(Warning))]
     EndOfLife {
         /// Such as `3.1`.
         series: String,
-        /// Since when.
         date: Date,
     },
 }
 
-/// Chooses the newest Ruby that suits whoever comes first, and Bundler. An app that asks for none keeps the default of its last build
-/// (`kept`), as long as there is one.
+/// Chooses the newest Ruby that meets the first request and the Gemfile. An app that asks for no
+/// Ruby keeps the default of its last build (`kept`), as long as an inventory lists it.
 ///
 /// # Errors
-/// There is none, or none that Bundler would run with.
+/// No inventory lists such a Ruby, or only one that Bundler would refuse.
 pub fn choose(
     inventories: &[Inventory],
     asked: &RubyRequests,
     kept: Option<&GemVersion>,
     target: &Target,
     today: Date,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let mut choice = match asked.requests.first() {
         Some(first) => asked_for(inventories, first, asked.gemfile.as_ref(), target)?,
         None => default(inventories, kept, target)?,
@@ -130,7 +122,7 @@ pub fn choose(
     Ok(choice)
 }
 
-/// The default that the last build has left in the store.
+/// The default of the last build, from the store.
 #[must_use]
 pub fn kept_default(store: Option<&Store>) -> Option<GemVersion> {
     store?
@@ -141,43 +133,46 @@ pub fn kept_default(store: Option<&Store>) -> Option<GemVersion> {
         .ok()
 }
 
-/// What somebody asks for; where a requirement leaves a choice, of those that the Gemfile allows too.
+/// The newest Ruby that meets the first request. Where the Gemfile does not allow it, the newest
+/// that meets both.
 fn asked_for(
     inventories: &[Inventory],
     first: &RubyRequest,
     gemfile: Option<&GemfileRuby>,
     target: &Target,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let requirement = &first.requirement;
     let newest = find(inventories, requirement, target)
         .ok_or_else(|| unknown(inventories, requirement, first.source.to_string(), target))?;
     let refused = gemfile.and_then(|gemfile| gemfile.refuses(&newest.version, &first.source));
     let (Some(refused), Some(gemfile)) = (refused, gemfile) else {
-        return Ok(Choice::new(newest, first.clone()));
+        return Ok(RubyChoice::new(newest, first.clone()));
     };
     let allowed = &gemfile.request;
     let both = requirement.clone().and(allowed.requirement.clone());
     let ruby = find(inventories, &both, target).ok_or(refused)?;
-    let mut choice = Choice::new(ruby, first.clone());
+    let mut choice = RubyChoice::new(ruby, first.clone());
     choice.say(format!(
-        "Not a newer one, for {} asks for {}",
+        "Not the newest, because {} allows only {}",
         allowed.source, allowed.requirement
     ));
     Ok(choice)
 }
 
-/// What nobody asks for: the last build's default where it is still there, else the newest of the default series.
+/// The Ruby of an app that asks for none: the last build's default if an inventory still lists it,
+/// else the newest of the default series.
 fn default(
     inventories: &[Inventory],
     kept: Option<&GemVersion>,
     target: &Target,
-) -> Result<Choice, ChoiceError> {
+) -> Result<RubyChoice, ChoiceError> {
     let Some((series, is_own)) = default_series(inventories) else {
         let any = GemRequirement::any();
         return Err(unknown(inventories, &any, RubySource::Default.to_string(), target).into());
     };
     let request = default_request(series);
-    // A default that the user's own inventory names is the user's word, and may change; Formation's may not, unasked.
+    // The user may change the default by an inventory. A change of Formation's own default must not
+    // change the app's Ruby.
     let kept = kept.filter(|version| !is_own || request.requirement.allows(version));
     let still_there = kept.and_then(|version| {
         find(
@@ -193,7 +188,7 @@ fn default(
     };
     let version = ruby.version.clone();
     let is_kept = still_there.is_some();
-    let mut choice = Choice::new(
+    let mut choice = RubyChoice::new(
         ruby,
         RubyRequest {
             requirement: if is_kept {
@@ -206,27 +201,27 @@ fn default(
     );
     if let Some(before) = kept.filter(|_| !is_kept) {
         choice.say(format!(
-            "The default of the last build, Ruby {before}, is not in the inventory any more"
+            "Ruby {before}, the default of the last build, is no longer in the inventory"
         ));
     }
-    let since = if is_kept {
-        "kept from the last build"
+    let origin = if is_kept {
+        "this one is kept from the last build"
     } else {
         "later builds keep this one"
     };
     choice.say(format!(
-        "The app asks for none: {since}. To pin it, write {version} into .ruby-version"
+        "The app names no version: {origin}. To pin it, write {version} into .ruby-version"
     ));
     if let Some(newest) = newest.filter(|newest| newest.version > version) {
         choice.say(format!(
-            "New apps get Ruby {0}: to have it, write {0} into .ruby-version",
+            "The default for new apps is Ruby {0}. To use it, write {0} into .ruby-version",
             newest.version
         ));
     }
     Ok(choice)
 }
 
-impl Choice {
+impl RubyChoice {
     fn new(ruby: Ruby, request: RubyRequest) -> Self {
         let line = format!(
             "Version {} (from {}: {})",
@@ -252,14 +247,15 @@ impl Choice {
         }
     }
 
-    /// What the next build has to know, where that is not what it would know anyway: the default, or that there is none any more.
-    /// Nothing of the day, so that the image stays the same.
+    /// The store for the next build, if it changes: the default of an app that asks for no Ruby, or
+    /// an empty string once the app asks for one. It holds no date, so that the image stays the
+    /// same.
     #[must_use]
     pub fn store(&self, before: Option<&Store>) -> Option<Store> {
         let version = if self.request.source == RubySource::Default {
             self.ruby.version.to_string()
         } else {
-            // An empty table may not outlive the way into the image and back; an empty text does.
+            // An empty table may get lost on the way through the image; an empty string does not.
             kept_default(before).map(|_| String::new())?
         };
         let mut store = Store::default();
@@ -287,7 +283,7 @@ impl Choice {
                 source => source.to_string(),
             };
             self.say(format!(
-                "Ruby {} is out, a newer patch release of {series}: ask for it in {place}",
+                "Ruby {} is a newer patch release of {series}. To use it, name it in {place}",
                 newest.version
             ));
         }
@@ -318,7 +314,7 @@ impl Choice {
             });
         } else {
             self.say(format!(
-                "{} computes its version, so that of {} is used",
+                "{} computes its Ruby version, so {} decides",
                 computed.name, self.request.source
             ));
         }
@@ -340,7 +336,7 @@ impl Choice {
         };
         let remedy = |other: &RubyRequest| match &other.source {
             RubySource::File(name) if is_lockfile(name) => {
-                format!("run `bundle update --ruby` with it and commit {name}")
+                format!("run `bundle update --ruby` with that version and commit {name}")
             }
             source => format!("change or remove the version in {source}"),
         };
@@ -348,7 +344,7 @@ impl Choice {
             first: self.request.source.clone(),
             requirement: self.request.requirement.clone(),
             others: each(
-                &|other| format!("{} for {}", other.source, other.requirement),
+                &|other| format!("{} asks for {}", other.source, other.requirement),
                 " and ",
             ),
             version: self.ruby.version.clone(),

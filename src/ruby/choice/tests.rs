@@ -6,7 +6,6 @@ use libcnb::Env;
 use procfile::assert_report;
 use procfile::report::plain;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 fn requests(texts: &[(&str, &str)]) -> RubyRequests {
     let dir = tempfile::tempdir().unwrap();
@@ -32,12 +31,11 @@ fn target(distro_name: &str, distro_version: &str) -> Target {
     }
 }
 
-/// 21 November 2026.
 fn today() -> Date {
-    Date::of(UNIX_EPOCH + Duration::from_secs(1_795_269_600))
+    jiff::civil::date(2026, 11, 21)
 }
 
-fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<Choice, ChoiceError> {
+fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<RubyChoice, ChoiceError> {
     choose(
         &Inventory::all(None, &Fetcher::default()).unwrap(),
         &requests(texts),
@@ -48,7 +46,7 @@ fn chosen(texts: &[(&str, &str)], kept: Option<&str>) -> Result<Choice, ChoiceEr
 }
 
 /// What the log shows.
-fn log(choice: &Choice) -> String {
+fn log(choice: &RubyChoice) -> String {
     let mut log = choice.lines.join("\n");
     for warning in &choice.warnings {
         log = format!("{log}\n{}", plain(warning).trim_end());
@@ -61,7 +59,7 @@ fn lockfile(version: &str) -> String {
 }
 
 #[test]
-fn the_newest_that_suits_bundler_too() {
+fn the_newest_ruby_that_the_gemfile_allows_too() {
     for (texts, expected) in [
         (vec![("BP_RUBY_VERSION", "3.*")], "3.4.10"),
         (
@@ -85,7 +83,7 @@ fn the_newest_that_suits_bundler_too() {
 }
 
 #[test]
-fn a_gemfile_that_narrows_a_variable() {
+fn a_gemfile_limits_a_variable() {
     let texts = [
         ("BP_RUBY_VERSION", "3.*"),
         ("Gemfile", "ruby '~> 3.3.0'"),
@@ -95,7 +93,7 @@ fn a_gemfile_that_narrows_a_variable() {
 }
 
 #[test]
-fn what_bundler_would_refuse() {
+fn a_ruby_that_bundler_would_refuse() {
     let texts = [
         ("BP_RUBY_VERSION", "3.4.*"),
         ("Gemfile", "source 'x'\nruby '~> 3.3.0'\n"),
@@ -168,7 +166,7 @@ fn a_default_is_kept() {
 }
 
 #[test]
-fn a_default_of_the_users_own_inventory_is_the_users_word() {
+fn a_default_of_the_users_inventory_replaces_the_kept_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inventory.toml");
     fs_err::write(&path, "default = \"3.3\"\n").unwrap();
@@ -190,7 +188,7 @@ fn a_default_of_the_users_own_inventory_is_the_users_word() {
 }
 
 #[test]
-fn a_default_is_forgotten_once_somebody_asks() {
+fn a_default_is_forgotten_once_the_app_asks_for_a_version() {
     let choice = chosen(&[(".ruby-version", "3.3.12")], Some("3.4.8")).unwrap();
     assert_eq!(choice.ruby.version.to_string(), "3.3.12");
     let mut store = Store::default();
@@ -201,7 +199,7 @@ fn a_default_is_forgotten_once_somebody_asks() {
     let forgotten = choice.store(Some(&store)).unwrap();
     assert!(kept_default(Some(&forgotten)).is_none());
     assert!(choice.store(Some(&forgotten)).is_none());
-    // The lifecycle turns what is no string into something else.
+    // The lifecycle changes the type of values that are no strings.
     store.metadata.insert(DEFAULT_IN_STORE.into(), 3.4.into());
     assert!(kept_default(Some(&store)).is_none());
 }

@@ -1,19 +1,18 @@
-//! The usual ways in which a Gemfile reads `.ruby-version` itself.
+//! Common expressions with which a Gemfile reads `.ruby-version` itself.
 
 use super::tokens::{Token, split_at_commas, tokens};
 
-/// A version that is a file's whole text, without the space around it.
+/// A version that is the whole text of a file, without surrounding space.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FileContent {
-    /// The file's name.
     pub file: String,
-    /// What stands before the text, such as `~> `.
+    /// The text before the version, such as `~> `.
     pub operator: String,
-    /// Whether a leading `ruby-` is taken away.
+    /// Whether a leading `ruby-` is removed.
     pub drops_prefix: bool,
 }
 
-/// `File.read(".ruby-version")`, with `.strip` or the like behind it, alone or as the version of `"~> #{…}"`.
+/// `File.read(".ruby-version")`, followed by `.strip` or the like, alone or in `"~> #{…}"`.
 pub(super) fn file_content(argument: &[Token]) -> Option<FileContent> {
     let [Token::Interpolated(text)] = argument else {
         return content_of_call(argument);
@@ -42,7 +41,8 @@ fn content_of_call(expression: &[Token]) -> Option<FileContent> {
     Some(content)
 }
 
-/// Takes a call away that leaves a version what it is; and whether that call takes `ruby-` away.
+/// The expression without its last call, if that call does not change a version; and whether the
+/// call removes `ruby-`.
 fn without_last_call(expression: &[Token]) -> Option<(&[Token], bool)> {
     match expression {
         [before @ .., Token::Sign('.'), Token::Method(method)]
@@ -145,7 +145,7 @@ pub(super) fn path(value: &[Token]) -> Option<String> {
             {
                 name
             }
-            // The file itself counts as a step of the path.
+            // The first `..` leads from the Gemfile to its folder.
             ("expand_path", [[Token::Literal(name)], [Token::Word(base)]])
                 if base == "__FILE__" =>
             {

@@ -1,4 +1,4 @@
-//! What `ruby …` in a Gemfile asks for, as far as its text tells.
+//! The `ruby` statement of a Gemfile, as far as its text tells.
 //!
 //! Source: <https://bundler.io/man/gemfile.5.html#RUBY>
 
@@ -13,7 +13,7 @@ use file_content::{file_content, path};
 use std::ops::Range;
 use tokens::{Placed, Token, split_at_commas, tokens};
 
-/// What `ruby …` in a Gemfile asks for.
+/// What the `ruby` statement asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RubyDirective {
     /// `ruby "3.3.8"`, `ruby "~> 3.3.0"`, `ruby ">= 3.2", "< 4"`.
@@ -26,12 +26,12 @@ pub enum RubyDirective {
     Engine(String),
     /// A version that only Ruby could compute.
     Computed,
-    /// A literal that is no version requirement.
+    /// A literal that is not a version requirement.
     Invalid(String),
 }
 
-/// The `ruby` directive of a Gemfile, with its place in bytes. Of several the last counts, as for Bundler. One that is not always run
-/// (`if`, `case`, `def` …) is computed.
+/// The `ruby` statement of a Gemfile, with its place in bytes. Of several the last counts, as for
+/// Bundler. A statement that may be skipped (in `if`, `case`, `def` …) is computed.
 #[must_use]
 pub fn ruby_directive(gemfile: &str) -> Option<(RubyDirective, Range<usize>)> {
     let tokens = tokens(gemfile);
@@ -56,7 +56,7 @@ pub fn ruby_directive(gemfile: &str) -> Option<(RubyDirective, Range<usize>)> {
     found
 }
 
-/// The blocks that are open at a place of the program: for each, whether it may be left out when the program runs.
+/// The blocks that are open at a place of the program: for each, whether it may be skipped.
 #[derive(Default)]
 struct Blocks {
     open: Vec<bool>,
@@ -92,7 +92,7 @@ impl Blocks {
             "case" | "def" | "class" | "module" => self.open.push(true),
             "do" if self.loop_waits_for_do => self.loop_waits_for_do = false,
             "do" | "begin" => self.open.push(false),
-            // What stands behind `rescue` is run after a failure only.
+            // The lines behind `rescue` run only after an error.
             "rescue" if starts_statement => {
                 if let Some(block) = self.open.last_mut() {
                     *block = true;
@@ -126,7 +126,7 @@ fn starts_statement(before: &[Placed]) -> bool {
     }
 }
 
-/// Whether a line that ends in this token goes on in the next.
+/// Whether a line that ends with this token continues on the next.
 fn continues(token: &Token) -> bool {
     matches!(
         token,
@@ -143,7 +143,7 @@ fn is_operator(token: &Token) -> bool {
         || matches!(token, Token::Word(word) if matches!(word.as_str(), "and" | "or" | "not"))
 }
 
-/// The tokens up to the end of the statement, without the ends of lines in it.
+/// The tokens up to the end of the statement, which may have several lines.
 fn statement(tokens: &[Placed]) -> &[Placed] {
     let mut depth = 0_usize;
     for (index, placed) in tokens.iter().enumerate() {
@@ -160,7 +160,7 @@ fn statement(tokens: &[Placed]) -> &[Placed] {
                     .iter()
                     .find(|next| next.token != Token::Newline);
                 let chained = next.is_some_and(|next| next.token == Token::Sign('.'));
-                // After a comma any number of lines may be blank or hold comments only.
+                // After a comma any number of lines may be blank or comments.
                 let blank = index > 0 && tokens[index - 1].token == Token::Newline;
                 if !(goes_on || chained || blank) {
                     return &tokens[..index];
@@ -172,7 +172,7 @@ fn statement(tokens: &[Placed]) -> &[Placed] {
     tokens
 }
 
-/// Whether these follow a call of `ruby`, and not a variable of that name.
+/// Whether these are the arguments of a call: `ruby` may also be a variable.
 fn takes_arguments(arguments: &[Placed]) -> bool {
     match arguments.first().map(|placed| &placed.token) {
         Some(Token::Sign(sign)) => matches!(sign, '(' | '[' | '*'),

@@ -35,7 +35,7 @@ fn assert_directives(cases: &[(&str, RubyDirective)]) {
 }
 
 #[test]
-fn literals_in_their_spellings() {
+fn literals_in_all_their_spellings() {
     assert_directives(&[
         ("ruby \"3.3.8\"", requirement("3.3.8")),
         ("ruby '3.3.8'", requirement("3.3.8")),
@@ -101,7 +101,7 @@ fn files_and_engines() {
 }
 
 #[test]
-fn a_files_content_in_its_spellings() {
+fn the_content_of_a_file_in_all_its_spellings() {
     for path in [
         "'.ruby-version'",
         "\"./.ruby-version\"",
@@ -149,7 +149,7 @@ fn a_files_content_in_its_spellings() {
 }
 
 #[test]
-fn what_only_ruby_can_compute() {
+fn versions_that_only_ruby_can_compute() {
     for lines in [
         "ruby ENV.fetch(\"RUBY\", \"3.3.8\")",
         "ruby RUBY_VERSION",
@@ -183,7 +183,7 @@ fn what_only_ruby_can_compute() {
 }
 
 #[test]
-fn what_only_looks_like_it() {
+fn text_that_only_looks_like_a_statement() {
     for lines in [
         "# ruby \"3.3.8\"",
         "gem \"ruby\"",
@@ -206,7 +206,7 @@ fn what_only_looks_like_it() {
 }
 
 #[test]
-fn blocks_that_are_always_run() {
+fn statements_in_blocks_that_always_run() {
     assert_directives(&[
         ("source 'x' do\n  ruby '3.3.8'\nend", requirement("3.3.8")),
         ("group :a do |x|\n  ruby '3.3.8'\nend", requirement("3.3.8")),

@@ -1,6 +1,7 @@
-//! Ruby source as tokens: just enough of Ruby's grammar to know what is code and what only looks like it (strings, heredocs,
-//! comments, regular expressions), so that a Gemfile can be read without running Ruby.
+//! Ruby source as tokens: just enough of Ruby's grammar to tell code from strings, heredocs,
+//! comments and regular expressions, so that a Gemfile can be read without running Ruby.
 
+use procfile::text::without_byte_order_mark;
 use std::collections::VecDeque;
 
 /// A piece of Ruby source.
@@ -8,11 +9,11 @@ use std::collections::VecDeque;
 pub(super) enum Token {
     /// A name or keyword, such as `ruby` or `if`.
     Word(String),
-    /// A name behind a dot: a method's, never a keyword.
+    /// A name behind a dot: the name of a method, never a keyword.
     Method(String),
-    /// A string that is what it looks like: no interpolation, no escape.
+    /// A string without interpolation and escapes.
     Literal(String),
-    /// A string in double quotes with an interpolation or an escape: what stands between the quotes.
+    /// The source between double quotes, of a string with an interpolation or an escape.
     Interpolated(String),
     /// `%w[a b]`.
     Words(Vec<String>),
@@ -20,7 +21,7 @@ pub(super) enum Token {
     Symbol(String),
     /// `name:` before an option's value.
     Label(String),
-    /// A value that is not looked at: a number, a regular expression, a heredoc.
+    /// Any other value: a number, a regular expression, a heredoc.
     Value,
     /// An operator, a bracket, a comma.
     Sign(char),
@@ -36,12 +37,13 @@ pub(super) struct Placed {
     pub(super) end: usize,
 }
 
-/// What came before decides whether a sign such as `/`, `%` or `<<` starts a literal.
+/// The kind of the previous token. It decides whether a sign such as `/`, `%` or `<<` starts a
+/// literal.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Before {
     /// The start, an operator, a keyword: a value follows.
     Nothing,
-    /// A name: it may be a method, with an argument to follow behind a space.
+    /// A name: it may be a method, whose argument follows behind a space.
     Name,
     /// A value: an operator follows.
     Value,
@@ -66,14 +68,11 @@ struct Lexer<'a> {
 pub(super) fn tokens(text: &str) -> Vec<Placed> {
     let mut lexer = Lexer {
         text,
-        at: 0,
+        at: text.len() - without_byte_order_mark(text).len(),
         before: Before::Nothing,
         heredocs: VecDeque::new(),
         tokens: Vec::new(),
     };
-    if text.starts_with('\u{feff}') {
-        lexer.at = '\u{feff}'.len_utf8();
-    }
     if !lexer.at_end_of_program() {
         lexer.skip_comment_block();
         while lexer.step() {}
@@ -112,7 +111,7 @@ impl<'a> Lexer<'a> {
         self.tokens.push(Placed { token, start, end });
     }
 
-    /// Whether a sign at this place starts a literal: a value is due, or a method's argument can be.
+    /// Whether a sign here may start a literal: a value must follow, or a method's argument may.
     fn literal_may_start(&self, sign_length: usize) -> bool {
         match self.before {
             Before::Nothing => true,
@@ -125,13 +124,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether a regular expression that starts here ends on its line: else the slash divides.
+    /// Whether a regular expression that starts here ends on its line; else the slash is a
+    /// division.
     fn closes_on_this_line(&self) -> bool {
         let line = self.rest().lines().next().unwrap_or_default();
         line[1..].contains('/')
     }
 
-    /// Reads one token, or what lies between two. False at the end.
+    /// Reads one token, or the space or comment between two. False at the end.
     fn step(&mut self) -> bool {
         let start = self.at;
         let Some(c) = self.peek() else { return false };
@@ -237,7 +237,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips a string whose opening quote has been read. Its text, where that is all there is to it.
+    /// Skips a string whose opening quote has been read. Returns its text if the string has no
+    /// interpolation and no escape.
     fn string(&mut self, open: char, close: char, interpolates: bool) -> Option<String> {
         let start = self.at;
         let mut is_plain = true;
@@ -266,7 +267,7 @@ impl<'a> Lexer<'a> {
         None
     }
 
-    /// Skips to the brace that ends an interpolation. Strings in it are skipped; those that interpolate again, too.
+    /// Skips to the brace that ends an interpolation, over the strings in it.
     fn skip_interpolation(&mut self) {
         let mut depth = 0_usize;
         while let Some(c) = self.peek() {
@@ -321,7 +322,8 @@ impl<'a> Lexer<'a> {
         self.push(token, start);
     }
 
-    /// `<<~NAME`, `<<-NAME`, `<<NAME`: the text itself starts on the next line. False where it is a shift.
+    /// `<<~NAME`, `<<-NAME`, `<<NAME`: the text starts on the next line. False for the operator
+    /// `<<`.
     fn heredoc(&mut self, start: usize) -> bool {
         let behind = &self.rest()[2..];
         let name = behind.trim_start_matches(['~', '-']);
@@ -334,7 +336,7 @@ impl<'a> Lexer<'a> {
                 Some((name, _)) if !name.contains('\n') => (name, 2),
                 _ => return false,
             },
-            // `a << b` appends, where a name without a mark is not written in capitals.
+            // A name without a mark must start with a capital: `a << b` is the operator.
             Some(c) if c.is_ascii_uppercase() || (marks > 0 && is_word(c)) => {
                 (&name[..word_length(name)], 0)
             }
@@ -349,7 +351,7 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    /// Skips the texts of all heredocs that began on the line before.
+    /// Skips the texts of all heredocs of the line before.
     fn skip_heredocs(&mut self) {
         while let Some(Heredoc { end, indented }) = self.heredocs.pop_front() {
             while let Some(line) = self.rest().split_inclusive('\n').next() {
@@ -366,7 +368,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips `=begin` to `=end`, where they stand at the left margin.
+    /// Skips `=begin` to `=end` at the left margin.
     fn skip_comment_block(&mut self) {
         let is_mark = |line: &str, mark: &str| {
             line.strip_prefix(mark)
@@ -454,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn only_code_is_code() {
+    fn strings_and_comments_are_not_code() {
         for (text, expected) in [
             ("gem 'ruby' # ruby", vec!["gem"]),
             ("gem \"a #{b[\"ruby\"]} ruby\"\nc", vec!["gem", "c"]),
@@ -482,7 +484,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_are_inside_and_in_order(text in "(?s)([a-z%<~\"'#{}()/?:=\\\\\n .-]|ruby|é|<<~A\n|%w\\[|=begin\n|\\PC){0,40}") {
+        fn places_are_in_the_text_and_in_order(text in "(?s)([a-z%<~\"'#{}()/?:=\\\\\n .-]|ruby|é|<<~A\n|%w\\[|=begin\n|\\PC){0,40}") {
             let mut end = 0;
             for placed in tokens(&text) {
                 prop_assert!(end <= placed.start && placed.start < placed.end);

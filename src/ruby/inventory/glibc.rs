@@ -1,10 +1,11 @@
-//! Which C library a distribution has: what decides whether an archive that is built for any of them runs there.
+//! The C library of a distribution, which decides whether an archive for any distribution runs
+//! there.
 
 use crate::ruby::gem_version::GemVersion;
 use libcnb::Target;
 
-/// The version of glibc in releases of distributions that builders are made of. A release is its whole version (`24.04`) or the start of
-/// it (`9` for 9.4).
+/// The version of glibc in the releases of distributions that builders use. A release is a whole
+/// version (`24.04`) or the start of one (`9` for 9.4).
 const RELEASES: &[(&str, &str, &str)] = &[
     ("almalinux", "8", "2.28"),
     ("almalinux", "9", "2.34"),
@@ -33,8 +34,8 @@ const RELEASES: &[(&str, &str, &str)] = &[
     ("ubuntu", "26.04", "2.43"),
 ];
 
-/// Whether the target's C library is the one that an archive wants: `musl`, `glibc`, or `glibc>=2.17`. What is not known of a
-/// distribution is taken to be new enough.
+/// Whether the target has the C library that an archive needs: `musl`, `glibc`, or `glibc>=2.17`.
+/// An unknown distribution is assumed to be new enough.
 pub(super) fn suits(libc: &str, target: &Target) -> bool {
     let has_musl = target.distro_name == "alpine";
     let Some(wanted) = libc.strip_prefix("glibc") else {

@@ -1,10 +1,11 @@
-//! Which Rubies there are: the inventory that is compiled in, and the user's own.
+//! Which Rubies can be installed: the inventory that is compiled in, that of a packaged buildpack,
+//! and the user's own.
 
 mod glibc;
 mod support;
 mod unknown;
 
-pub use support::{Date, Support};
+pub use support::{Support, today};
 pub use unknown::{UnknownRuby, unknown};
 
 use crate::fetch::Fetcher;
@@ -13,6 +14,7 @@ use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader, check_scheme};
 use crate::fetch::masked::masked;
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
+use jiff::civil::Date;
 use libcnb::Target;
 use libherokubuildpack::inventory::artifact::{Arch, Artifact, Os};
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -24,39 +26,40 @@ use support::Series;
 use thiserror::Error;
 use url::Url;
 
-/// Compiled in: the buildpack is one file, and what it installs is known when it is released.
+/// Compiled in, so that a release of the buildpack always installs the same Rubies.
 const EMBEDDED: &str = include_str!("../../../inventory.toml");
 
-/// The build variable that names a further inventory, which is asked first.
+/// The build variable that names the user's inventory, which takes precedence.
 pub const VARIABLE: &str = "BP_RUBY_INVENTORY";
 
-/// Rubies that can be installed. The format is that of libherokubuildpack's `Inventory`, and a default.
+/// The format is that of libherokubuildpack's `Inventory`, with a default and the series.
 #[derive(Debug, Deserialize)]
 pub struct Inventory {
-    /// The series that an app gets that asks for none.
+    /// The series of apps that ask for no Ruby.
     default: Option<GemVersion>,
-    /// How long each series is supported.
     #[serde(default)]
     series: Vec<Series>,
     #[serde(default)]
     artifacts: Vec<Row>,
-    /// What a relative `url` in a row is relative to: the inventory's own address.
+    /// The inventory's own address, for relative `url`s in its rows; none for the one that is
+    /// compiled in.
     #[serde(skip)]
     base: Option<Url>,
 }
 
 pub(super) type Row = Artifact<GemVersion, Sha256, RowMetadata>;
 
-/// What Formation needs to know of an archive beyond libherokubuildpack's own fields.
+/// Formation's own fields of a row.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RowMetadata {
-    /// With `distro_version`, the one distribution that the archive was built for; without, it runs on any with its C library.
+    /// With `distro_version`, the distribution that the archive was built for; none if it runs on
+    /// any with its C library.
     distro_name: Option<String>,
     distro_version: Option<String>,
     /// `glibc`, `glibc>=2.17` or `musl`.
     libc: String,
-    /// The folder inside the archive that holds `bin` and `lib`; `.` for none.
+    /// The folder in the archive that contains `bin` and `lib`; `.` for the archive itself.
     #[serde(default = "whole_archive", deserialize_with = "inside_archive")]
     root: PathBuf,
 }
@@ -74,53 +77,44 @@ fn inside_archive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf,
         Ok(root)
     } else {
         Err(serde::de::Error::custom(
-            "`root` has to be a folder inside the archive",
+            "`root` must be a folder inside the archive",
         ))
     }
 }
 
-/// A Ruby for the app's target: which, and where it is.
+/// A Ruby for a target.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ruby {
-    /// The whole version.
     pub version: GemVersion,
-    /// Where it is.
     pub archive: Archive,
 }
 
-/// An inventory cannot be used.
 #[derive(Debug, Diagnostic, Error)]
 pub enum InventoryError {
-    /// `BP_RUBY_INVENTORY` is neither a URL nor an absolute path.
     #[error("{VARIABLE} is {value}, which is neither a URL nor an absolute path")]
     #[diagnostic(help(
-        "Set it to https://…/inventory.toml, or to a path in the build container such as /bindings/inventory.toml."
+        "Set it to https://…/inventory.toml, or to a path in the build container such as \
+         /bindings/inventory.toml."
     ))]
     Address {
         /// The variable's value, unless it may hold a secret.
         value: String,
     },
-    /// It is not there.
     #[error("the inventory that {VARIABLE} names cannot be downloaded")]
     Download {
-        /// Why not.
         #[source]
         #[diagnostic_source]
         source: DownloadError,
     },
-    /// It is not in the format.
     #[error("the Ruby inventory cannot be read: {reason}")]
     #[diagnostic(help(
-        "Each [[artifacts]] row has version, os, arch, url and checksum (`sha256:…`), and metadata with libc and root; \
-         `script/build-ruby` writes one."
+        "Each [[artifacts]] row needs version, os, arch, url, checksum (`sha256:…`), and metadata \
+         with libc and root. `script/build-ruby` writes such a row."
     ))]
     Format {
-        /// What the parser says.
         reason: String,
-        /// The inventory's text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// Where.
         #[label("here")]
         span: SourceSpan,
     },
@@ -128,33 +122,24 @@ pub enum InventoryError {
 
 impl Inventory {
     /// The inventory that is compiled in.
-    ///
-    /// # Errors
-    /// None in a build that passes its tests.
     pub fn embedded() -> Result<Self, InventoryError> {
         Self::parse("inventory.toml", EMBEDDED, None)
     }
 
-    /// All of them, in the order in which they are asked: the user's, that of the archives that the buildpack brings along, and the one
-    /// that is compiled in.
-    ///
-    /// # Errors
-    /// The user's cannot be had, or one is not in the format.
-    pub fn all(address: Option<&str>, supply: &Fetcher) -> Result<Vec<Self>, InventoryError> {
-        let vendored = supply.vendored_inventory();
+    /// All inventories in order of precedence: the user's, that of the archives in the packaged
+    /// buildpack, and the one that is compiled in.
+    pub fn all(address: Option<&str>, fetcher: &Fetcher) -> Result<Vec<Self>, InventoryError> {
+        let vendored = fetcher.vendored_inventory();
         let vendored = vendored.as_deref().and_then(Path::to_str);
         let mut inventories = Vec::new();
         for address in address.into_iter().chain(vendored) {
-            inventories.push(Self::at(address, &supply.downloader)?);
+            inventories.push(Self::at(address, &fetcher.downloader)?);
         }
         inventories.push(Self::embedded()?);
         Ok(inventories)
     }
 
     /// The inventory at a URL (`https`, `http`, `file`) or an absolute path.
-    ///
-    /// # Errors
-    /// It cannot be had, or is not in the format.
     pub fn at(address: &str, downloader: &Downloader) -> Result<Self, InventoryError> {
         let url = Url::parse(address)
             .ok()
@@ -188,7 +173,7 @@ impl Inventory {
             if inventory.url_of(row).is_none() {
                 let place = text.find(&row.url).unwrap_or(0);
                 let reason = format!(
-                    "row {number} (Ruby {}): its url is no https, http or file URL",
+                    "row {number} (Ruby {}): its url is not an https, http or file URL",
                     row.version
                 );
                 return Err(format_error(&reason, place..place + row.url.len()));
@@ -197,7 +182,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Where a row's archive is; none where its address is none.
+    /// The address of a row's archive; none if it cannot be one.
     fn url_of(&self, row: &Row) -> Option<Url> {
         let url = match &self.base {
             Some(base) => base.join(&row.url),
@@ -206,12 +191,12 @@ impl Inventory {
         url.ok().filter(|url| check_scheme(url).is_ok())
     }
 
-    /// Whether it is the one that is compiled in.
     fn is_embedded(&self) -> bool {
         self.base.is_none()
     }
 
-    /// The newest Ruby that meets a requirement on a target; of archives of one version that of the very distribution.
+    /// The newest Ruby for a target that meets a requirement. Of several archives of one version,
+    /// the one for the target's own distribution.
     fn newest(&self, requirement: &GemRequirement, target: &Target) -> Option<&Row> {
         self.artifacts
             .iter()
@@ -235,13 +220,12 @@ impl Inventory {
 }
 
 impl Inventory {
-    /// Every row.
     #[cfg(test)]
     pub(super) fn artifacts(&self) -> &[Row] {
         &self.artifacts
     }
 
-    /// The rows of this inventory whose version meets a requirement, for an architecture and, where one is named, a distribution.
+    /// The rows that meet a requirement, for an architecture and, if given, a distribution.
     pub(super) fn rows(
         &self,
         requirement: &GemRequirement,
@@ -267,16 +251,16 @@ impl Inventory {
     }
 }
 
-/// A value that is no address may be a password that was put into the wrong variable.
+/// A value with `@` or `?` is hidden: it may contain a password.
 fn shown_address(address: &str) -> String {
     if address.contains(['@', '?']) {
-        "a value that is not shown, for it may hold a password".to_string()
+        "a value that is not shown, because it may contain a password".to_string()
     } else {
         format!("`{address}`")
     }
 }
 
-/// The number of the row that holds a place of an inventory, from 1; 0 before the first.
+/// The number of the row at a place of an inventory, from 1; 0 before the first row.
 fn row_at(text: &str, place: usize) -> usize {
     text.match_indices("[[artifacts]]")
         .take_while(|(start, _)| *start <= place)
@@ -308,8 +292,8 @@ impl RowMetadata {
         }
     }
 
-    /// What it was built for, in words.
-    fn place(&self) -> String {
+    /// The target that it was built for, in words.
+    fn target_name(&self) -> String {
         match (&self.distro_name, &self.distro_version) {
             (Some(name), Some(version)) => format!("{name} {version}"),
             (Some(name), None) => name.clone(),
@@ -318,7 +302,7 @@ impl RowMetadata {
     }
 }
 
-/// The newest Ruby that meets a requirement on a target, from the first inventory that has one.
+/// The newest Ruby for a target that meets a requirement, from the first inventory that lists one.
 #[must_use]
 pub fn find(
     inventories: &[Inventory],
@@ -330,7 +314,8 @@ pub fn find(
         .find_map(|inventory| inventory.ruby(inventory.newest(requirement, target)?))
 }
 
-/// The series that an app gets that asks for none, from the first inventory that names one; and whether it is the user's own.
+/// The series of apps that ask for no Ruby, from the first inventory that names one; and whether
+/// that is another inventory than the one that is compiled in.
 #[must_use]
 pub fn default_series(inventories: &[Inventory]) -> Option<(&GemVersion, bool)> {
     inventories
@@ -338,7 +323,7 @@ pub fn default_series(inventories: &[Inventory]) -> Option<(&GemVersion, bool)> 
         .find_map(|inventory| Some((inventory.default.as_ref()?, !inventory.is_embedded())))
 }
 
-/// What a version gets on a day; none for a series that no inventory knows.
+/// The fixes that a version gets on a day; none for a series that no inventory has.
 #[must_use]
 pub fn support(inventories: &[Inventory], version: &GemVersion, today: Date) -> Option<Support> {
     let name = version.series(2);

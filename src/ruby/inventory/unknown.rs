@@ -1,4 +1,4 @@
-//! A Ruby that no inventory has: what there is instead, and how to bring one.
+//! The error of a Ruby that no inventory lists: the nearest versions, and how to add one.
 
 use super::{Inventory, VARIABLE, arch_name, is_for};
 use crate::ruby::gem_version::{GemRequirement, GemVersion};
@@ -11,28 +11,24 @@ use thiserror::Error;
 /// How many versions an error lists.
 const LISTED: usize = 12;
 
-/// No inventory has a Ruby that the app could use.
 #[derive(Clone, Debug, Diagnostic, Error, Eq, PartialEq)]
 #[error("there is no Ruby {asked} (asked for by {asked_by}) for {target}")]
 #[diagnostic(help(
     "{available}\n\
-     There are two ways to bring a Ruby of your own:\n\
-     1. `script/build-ruby` of Formation builds it for this distribution, and writes its inventory.\n\
+     There are two ways to add a Ruby of your own:\n\
+     1. Formation's `script/build-ruby` builds it for this distribution, and writes its \
+     inventory.\n\
      2. Write an inventory with the URL and the SHA-256 of an archive that you have.\n\
-     Name the inventory in {VARIABLE}: a URL, or a path in the build container."
+     Set {VARIABLE} to the inventory's URL, or to its path in the build container."
 ))]
 pub struct UnknownRuby {
-    /// The requirement.
     asked: String,
-    /// Who asks.
     asked_by: String,
-    /// Distribution and architecture.
     target: String,
-    /// What there is.
     available: String,
 }
 
-/// Why there is no Ruby: what there is instead, for this target and for others.
+/// The error for a requirement, with what the inventories list for this target and for others.
 #[must_use]
 pub fn unknown(
     inventories: &[Inventory],
@@ -52,8 +48,8 @@ pub fn unknown(
     let nearest = nearest_first(versions, requirement.anchor());
     let listed = list(nearest.iter().take(LISTED));
     let mut available = match nearest.len() {
-        0 => "There is no Ruby at all for this target.".to_string(),
-        count if count <= LISTED => format!("There is: {listed}."),
+        0 => "No Ruby is available for this target.".to_string(),
+        count if count <= LISTED => format!("Available: {listed}."),
         count => format!("Nearest: {listed} (of {count} versions)."),
     };
     let elsewhere = rows()
@@ -62,14 +58,14 @@ pub fn unknown(
     if let Some(newest) = elsewhere {
         let mut places: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for row in rows().filter(|row| row.version == newest.version) {
-            let arches = places.entry(row.metadata.place()).or_default();
+            let arches = places.entry(row.metadata.target_name()).or_default();
             arches.insert(arch_name(row));
         }
         let places = places
             .iter()
             .map(|(place, arches)| format!("{place} ({})", list(arches.iter())));
         available = format!(
-            "{available}\nRuby {} is there for other targets: {}.",
+            "{available}\nRuby {} is available for other targets: {}.",
             newest.version,
             list(places)
         );
@@ -90,7 +86,8 @@ fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
     items.join(", ")
 }
 
-/// First the patch releases of the wanted series, the closest first; then the neighbouring series, the newest release of each first.
+/// First the patch releases of the wanted series, the closest first; then the other series, the
+/// nearest first, each with its newest release first.
 fn nearest_first<'a>(
     versions: BTreeSet<&'a GemVersion>,
     wanted: &'a GemVersion,

@@ -1,4 +1,4 @@
-//! The Gemfile's `ruby`: the one request that Bundler itself checks.
+//! The Gemfile's `ruby` statement: the only request that Bundler itself checks.
 
 use super::{Asked, RubyRequest, RubySource, RubyVersionError, request};
 use crate::ruby::gem_version::GemVersion;
@@ -6,12 +6,11 @@ use crate::ruby::gemfile::{RubyDirective, ruby_directive};
 use crate::ruby::is_lockfile;
 use crate::ruby::requirement::{how_to_write, ruby_requirement};
 use crate::ruby::ruby_version_file::{version_by_bundler, whole_text};
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
-/// The `ruby` statement of a Gemfile.
 pub(super) struct Directive {
     says: RubyDirective,
     name: String,
@@ -20,7 +19,7 @@ pub(super) struct Directive {
 }
 
 impl Directive {
-    /// The one of a Gemfile's text, if it has one.
+    /// None for a Gemfile without such a statement.
     pub(super) fn of(name: &str, text: &str) -> Option<Self> {
         let (directive, place) = ruby_directive(text)?;
         Some(Self {
@@ -31,7 +30,7 @@ impl Directive {
         })
     }
 
-    /// The file that the version is taken from.
+    /// The name in the app of the file that the version is taken from.
     pub(super) fn named_file(&self) -> Option<String> {
         match &self.says {
             RubyDirective::File(file) => Some(self.beside(file)),
@@ -40,7 +39,7 @@ impl Directive {
         }
     }
 
-    /// The name in the app of a file that is named from the Gemfile's folder.
+    /// The name in the app of a file whose path is relative to the Gemfile's folder.
     fn beside(&self, file: &str) -> String {
         let mut path = PathBuf::new();
         for component in Path::new(&self.name).with_file_name(file).components() {
@@ -55,10 +54,10 @@ impl Directive {
         path.display().to_string()
     }
 
-    /// What it asks for, as far as its text tells. A version that it takes from a file is Bundler's, to the letter: `3.3` is 3.3.0
-    /// and no other.
+    /// What it asks for, as far as its text tells. As for Bundler, a version from a file is exact:
+    /// `3.3` is 3.3.0 and no other.
     pub(super) fn asked(&self, read_file: &dyn Fn(&str) -> Option<String>) -> Asked {
-        let from_file = |file: &str, version: &dyn Fn(&str) -> Written| {
+        let from_file = |file: &str, version: &dyn Fn(&str) -> Spanned| {
             let text = read_file(file).ok_or_else(|| RubyVersionError::FileMissing {
                 name: self.name.clone(),
                 file: file.to_string(),
@@ -98,7 +97,6 @@ impl Directive {
         }
     }
 
-    /// What Bundler will check, once it is known what is asked for.
     pub(super) fn into_checked(self, request: RubyRequest) -> GemfileRuby {
         GemfileRuby {
             request,
@@ -108,7 +106,6 @@ impl Directive {
         }
     }
 
-    /// What cannot be known.
     pub(super) fn into_computed(self, is_missed: bool) -> ComputedRubyVersion {
         ComputedRubyVersion {
             is_missed,
@@ -119,12 +116,13 @@ impl Directive {
     }
 }
 
-/// What Bundler itself checks: the Gemfile's `ruby`, against the Ruby that runs it. The lockfile's RUBY VERSION only informs.
+/// The Gemfile's request, against which Bundler checks the Ruby that runs it. Bundler does not
+/// check the lockfile's RUBY VERSION.
 ///
 /// Source: `Definition#validate_ruby!` in <https://github.com/ruby/rubygems/blob/master/bundler/lib/bundler/definition.rb>
 #[derive(Clone, Debug)]
 pub struct GemfileRuby {
-    /// What it asks for: its source is the Gemfile, or the file that it names.
+    /// Its source is the Gemfile, or the file that the Gemfile names.
     pub request: RubyRequest,
     gemfile: String,
     source_code: NamedSource<String>,
@@ -132,7 +130,7 @@ pub struct GemfileRuby {
 }
 
 impl GemfileRuby {
-    /// Why Bundler would refuse a Ruby that somebody else asks for; none where it would not.
+    /// The error of a Ruby that Bundler would refuse; none where Bundler would accept it.
     #[must_use]
     pub fn refuses(&self, version: &GemVersion, asked_by: &RubySource) -> Option<RefusedByBundler> {
         if self.request.requirement.allows(version) {
@@ -145,7 +143,8 @@ impl GemfileRuby {
             }
             RubySource::File(name) if is_lockfile(name) => {
                 format!(
-                    "Run `bundle update --ruby` with a Ruby that {gemfile} allows, and commit {name}."
+                    "Run `bundle update --ruby` with a Ruby that {gemfile} allows, and commit \
+                     {name}."
                 )
             }
             source => format!("Make {source} and {gemfile} agree."),
@@ -162,7 +161,7 @@ impl GemfileRuby {
     }
 }
 
-/// The Ruby that counts is none that the Gemfile allows: `bundle install` would fail.
+/// The Gemfile does not allow the chosen Ruby: `bundle install` would fail.
 #[derive(Clone, Debug, Diagnostic, Error)]
 #[error("{asked_by} asks for Ruby {version}, but {gemfile} only allows {requirement}")]
 #[diagnostic(help("Bundler refuses to run with a Ruby that {gemfile} does not allow. {remedy}"))]
@@ -178,15 +177,13 @@ pub struct RefusedByBundler {
     span: SourceSpan,
 }
 
-/// The Gemfile's version is out of reach without running Ruby.
+/// The Gemfile's version, which only Ruby could compute.
 #[derive(Clone, Debug)]
 pub struct ComputedRubyVersion {
-    /// Whether nobody has answered who comes before the Gemfile.
+    /// Whether no source before the Gemfile has named a version.
     pub is_missed: bool,
-    /// The Gemfile.
+    /// The Gemfile's name.
     pub name: String,
-    /// Its text.
     pub source_code: NamedSource<String>,
-    /// The `ruby` statement.
     pub span: SourceSpan,
 }

@@ -1,4 +1,4 @@
-//! Which Ruby the app asks for, and where it says so.
+//! Which Ruby the app asks for, and in which of its inputs.
 
 mod checked;
 
@@ -9,7 +9,7 @@ use crate::platform::variables::BuildVariables;
 use crate::ruby::gem_version::{GemRequirement, GemVersion, NotAVersion};
 use crate::ruby::locked::LockedRuby;
 use crate::ruby::requirement::{how_to_write, managers_requirement, names_no_release};
-use crate::ruby::spanned::Written;
+use crate::ruby::spanned::Spanned;
 use crate::ruby::{mise, ruby_version_file, tool_versions};
 use checked::Directive;
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -17,23 +17,21 @@ use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use thiserror::Error;
 
-/// A version that some input of the app asks for.
+/// A Ruby version that an input of the app asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RubyRequest {
-    /// What the version has to meet.
     pub requirement: GemRequirement,
-    /// Who asks.
     pub source: RubySource,
 }
 
-/// Who asks for a Ruby version.
+/// The input that asks for a Ruby version.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RubySource {
     /// The build variable of this name.
     Variable(&'static str),
     /// The file of this name.
     File(String),
-    /// Nobody: the inventory's default series.
+    /// No input: the inventory's default series.
     Default,
 }
 
@@ -47,17 +45,17 @@ impl Display for RubySource {
     }
 }
 
-/// The build variables that may name a version: Formation's own, and that of Paketo's buildpack.
+/// The build variables that may name a version: Formation's own, and the one of Paketo's buildpack.
 pub const VARIABLES: [&str; 2] = ["BP_RUBY_VERSION", "BP_MRI_VERSION"];
 
-/// The texts that may name a version, each with the name that messages give it.
+/// The texts that may name a version, each with its name in messages.
 #[derive(Clone, Copy, Default)]
 pub struct RubyInputs<'a> {
-    /// Those of [`VARIABLES`] that are set, in their order.
+    /// The variables of [`VARIABLES`] that are set, in their order.
     pub variables: &'a [(&'static str, &'a str)],
-    /// The lockfile's RUBY VERSION.
+    /// The lockfile's name and its RUBY VERSION.
     pub locked: Option<(&'a str, &'a LockedRuby)>,
-    /// The Gemfile.
+    /// The Gemfile's name and text.
     pub gemfile: Option<(&'a str, &'a str)>,
     /// The text of `.ruby-version`.
     pub ruby_version_file: Option<&'a str>,
@@ -67,97 +65,83 @@ pub struct RubyInputs<'a> {
     pub mise: Option<(&'static str, &'a str)>,
 }
 
-/// An input names a Ruby that cannot be had.
+/// An input asks for a Ruby that cannot be installed.
 #[derive(Clone, Debug, Diagnostic, Error)]
 pub enum RubyVersionError {
-    /// The text is no version or requirement.
     #[error("{name} asks for a Ruby version that cannot be read")]
     #[diagnostic(help("{hint}"))]
     NotAVersion {
-        /// The file or variable.
         name: String,
-        /// What to write instead.
         hint: String,
-        /// Its text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The value.
-        #[label("this is no version")]
+        #[label("not a version")]
         span: SourceSpan,
     },
-    /// JRuby, TruffleRuby and others.
-    #[error("{name} asks for {engine}, which Formation does not install")]
-    #[diagnostic(help(
-        "Formation installs CRuby. Ask for a CRuby version such as 3.3.8, or build with a buildpack for {engine}."
-    ))]
+    /// JRuby, TruffleRuby or the like.
+    #[error("{name} asks for {engine}, but Formation installs only CRuby")]
+    #[diagnostic(help("Ask for a CRuby version such as 3.3.8, or use a buildpack for {engine}."))]
     Engine {
-        /// The file or variable.
         name: String,
         /// Such as `jruby 9.4.3.0`.
         engine: String,
     },
-    /// `ruby file: "…"` names a file that cannot be read.
+    /// `ruby file: "…"` names a missing file.
     #[error("{name} takes the Ruby version from `{file}`, which is not in the app")]
     #[diagnostic(help(
-        "Commit {file} (and see that .dockerignore or project.toml do not leave it out), or name the version in {name}."
+        "Commit {file} (and check that .dockerignore or project.toml do not exclude it), or write \
+         the version into {name}."
     ))]
     FileMissing {
-        /// The Gemfile.
         name: String,
-        /// The file that it names.
         file: String,
-        /// The Gemfile's text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// The `ruby` line.
         #[label("named here")]
         span: SourceSpan,
     },
-    /// `mise.toml` is broken.
     #[error("{name} cannot be read: {reason}")]
     #[diagnostic(help(
-        "Correct it, or name the Ruby version in {}.",
+        "Correct it, or write the Ruby version into {}.",
         ruby_version_file::FILE_NAME
     ))]
     NotMise {
-        /// The file.
         name: String,
-        /// What the parser says.
         reason: String,
-        /// Its text.
         #[source_code]
         source_code: NamedSource<String>,
-        /// Where.
         #[label("here")]
         span: SourceSpan,
     },
-    /// A source that comes before the Gemfile names what the Gemfile does not allow.
+    /// A source before the Gemfile asks for a Ruby that the Gemfile does not allow.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Refused(#[from] RefusedByBundler),
 }
 
-/// A source cannot be used, but one that comes before it has answered.
+/// A source that cannot be used, but an earlier source has named a version.
 #[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{reason}; it is not needed, for {answered_by} comes first")]
-#[diagnostic(severity(Warning), help("Correct or remove it, so that all agree."))]
+#[error("{reason}; {answered_by} takes precedence")]
+#[diagnostic(
+    severity(Warning),
+    help("Correct or remove it, so that all sources agree.")
+)]
 pub struct PassedOver {
-    /// What would have been an error.
     pub reason: RubyVersionError,
-    /// The source that counts.
+    /// The source that takes precedence.
     pub answered_by: RubySource,
 }
 
-/// Everything that the inputs ask for: the first request counts, the others only to be compared with it.
+/// All requests of the inputs. The first one decides; the others are compared with it.
 #[derive(Clone, Debug, Default)]
 pub struct RubyRequests {
     /// In order of precedence.
     pub requests: Vec<RubyRequest>,
-    /// What Bundler will check, whoever comes first.
+    /// The Gemfile's request, which Bundler checks even where another source decides.
     pub gemfile: Option<GemfileRuby>,
-    /// A Gemfile's version that is out of reach.
+    /// The Gemfile's request, where only Ruby could compute it.
     pub computed: Option<ComputedRubyVersion>,
-    /// What cannot be used but does not matter.
+    /// Sources that cannot be used, behind one that can.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -169,7 +153,8 @@ pub struct GemfileText<'a> {
     pub text: &'a str,
 }
 
-/// Reads everything in an app that may ask for a Ruby; `locked` is the lockfile's name and its RUBY VERSION.
+/// Reads every input of an app that may ask for a Ruby. `locked` is the lockfile's name and its
+/// RUBY VERSION.
 pub fn read(
     app: &App,
     env: &BuildVariables,
@@ -206,16 +191,18 @@ pub fn read(
         .map_err(|errors| errors.into_iter().map(Mistake::from).collect())
 }
 
-/// What one input asks for: nothing, a Ruby, or one that cannot be had.
+/// The request of one input: none, a Ruby, or one that cannot be installed.
 type Asked = Result<Option<RubyRequest>, RubyVersionError>;
 
 impl RubyRequests {
-    /// Reads every input, in order of precedence: variable, lockfile, Gemfile, `.ruby-version`, `.tool-versions`, `mise.toml`.
-    /// `read_file` gives the text of a file beside the Gemfile, for `ruby file: "…"`.
+    /// Reads every input, in order of precedence: variable, lockfile, Gemfile, `.ruby-version`,
+    /// `.tool-versions`, `mise.toml`. `read_file` gives the text of a file beside the Gemfile, for
+    /// `ruby file: "…"`.
     ///
     /// # Errors
-    /// All inputs that name something that cannot be installed. A file that does is no more than passed over where one that comes
-    /// before it has answered; a Gemfile is not, for Bundler would refuse it.
+    /// All inputs that ask for a Ruby that cannot be installed. Behind a source that names a
+    /// version, such an input is only passed over; the Gemfile is not, because Bundler would refuse
+    /// it.
     pub fn read(
         inputs: RubyInputs<'_>,
         read_file: &dyn Fn(&str) -> Option<String>,
@@ -248,7 +235,7 @@ impl RubyRequests {
                 .map(|(name, text)| (name, from_mise(name, text))),
         ];
         for (name, asked) in others.into_iter().flatten() {
-            // What the Gemfile has named has been read with it.
+            // A file that the Gemfile names has been read with it.
             if named_file.as_deref() != Some(name) {
                 found.take(asked, &mut errors);
             }
@@ -271,7 +258,7 @@ impl RubyRequests {
         }
     }
 
-    /// Reads the Gemfile, and says which file it takes its version from.
+    /// Reads the Gemfile. Returns the name of the file that it takes its version from.
     fn take_gemfile(
         &mut self,
         name: &str,
@@ -284,7 +271,8 @@ impl RubyRequests {
         match directive.asked(read_file) {
             Ok(Some(request)) => {
                 let gemfile = directive.into_checked(request.clone());
-                // One exact version can be judged now; of a requirement, a version will be chosen that suits both.
+                // An exact version is checked now. For a requirement, a version is chosen later
+                // that meets both.
                 let refused = self.requests.first().and_then(|first| {
                     gemfile.refuses(first.requirement.exact_version()?, &first.source)
                 });
@@ -312,7 +300,7 @@ fn from_lockfile(name: &str, ruby: &LockedRuby) -> Asked {
     }
 }
 
-/// A variable, or `.ruby-version`.
+/// The request of a variable or of `.ruby-version`.
 fn from_line(source: RubySource, text: &str) -> Asked {
     let Some(version) = ruby_version_file::version(text) else {
         return Ok(None);
@@ -321,15 +309,16 @@ fn from_line(source: RubySource, text: &str) -> Asked {
         Some(rest) if rest.starts_with(['-', ' ', '\t']) => rest[1..].trim_start().to_string(),
         _ => version.value,
     };
-    let version = Written {
+    let version = Spanned {
         value: short,
         span: version.span,
     };
     request(source, text, &version, &managers_requirement).map(Some)
 }
 
-/// The first of several versions that is a release: a version manager goes on to the next where it has not the first.
-fn from_list(source: RubySource, text: &str, versions: &[Written]) -> Asked {
+/// The request for the first of several versions that is a release: a version manager tries one
+/// after the other.
+fn from_list(source: RubySource, text: &str, versions: &[Spanned]) -> Asked {
     let release = versions
         .iter()
         .find(|version| !names_no_release(&version.value));
@@ -349,7 +338,7 @@ fn from_mise(name: &str, text: &str) -> Asked {
     from_list(RubySource::File(name.into()), text, &versions)
 }
 
-/// Other implementations of Ruby, as version managers call them.
+/// The names that version managers give to other implementations of Ruby.
 const ENGINES: [&str; 9] = [
     "jruby",
     "truffleruby",
@@ -362,11 +351,11 @@ const ENGINES: [&str; 9] = [
     "ree",
 ];
 
-/// Reads a version that stands somewhere in a text, by the rule of who reads that text.
+/// Reads the version at a place of a text, by the rule of the tool that the text is for.
 fn request(
     source: RubySource,
     text: &str,
-    version: &Written,
+    version: &Spanned,
     requirement: &dyn Fn(&str) -> Result<GemRequirement, NotAVersion>,
 ) -> Result<RubyRequest, RubyVersionError> {
     let value = &version.value;
@@ -390,7 +379,7 @@ fn request(
     }
 }
 
-/// What an app gets that asks for none: the newest patch release of a series such as `3.4`, as a request.
+/// The request of an app that asks for no Ruby: the newest patch release of a series such as `3.4`.
 #[must_use]
 pub fn default_request(series: &GemVersion) -> RubyRequest {
     RubyRequest {

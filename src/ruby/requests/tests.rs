@@ -8,7 +8,8 @@ use std::path::Path;
 
 type Texts<'a> = &'a [(&'a str, &'a str)];
 
-/// Reads an app of these files; one with a Gemfile has a lockfile, too. Names in capitals only are build variables.
+/// Reads an app of these files, and of a lockfile if it has a Gemfile. Names in capitals are build
+/// variables.
 fn app(texts: Texts<'_>) -> Result<Inputs, Mistakes> {
     let dir = tempfile::tempdir().unwrap();
     let mut env = Env::new();
@@ -26,7 +27,7 @@ fn app(texts: Texts<'_>) -> Result<Inputs, Mistakes> {
     Inputs::read(dir.path(), BuildVariables::new(&env), Path::new("/nowhere"))
 }
 
-/// What the app asks for, and who does; or what is wrong.
+/// The app's request with its source, or the error.
 fn verdict(texts: Texts<'_>) -> String {
     match app(texts) {
         Ok(app) => match (app.ruby.requests.first(), &app.ruby.computed) {
@@ -56,11 +57,11 @@ fn the_lockfile() {
         ("ruby 4.0.0.preview2", "4.0.0.preview2 from Gemfile.lock"),
         (
             "ruby 3.1.4p0 (jruby 9.4.3.0)",
-            "Gemfile.lock asks for jruby 9.4.3.0, which Formation does not install",
+            "Gemfile.lock asks for jruby 9.4.3.0, but Formation installs only CRuby",
         ),
         (
             "ruby 3.3.5p0 (truffleruby 24.2.0)",
-            "Gemfile.lock asks for truffleruby 24.2.0, which Formation does not install",
+            "Gemfile.lock asks for truffleruby 24.2.0, but Formation installs only CRuby",
         ),
         ("ruby latest", "RUBY VERSION in Gemfile.lock cannot be read"),
     ] {
@@ -95,7 +96,7 @@ fn variables() {
         ),
         (
             "jruby-9.4",
-            "BP_RUBY_VERSION asks for jruby, which Formation does not install",
+            "BP_RUBY_VERSION asks for jruby, but Formation installs only CRuby",
         ),
     ] {
         let texts = [("BP_RUBY_VERSION", value), ("app.rb", "")];
@@ -144,7 +145,7 @@ fn the_gemfile() {
         ),
         (
             "ruby '3.1.4', engine: 'jruby', engine_version: '9.4.3.0'",
-            "Gemfile asks for jruby, which Formation does not install",
+            "Gemfile asks for jruby, but Formation installs only CRuby",
         ),
         (
             "ruby file: '.ruby'",
@@ -165,13 +166,13 @@ fn files_that_the_gemfile_names() {
         (FILE, "3.3.8\n", "3.3.8 from .ruby-version"),
         (FILE, "ruby-3.3.8\r\n", "3.3.8 from .ruby-version"),
         (FILE, "~> 3.3.0\n", "~> 3.3.0 from .ruby-version"),
-        // To the letter, for Bundler takes no other.
+        // Literally, as Bundler takes it.
         (FILE, "3.3\n", "3.3 from .ruby-version"),
         (FILE, "4.0.0-preview2", "4.0.0.preview2 from .ruby-version"),
         (
             FILE,
             "jruby-9.4\n",
-            ".ruby-version asks for jruby, which Formation does not install",
+            ".ruby-version asks for jruby, but Formation installs only CRuby",
         ),
         (
             FILE,
@@ -263,7 +264,7 @@ fn ruby_version() {
         ),
         (
             "truffleruby+graalvm-24.2.0",
-            ".ruby-version asks for truffleruby, which Formation does not install",
+            ".ruby-version asks for truffleruby, but Formation installs only CRuby",
         ),
     ] {
         assert_eq!(verdict(&[(".ruby-version", text)]), expected, "{text:?}");
@@ -296,7 +297,7 @@ fn tool_versions_and_mise() {
         ),
         (
             "ruby jruby-9.4.3.0\n",
-            ".tool-versions asks for jruby, which Formation does not install",
+            ".tool-versions asks for jruby, but Formation installs only CRuby",
         ),
         ("# ruby 3.3.8\nnodejs 22\n", "nothing"),
     ] {
@@ -332,7 +333,7 @@ fn tool_versions_and_mise() {
         ),
         (
             "[tools]\nruby = \"truffleruby-24\"\n",
-            "mise.toml asks for truffleruby, which Formation does not install",
+            "mise.toml asks for truffleruby, but Formation installs only CRuby",
         ),
     ] {
         assert_eq!(verdict(&[("mise.toml", text)]), expected, "{text:?}");
@@ -379,7 +380,7 @@ fn the_order_of_the_sources() {
 }
 
 #[test]
-fn what_cannot_be_used_does_not_matter_behind_an_answer() {
+fn a_source_that_cannot_be_used_is_passed_over_behind_one_that_can() {
     let app = app(&[
         ("Gemfile.lock", LOCK),
         ("Gemfile", "ruby ENV.fetch('RUBY_VERSION')\n"),
@@ -394,7 +395,7 @@ fn what_cannot_be_used_does_not_matter_behind_an_answer() {
 }
 
 #[test]
-fn what_the_gemfile_cannot_ask_for_always_matters() {
+fn a_gemfile_that_cannot_be_used_is_always_an_error() {
     let texts = [
         ("BP_RUBY_VERSION", "3.3.8"),
         ("Gemfile", "ruby '9.4', engine: 'jruby'\n"),
@@ -403,7 +404,7 @@ fn what_the_gemfile_cannot_ask_for_always_matters() {
 }
 
 #[test]
-fn what_bundler_would_refuse_is_an_error_before_it_runs() {
+fn a_ruby_that_bundler_would_refuse_is_an_error() {
     let lockfile = [
         ("Gemfile.lock", LOCK),
         ("Gemfile", "source 'x'\nruby '~> 3.4.0'\n"),
@@ -416,7 +417,7 @@ fn what_bundler_would_refuse_is_an_error_before_it_runs() {
         (".ruby-version", "3.3.8\n"),
     ];
     assert_report!("refused_variable", errors(&variable));
-    // Bundler asks RubyGems, for which a pre-release of 4 is more than 3.2.
+    // Bundler compares as RubyGems does: a pre-release of 4 is greater than 3.2.
     let preview = [
         ("BP_RUBY_VERSION", "4.0.0-preview2"),
         ("Gemfile", "ruby '>= 3.2'"),

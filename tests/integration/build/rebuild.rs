@@ -129,7 +129,7 @@ fn a_deleted_image_is_rebuilt_from_the_cache() {
         docker(&["image", "rm", "--force", &image_of(&context)]);
         context.rebuild(&config, |context| {
             for line in [
-                "Unpacking it from the cache",
+                "Unpacking Ruby 3.3.8 from the cache",
                 "Reusing 12 gems; Bundler does not run",
             ] {
                 assert_contains!(context.pack_stdout, line);
@@ -186,7 +186,7 @@ fn layers_of_the_image_are_restored_when_something_changes() {
     }
 
     let change = "BUNDLE_WITHOUT is new";
-    let damaged = "of no use";
+    let damaged = "The archive in the cache cannot be used";
     let gone =
         "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none that can be used";
     let cut =

@@ -1,27 +1,28 @@
-//! The lines of specs, dependencies and checksums, which all have one grammar: `name (version-platform)! checksum`, where
-//! everything but the name can be left out.
+//! The lines of specs, dependencies and checksums. All have one grammar:
+//! `name (version-platform)! checksum`, where only the name is required.
 
-/// What such a line says. This is Bundler's regular expression `NAME_VERSION`, by hand: what it reads, this reads alike.
+/// The parts of such a line. Lines are read as by Bundler's regular expression `NAME_VERSION`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Entry<'a> {
-    /// The spaces before it: two, four or six.
+pub(super) struct GemLine<'a> {
+    /// The number of spaces before it: 2, 4 or 6.
     pub(super) indent: usize,
     pub(super) name: &'a str,
-    /// A version, or the requirements of a dependency: whatever the brackets hold, up to the first dash.
+    /// A version, or the requirements of a dependency: the text in the brackets, up to the first
+    /// dash.
     pub(super) version: Option<&'a str>,
     pub(super) platform: Option<&'a str>,
     pub(super) is_pinned: bool,
     pub(super) checksum: Option<&'a str>,
 }
 
-/// What may follow the name and the brackets.
+/// The part behind the name and the brackets.
 #[derive(Clone, Copy)]
 struct Tail<'a> {
     is_pinned: bool,
     checksum: Option<&'a str>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> GemLine<'a> {
     /// None for a line with another indentation.
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let text = line.trim_start_matches(' ');
@@ -41,7 +42,7 @@ impl<'a> Entry<'a> {
     fn with_brackets(indent: usize, text: &'a str, name_end: usize) -> Option<Self> {
         let inside = &text[name_end + 2..];
         let dash = inside.find('-').unwrap_or(inside.len());
-        // The last bracket that closes, behind the dash rather than before it.
+        // The last closing bracket, behind the dash rather than before it.
         let closings = || inside.rmatch_indices(')');
         let closing = |(end, _): (usize, &str)| Some((end, Tail::read(&inside[end + 1..])?));
         let (end, tail) = closings().find_map(closing)?;
@@ -99,15 +100,15 @@ mod tests {
     use proptest::prelude::*;
     use regex::Regex;
 
-    /// Bundler's own expression. The crate has no look-ahead: a fourth group takes its place.
-    fn by_expression(line: &str) -> Option<Entry<'_>> {
+    /// Bundler's own expression. The regex crate has no look-ahead; a filter replaces it.
+    fn by_expression(line: &str) -> Option<GemLine<'_>> {
         let expression = Regex::new(
             r"^( {2}| {4}| {6})((?:[^ ].*?)??)(?: \(([^-]*)(?:-(.*))?\))?(!)?(?: ([^ ]+))?$",
         )
         .unwrap();
         let captures = expression.captures(line)?;
         let group = |index| captures.get(index).map(|group| group.as_str());
-        Some(Entry {
+        Some(GemLine {
             indent: group(1)?.len(),
             name: group(2)?,
             version: group(3),
@@ -115,11 +116,11 @@ mod tests {
             is_pinned: group(5).is_some(),
             checksum: group(6),
         })
-        .filter(|entry| !line[entry.indent..].starts_with(' '))
+        .filter(|found| !line[found.indent..].starts_with(' '))
     }
 
     #[test]
-    fn entries_in_their_spellings() {
+    fn lines_in_all_their_spellings() {
         for line in [
             "    rack (3.1.20)",
             "    nokogiri (1.18.2-x86_64-linux-gnu)",
@@ -140,14 +141,14 @@ mod tests {
             "rack",
             "\track",
         ] {
-            assert_eq!(Entry::read(line), by_expression(line), "{line:?}");
+            assert_eq!(GemLine::read(line), by_expression(line), "{line:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn entries_are_those_of_bundlers_expression(line in "( {0,8})[a-c() !,=.-]{0,14}") {
-            prop_assert_eq!(Entry::read(&line), by_expression(&line));
+        fn lines_are_read_as_by_bundlers_expression(line in "( {0,8})[a-c() !,=.-]{0,14}") {
+            prop_assert_eq!(GemLine::read(&line), by_expression(&line));
         }
     }
 }
