@@ -1,4 +1,5 @@
-//! Runs `formation check` as editors, hooks and CI do: exit status, standard output, standard error.
+//! Runs `formation check` as editors, hooks and CI do: exit status, standard output, standard
+//! error.
 
 // A broken expectation is a failed test, also in what the tests share.
 #![allow(clippy::unwrap_used)]
@@ -11,8 +12,8 @@ use std::process::{Command, Output, Stdio};
 
 const GOOD: &[u8] = b"web: bundle exec puma -p $PORT\nworker: bundle exec sidekiq\n";
 
-/// Two lines that may not be meant, and nothing that is wrong.
-const DOUBTFUL: &[u8] = b"web: puma\n// the worker\nworker: sidekiq\nrake: bundle exec rake\n";
+/// Two suspicious lines, and no mistakes.
+const SUSPICIOUS: &[u8] = b"web: puma\n// the worker\nworker: sidekiq\nrake: bundle exec rake\n";
 
 /// Everything at once: good lines, a repeated type, and three mistakes.
 const MIXED: &[u8] = "\
@@ -50,7 +51,7 @@ impl Checked {
     }
 }
 
-/// `formation check`, in a folder, with no variable that changes what it shows.
+/// `formation check` in a folder, without the variable that changes its output.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formation"));
     command
@@ -62,14 +63,14 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Of a folder that has this Procfile.
+/// Checks a folder with this Procfile.
 fn check(procfile: &[u8], arguments: &[&str]) -> Checked {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Procfile"), procfile).unwrap();
     command(folder.path(), arguments).output().unwrap().into()
 }
 
-/// Of what comes by standard input, in an empty folder.
+/// Checks standard input, in an empty folder.
 fn check_input(input: &[u8], arguments: &[&str]) -> Checked {
     let folder = tempfile::tempdir().unwrap();
     let mut process = command(folder.path(), arguments)
@@ -95,18 +96,18 @@ fn a_good_procfile_passes() {
 }
 
 #[test]
-fn warnings_fail_only_where_it_is_strict() {
-    let checked = check(DOUBTFUL, &[]);
+fn warnings_fail_only_with_strict() {
+    let checked = check(SUSPICIOUS, &[]);
     assert_eq!(checked.status, 0);
     assert_eq!(checked.out.lines().count(), 3);
     insta::assert_snapshot!(checked.err);
-    let strict = check(DOUBTFUL, &["--strict"]);
+    let strict = check(SUSPICIOUS, &["--strict"]);
     assert_eq!(strict.status, 1);
     assert_eq!((strict.out, strict.err), (checked.out, checked.err));
 }
 
 #[test]
-fn errors_fail_and_hide_no_warning() {
+fn errors_fail_and_warnings_are_shown_too() {
     let checked = check(MIXED, &[]);
     assert_eq!(checked.status, 1);
     assert_eq!(checked.out, "");
@@ -131,9 +132,9 @@ fn a_file_is_checked_and_shown_by_its_path() {
     );
 }
 
-/// The build looks at the app's scripts too: signals go to their whole process group.
+/// The build looks at the app's scripts too: a script's signals go to its whole process group.
 #[test]
-fn the_scripts_beside_a_procfile_are_seen() {
+fn scripts_beside_a_procfile_are_considered() {
     let folder = tempfile::tempdir().unwrap();
     let app = folder.path().join("app");
     fs::create_dir(&app).unwrap();
@@ -196,7 +197,7 @@ fn the_json_of_mistakes() {
             rows.map(|row| keys.iter().map(|key| row[key].clone()).collect())
                 .collect()
         };
-        // The last of a repeated type counts, in its own place.
+        // Of a repeated type, the last entry counts, in its own place.
         assert_eq!(
             rows("processes", &["type", "form"]),
             [
@@ -213,7 +214,7 @@ fn the_json_of_mistakes() {
                     "error",
                     5,
                     1,
-                    "a type has letters, digits, `-` and `_`, but not `\u{f6}`"
+                    "a type may contain letters, digits, `-` and `_`, but not `\u{f6}`"
                 ]),
                 json!([
                     "error",
@@ -221,8 +222,8 @@ fn the_json_of_mistakes() {
                     13,
                     "bash cannot read this command: this quote is not closed"
                 ]),
-                json!(["warning", 3, 1, "not used, for `web` is set again below"]),
-                json!(["warning", 8, 1, "used for `web`"]),
+                json!(["warning", 3, 1, "not used: `web` is defined again below"]),
+                json!(["warning", 8, 1, "this definition of `web` is used"]),
             ]
         );
         assert_eq!(
@@ -233,12 +234,12 @@ fn the_json_of_mistakes() {
 }
 
 #[test]
-fn json_says_by_its_exit_status_what_text_does() {
-    for procfile in [GOOD, DOUBTFUL, MIXED, b""] {
+fn json_and_text_have_the_same_exit_status() {
+    for procfile in [GOOD, SUSPICIOUS, MIXED, b""] {
         for strict in [&[][..], &["--strict"]] {
-            let as_json = [&["--format", "json"], strict].concat();
+            let json_options = [&["--format", "json"], strict].concat();
             assert_eq!(
-                check(procfile, &as_json).status,
+                check(procfile, &json_options).status,
                 check(procfile, strict).status,
                 "{strict:?} {}",
                 String::from_utf8_lossy(procfile)
@@ -255,7 +256,7 @@ fn a_byte_order_mark_moves_no_column() {
 }
 
 #[test]
-fn a_procfile_that_names_nothing_is_doubtful() {
+fn a_procfile_without_process_types_is_suspicious() {
     for procfile in ["", "\n\n", "# web: puma\n"] {
         let checked = check(procfile.as_bytes(), &[]);
         assert_eq!((checked.status, checked.out.as_str()), (0, ""));
@@ -269,7 +270,7 @@ fn a_procfile_that_names_nothing_is_doubtful() {
 }
 
 #[test]
-fn what_is_no_text_fails() {
+fn bytes_that_are_not_utf_8_fail() {
     for (bytes, place, message) in [
         (
             &b"\xff\xfew\0e\0b\0:\0 \0p\0u\0m\0a\0\n\0"[..],
@@ -301,7 +302,7 @@ fn what_is_no_text_fails() {
 }
 
 #[test]
-fn what_cannot_be_read_exits_with_2() {
+fn a_file_that_cannot_be_read_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("config")).unwrap();
     for (arguments, named, reason) in [
@@ -333,7 +334,7 @@ fn wrong_usage_exits_with_2() {
 #[test]
 fn a_pipe_gets_no_colours() {
     for arguments in [&[][..], &["--format", "json"], &["nowhere"], &["--fix"]] {
-        for procfile in [GOOD, DOUBTFUL, MIXED] {
+        for procfile in [GOOD, SUSPICIOUS, MIXED] {
             let checked = check(procfile, arguments);
             assert!(!checked.out.contains('\u{1b}'), "{}", checked.out);
             assert!(!checked.err.contains('\u{1b}'), "{}", checked.err);
@@ -341,7 +342,7 @@ fn a_pipe_gets_no_colours() {
     }
 }
 
-/// As `formation check | head -0` has it.
+/// As in `formation check | head -0`.
 #[test]
 fn a_reader_that_goes_away_changes_nothing() {
     for (procfile, status) in [(GOOD, 0), (MIXED, 1)] {

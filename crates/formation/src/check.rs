@@ -87,7 +87,7 @@ impl Check {
         let reading = Reading::of(&bytes, &|path| {
             has_scripts && is_shell_script(&scripts, path)
         });
-        let warns = !reading.warnings.is_empty() || reading.names_nothing();
+        let warns = !reading.warnings.is_empty() || reading.is_empty();
         let passes = reading.errors.is_empty() && !(self.strict && warns);
         let result = match self.format {
             Format::Json => json(&reading),
@@ -129,13 +129,13 @@ impl Check {
 }
 
 fn report_problems(reading: &Reading, name: &str) {
-    if reading.names_nothing() {
+    if reading.is_empty() {
         report::error(&NoEntries);
     }
-    if let Some(warnings) = reading.report_warnings(name) {
+    if let Some(warnings) = reading.warning_report(name) {
         report::error(&warnings);
     }
-    if let Some(errors) = reading.report_errors(name) {
+    if let Some(errors) = reading.error_report(name) {
         report::error(&errors);
     }
 }
@@ -169,7 +169,7 @@ fn json(reading: &Reading) -> String {
             }
         }
     };
-    let nothing = reading.names_nothing().then(|| DiagnosticRow {
+    let nothing = reading.is_empty().then(|| DiagnosticRow {
         severity: "warning",
         line: 1,
         column: 1,

@@ -166,7 +166,7 @@ impl Image {
         })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let reading = Reading::of(&bytes, &|script| is_shell_script(&folder, script));
-        if let Some(errors) = reading.report_errors(&path.display().to_string()) {
+        if let Some(errors) = reading.error_report(&path.display().to_string()) {
             return Err(errors.into());
         }
         let working_dir = Some(folder).filter(|folder| *folder != Path::new(""));

@@ -11,7 +11,7 @@ use crate::image::quantities::Quantities;
 use crate::probe::is_request_path;
 use crate::process::grace::Grace;
 use crate::run::TASKS;
-use procfile::app_json::{AppJson, MOST_INSTANCES};
+use procfile::app_json::{AppJson, MAX_INSTANCES};
 use procfile::launch_spec::FORMATION;
 use procfile::{ProcessType, command};
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Plan {
         let mut problems = Vec::new();
         let scale = collect(
             Quantities::read_up_to(
-                MOST_INSTANCES,
+                MAX_INSTANCES,
                 options.scale.iter().map(String::as_str),
                 image,
             ),
