@@ -1,4 +1,5 @@
-//! Runs `formation export` and `formation probe` as a container would: exit status, standard output, standard error.
+//! Runs `formation export` and `formation probe` as a container would: exit status, standard
+//! output, standard error.
 
 // A broken expectation is a failed test, also in what the tests share.
 #![allow(clippy::unwrap_used)]
@@ -8,7 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What an image holds that matters here: the lifecycle's process table, and the app's folder.
+/// The parts of an image that are needed here: the lifecycle's process table, and the app's folder.
 struct Image {
     folder: tempfile::TempDir,
 }
@@ -18,7 +19,8 @@ impl Image {
         let folder = tempfile::tempdir().unwrap();
         let row = |name: &&str| {
             format!(
-                "[[processes]]\ntype = \"{name}\"\ncommand = [\"formation\", \"exec\", \"--\", \"true\"]\ndirect = true\n"
+                "[[processes]]\ntype = \"{name}\"\ndirect = true\n\
+                 command = [\"formation\", \"exec\", \"--\", \"true\"]\n"
             )
         };
         let config = folder.path().join("layers/config");
@@ -92,13 +94,17 @@ fn notes_go_to_standard_error() {
 }
 
 #[test]
-fn where_anything_is_wrong_nothing_is_written() {
+fn if_anything_is_wrong_nothing_is_written() {
     let broken = r#"{ "cron": [{ "command": "rake report", "schedule": "daily" }] }"#;
     for (image, arguments, reasons) in [
         (
             Image::with(&["web"], None),
             ["compose", "--scale", "worker=1", "web=x"].as_slice(),
-            ["no process type `worker`", "`x` is no number of instances"].as_slice(),
+            [
+                "no process type `worker`",
+                "`x` is not a number of instances",
+            ]
+            .as_slice(),
         ),
         (
             Image::with(&["web"], Some(broken)),
@@ -108,7 +114,7 @@ fn where_anything_is_wrong_nothing_is_written() {
         (
             Image::with(&[], None),
             &["compose"],
-            &["no process type that goes on"],
+            &["no long-running process type"],
         ),
     ] {
         let output = image.export(arguments);
@@ -125,7 +131,7 @@ fn where_anything_is_wrong_nothing_is_written() {
 }
 
 #[test]
-fn outside_of_an_image_there_is_nothing_to_export() {
+fn outside_an_image_there_is_nothing_to_export() {
     let output = formation(&["export", "compose"])
         .env("CNB_LAYERS_DIR", "/nowhere")
         .output()
@@ -135,7 +141,7 @@ fn outside_of_an_image_there_is_nothing_to_export() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart() {
+fn wrong_usage_exits_with_2() {
     for arguments in [
         ["export", "swarm", "--image", "shop"],
         ["export", "compose", "--port", "0"],
@@ -163,7 +169,7 @@ fn help_has_examples() {
 }
 
 #[test]
-fn a_probe_says_whether_somebody_listens() {
+fn a_probe_tells_whether_web_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let by_option = formation(&["probe", "--port", &port]).output().unwrap();
@@ -171,13 +177,16 @@ fn a_probe_says_whether_somebody_listens() {
     let by_variable = formation(&["probe"]).env("PORT", &port).output().unwrap();
     assert_eq!(by_variable.status.code(), Some(0));
     drop(listener);
-    let nobody = formation(&["probe", "--port", &port]).output().unwrap();
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(text_of(&nobody.stderr).contains(&format!("nobody listens on port {port}")));
+    let without_server = formation(&["probe", "--port", &port]).output().unwrap();
+    assert_eq!(without_server.status.code(), Some(1));
+    assert!(
+        text_of(&without_server.stderr)
+            .contains(&format!("nothing accepts connections on port {port}"))
+    );
 }
 
 #[test]
-fn a_pipe_that_is_closed_is_no_mistake() {
+fn a_closed_pipe_is_not_an_error() {
     let image = Image::with(&["web"], None);
     let script = format!(
         "{} export compose --image shop | true",

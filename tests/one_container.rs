@@ -174,7 +174,7 @@ fn start(image: &str, options: &[&str], quantities: &[&str]) -> Container {
 
 fn processes(formation: &Container) -> Vec<Value> {
     let output = Command::new("docker")
-        .args(["exec", &formation.id, "formation", "ps", "--json"])
+        .args(["exec", &formation.id, "formation", "ps", "--format", "json"])
         .output()
         .expect("docker starts");
     serde_json::from_slice(&output.stdout).unwrap_or_default()

@@ -71,7 +71,7 @@ impl App {
 
     /// What `formation ps` says.
     fn processes(&self) -> Vec<Value> {
-        let output = self.ask(&["ps", "--json"]);
+        let output = self.ask(&["ps", "--format", "json"]);
         assert!(output.status.success(), "{}", text_of(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -794,6 +794,35 @@ fn what_is_refused_changes_nothing() {
     running.signal(Signal::TERM);
     assert_eq!(running.status(), Some(0));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn ps_scale_and_restart_have_one_format_option() {
+    let app = App::with("web: sleep 60\n");
+    let mut running = app.run(&[]);
+    wait_until("it runs", || app.runs(1));
+    for subcommand in [&["ps"][..], &["scale", "web=1"], &["restart", "web"]] {
+        let output = |format: &[&str]| {
+            let output = app.ask(&[subcommand, format].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", text_of(&output.stderr));
+            text_of(&output.stdout)
+        };
+        // `--json` is the hidden spelling of before.
+        for format in [&["--format", "json"][..], &["--format=json"], &["--json"]] {
+            let rows: Vec<Value> = serde_json::from_str(&output(format)).unwrap();
+            assert_eq!(rows[0]["name"], "web.1", "{subcommand:?} {format:?}");
+        }
+        for format in [&["--format", "table"][..], &[]] {
+            let table = output(format);
+            assert!(table.starts_with("PROCESS "), "{table}");
+        }
+        let help = app.ask(&[subcommand[0], "--help"]);
+        let help = text_of(&help.stdout);
+        assert!(help.contains("--format <FORMAT>"), "{help}");
+        assert!(!help.contains("--json"), "{help}");
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
 }
 
 #[test]
