@@ -8,7 +8,11 @@ fuzz_target!(|command: &str| match decide(command, &|_| true) {
     Ok(launch) => {
         assert!(!launch.argv.is_empty());
         if launch.form() == Form::Exec {
-            assert!(launch.bash_script().is_some_and(|script| script.contains("exec")));
+            assert!(
+                launch
+                    .bash_script()
+                    .is_some_and(|script| script.contains("exec"))
+            );
         }
     }
     Err(error) => {
