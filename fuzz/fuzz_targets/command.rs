@@ -7,10 +7,12 @@ use procfile::launch_spec::Form;
 fuzz_target!(|command: &str| match decide(command, &|_| true) {
     Ok(launch) => {
         assert!(!launch.argv.is_empty());
-        let by_bash = launch.argv.len() == 4 && launch.argv[..2] == ["bash", "-c"];
-        match launch.form() {
-            Form::Words | Form::Group => {}
-            Form::Exec => assert!(by_bash && launch.argv[2].contains("exec")),
+        if launch.form() == Form::Exec {
+            assert!(
+                launch
+                    .bash_script()
+                    .is_some_and(|script| script.contains("exec"))
+            );
         }
     }
     Err(error) => {

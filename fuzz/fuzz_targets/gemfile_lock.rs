@@ -1,7 +1,7 @@
 #![no_main]
 
-use formation_buildpack::gems::platform::GemPlatform;
 use formation_buildpack::gems::lockfile::GemfileLock;
+use formation_buildpack::gems::platform::GemPlatform;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

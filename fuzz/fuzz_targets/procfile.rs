@@ -1,7 +1,7 @@
 #![no_main]
 
-use procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
 use libfuzzer_sys::fuzz_target;
+use procfile::{Procfile, ProcfileError, ProcfileSource, Reading};
 
 fn parse(bytes: &[u8]) -> Result<Procfile, ProcfileError> {
     Reading::of(bytes, &|_| false).into_procfile(ProcfileSource::File)
@@ -11,12 +11,12 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(procfile) = parse(bytes) else {
         return;
     };
-    // What was read is read again from what is written of it.
+    // Entries that are written as lines are read back unchanged.
     let written: String = procfile
         .entries
         .iter()
         .map(|entry| format!("{}: {}\n", entry.process_type, entry.command))
         .collect();
-    let again = parse(written.as_bytes()).expect("a Procfile that was written");
-    assert_eq!(again.entries, procfile.entries);
+    let read_back = parse(written.as_bytes()).expect("the written Procfile has no mistakes");
+    assert_eq!(read_back.entries, procfile.entries);
 });

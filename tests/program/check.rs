@@ -206,7 +206,7 @@ fn the_json_of_mistakes() {
                     "error",
                     5,
                     1,
-                    "a type has letters, digits, `-` and `_`, but not `\u{f6}`"
+                    "a type may contain letters, digits, `-` and `_`, but not `\u{f6}`"
                 ]),
                 json!([
                     "error",
@@ -214,8 +214,8 @@ fn the_json_of_mistakes() {
                     13,
                     "bash cannot read this command: this quote is not closed"
                 ]),
-                json!(["warning", 3, 1, "not used, for `web` is set again below"]),
-                json!(["warning", 8, 1, "used for `web`"]),
+                json!(["warning", 3, 1, "not used: `web` is defined again below"]),
+                json!(["warning", 8, 1, "this definition of `web` is used"]),
             ]
         );
         assert_eq!(
@@ -229,9 +229,9 @@ fn the_json_of_mistakes() {
 fn json_has_the_exit_status_of_text() {
     for procfile in [GOOD, WITH_WARNINGS, WITH_ERRORS, b""] {
         for strict in [&[][..], &["--strict"]] {
-            let as_json = [&["--format", "json"], strict].concat();
+            let json_options = [&["--format", "json"], strict].concat();
             assert_eq!(
-                check(procfile, &as_json).status,
+                check(procfile, &json_options).status,
                 check(procfile, strict).status,
                 "{strict:?} {}",
                 String::from_utf8_lossy(procfile)

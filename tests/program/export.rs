@@ -81,7 +81,11 @@ fn nothing_is_written_when_there_is_a_mistake() {
         (
             Image::with(&["web"], None),
             ["compose", "--scale", "worker=1", "web=x"].as_slice(),
-            ["no process type `worker`", "`x` is no number of instances"].as_slice(),
+            [
+                "no process type `worker`",
+                "`x` is not a number of instances",
+            ]
+            .as_slice(),
         ),
         (
             Image::with(&["web"], Some(broken)),
@@ -91,7 +95,7 @@ fn nothing_is_written_when_there_is_a_mistake() {
         (
             Image::with(&[], None),
             &["compose"],
-            &["no process type that goes on"],
+            &["no long-running process type"],
         ),
     ] {
         let output = image.export(arguments);

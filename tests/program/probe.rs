@@ -14,5 +14,5 @@ fn the_exit_status_says_whether_a_server_listens() {
     drop(listener);
     let unused = formation(&["probe", "--port", &port]).output().unwrap();
     assert_eq!(unused.status.code(), Some(1));
-    assert!(err_of(&unused).contains(&format!("nobody listens on port {port}")));
+    assert!(err_of(&unused).contains(&format!("nothing accepts connections on port {port}")));
 }

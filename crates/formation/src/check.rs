@@ -1,4 +1,4 @@
-//! `formation check`: what the build would say of a Procfile, for editors, hooks and CI.
+//! `formation check`: checks a Procfile as the build would, for editors, Git hooks and CI.
 
 use miette::Diagnostic;
 use procfile::command::is_shell_script;
@@ -8,13 +8,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// How the result is shown.
+/// The doc comments of the values are their help texts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
-pub enum Format {
-    /// As the build shows it.
+pub enum CheckFormat {
+    /// As the build shows it
     #[default]
     Text,
-    /// One JSON object.
+    /// One JSON object with `processes` and `diagnostics`
     Json,
 }
 
@@ -23,28 +23,25 @@ pub enum Format {
 pub struct Check {
     /// The file; `-` is standard input.
     pub path: PathBuf,
-    /// How the result is shown.
-    pub format: Format,
+    pub format: CheckFormat,
     /// Warnings count as errors.
     pub strict: bool,
 }
 
-/// There is no answer.
+/// The check has no result.
 #[derive(Debug, Diagnostic, Error)]
 pub enum CheckError {
-    /// There is nothing to check.
     #[error("{name} cannot be read")]
     #[diagnostic(help("Name the Procfile, `formation check PATH`, or `-` for standard input."))]
     Unreadable {
-        /// The path, or what stands for standard input.
+        /// The path, or `standard input`.
         name: String,
-        /// Why.
         source: io::Error,
     },
-    /// The answer does not reach anybody.
     #[error("the result cannot be written to standard output")]
     #[diagnostic(help(
-        "Check where standard output goes: a disk may be full. The exit status says nothing of the Procfile."
+        "Check where standard output goes: the disk may be full. This exit status says nothing \
+         about the Procfile."
     ))]
     Unwritable(#[source] io::Error),
 }
@@ -73,31 +70,27 @@ struct DiagnosticRow {
 }
 
 impl Check {
-    /// Reads the Procfile and shows what there is to say. Whether it passes: no error, and where it is strict no warning.
-    ///
-    /// # Errors
-    /// The file cannot be read, or the result not written.
+    /// Reads the Procfile and shows the result. Returns whether it passes: no error, and if
+    /// `strict`, no warning.
     pub fn run(&self) -> Result<bool, CheckError> {
         let bytes = self.read().map_err(|source| CheckError::Unreadable {
             name: self.name(),
             source,
         })?;
-        let scripts = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let has_scripts = !self.is_standard_input();
-        let reading = Reading::of(&bytes, &|path| {
-            has_scripts && is_shell_script(&scripts, path)
-        });
-        let warns = !reading.warnings.is_empty() || reading.names_nothing();
-        let passes = reading.errors.is_empty() && !(self.strict && warns);
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let has_folder = !self.is_standard_input();
+        let reading = Reading::of(&bytes, &|path| has_folder && is_shell_script(folder, path));
+        let has_warnings = !reading.warnings.is_empty() || reading.is_empty();
+        let passes = reading.errors.is_empty() && !(self.strict && has_warnings);
         let result = match self.format {
-            Format::Json => json(&reading),
-            Format::Text => {
+            CheckFormat::Json => json(&reading),
+            CheckFormat::Text => {
                 report_problems(&reading, &self.name());
                 table(&reading)
             }
         };
         match io::stdout().write_all(result.as_bytes()) {
-            // Who closes the pipe has seen enough; whether the Procfile passes is as it was.
+            // A reader that closes the pipe, like `head`, does not want the rest.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(CheckError::Unwritable(error))
             }
@@ -105,7 +98,7 @@ impl Check {
         }
     }
 
-    /// As reports name what is checked.
+    /// The name of the checked file in reports.
     fn name(&self) -> String {
         if self.is_standard_input() {
             "standard input".to_string()
@@ -129,18 +122,19 @@ impl Check {
 }
 
 fn report_problems(reading: &Reading, name: &str) {
-    if reading.names_nothing() {
+    if reading.is_empty() {
         report::error(&NoEntries);
     }
-    if let Some(warnings) = reading.report_warnings(name) {
+    if let Some(warnings) = reading.warning_report(name) {
         report::error(&warnings);
     }
-    if let Some(errors) = reading.report_errors(name) {
-        report::error(&errors);
+    if let Some(error) = reading.error_report(name) {
+        report::error(&error);
     }
 }
 
-/// One line for each process, how it is launched among them; none where the build would refuse the Procfile.
+/// One line for each process type, with the form of its launch. Empty if the build would refuse the
+/// Procfile.
 fn table(reading: &Reading) -> String {
     if !reading.errors.is_empty() {
         return String::new();
@@ -169,7 +163,7 @@ fn json(reading: &Reading) -> String {
             }
         }
     };
-    let nothing = reading.names_nothing().then(|| DiagnosticRow {
+    let no_entries = reading.is_empty().then(|| DiagnosticRow {
         severity: "warning",
         line: 1,
         column: 1,
@@ -189,10 +183,10 @@ fn json(reading: &Reading) -> String {
             .collect(),
         diagnostics: (reading.errors.iter().map(row("error")))
             .chain(reading.warnings.iter().map(row("warning")))
-            .chain(nothing)
+            .chain(no_entries)
             .collect(),
     };
-    let text = serde_json::to_string(&report).expect("a report has only text and numbers");
+    let text = serde_json::to_string(&report).expect("text and numbers can be serialized");
     format!("{text}\n")
 }
 
@@ -200,7 +194,7 @@ impl Default for Check {
     fn default() -> Self {
         Self {
             path: FILE_NAME.into(),
-            format: Format::default(),
+            format: CheckFormat::default(),
             strict: false,
         }
     }
@@ -232,11 +226,11 @@ mod tests {
         insta::assert_snapshot!(json_of(
             "web: puma\nworker sidekiq\nweb: puma -p 80\n  bäd: x\n"
         ));
-        insta::assert_snapshot!("the_json_of_nothing", json_of("# nothing\n"));
+        insta::assert_snapshot!("the_json_of_no_entries", json_of("# nothing\n"));
     }
 
     #[test]
-    fn what_keeps_a_check_from_an_answer_is_shown() {
+    fn a_check_without_a_result_is_shown() {
         let check = |path: &str| Check {
             path: path.into(),
             ..Check::default()

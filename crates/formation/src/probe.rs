@@ -1,4 +1,5 @@
-//! `formation probe`: does `web` answer? For the health checks of Docker, whose images need not have a program that could ask.
+//! `formation probe`: checks whether `web` is healthy. For Docker's health checks, which run a
+//! program of the image: `curl` may not be there.
 
 use miette::Diagnostic;
 use std::io::{self, Read, Write};
@@ -6,74 +7,54 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// How long connection and answer may take together: less than the orchestrators' files give a probe.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long connection and response may take together: less than the timeout in exported files.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Bytes of a status line at most.
-const LONGEST: usize = 8 * 1024;
+/// The longest status line, in bytes.
+const MAX_STATUS_LINE: usize = 8 * 1024;
 
-/// A question to a server in this container.
+/// A health check of a server in this container.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Probe {
-    /// Where it listens.
     pub port: u16,
-    /// What to ask it for; without it, that it takes connections is enough.
+    /// The path to request. `None`: it is enough that the server accepts a connection.
     pub path: Option<String>,
 }
 
-/// It is not well.
+/// The server is not healthy.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ProbeError {
-    /// What is to be asked for.
-    #[error("`{path}` is no path of an HTTP request")]
-    #[diagnostic(help("It starts with `/` and has no spaces: `--path /up`."))]
-    BadPath {
-        /// As it was given.
-        path: String,
-    },
-    /// Nobody takes the connection.
-    #[error("nobody listens on port {port}")]
+    #[error("`{path}` is not a path for an HTTP request")]
+    #[diagnostic(help("A path starts with `/` and has no spaces: `--path /up`."))]
+    BadPath { path: String },
+    #[error("nothing accepts connections on port {port}")]
     #[diagnostic(help(
-        "`web` may still be starting. If it stays so, check that it listens on $PORT, and on 0.0.0.0 rather than on localhost."
+        "`web` may still be starting. If not, check that it listens on $PORT, and on 0.0.0.0 \
+         rather than on localhost."
     ))]
-    NoConnection {
-        /// The port.
+    NoConnection { port: u16, source: io::Error },
+    #[error("no response to GET {path} on port {port}")]
+    #[diagnostic(help(
+        "Check the log of `web`: it may be overloaded, or may not be an HTTP server."
+    ))]
+    NoResponse {
         port: u16,
-        /// Why not.
+        path: String,
         source: io::Error,
     },
-    /// The server says nothing.
-    #[error("port {port} gives no answer to GET {path}")]
-    #[diagnostic(help("Check the log of `web`: it may be busy, or no HTTP server."))]
-    NoAnswer {
-        /// The port.
-        port: u16,
-        /// What was asked for.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The server says that it is not well, or that there is no such page.
-    #[error("GET {path} is answered with {answer:?}")]
+    #[error("the response to GET {path} is {status_line:?}")]
     #[diagnostic(help(
-        "A status from 200 to 399 counts as well. Check the path, and the log of `web`."
+        "A status from 200 to 399 counts as healthy. Check the path, and the log of `web`."
     ))]
-    BadAnswer {
-        /// What was asked for.
-        path: String,
-        /// The first line.
-        answer: String,
-    },
+    Unhealthy { path: String, status_line: String },
 }
 
 impl Probe {
-    /// Asks.
-    ///
     /// # Errors
-    /// It is not well.
+    /// The server is not healthy.
     pub fn run(&self) -> Result<(), ProbeError> {
         let port = self.port;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         if let Some(path) = self.path.clone().filter(|path| !is_request_path(path)) {
             return Err(ProbeError::BadPath { path });
         }
@@ -82,61 +63,64 @@ impl Probe {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let answer = ask(connection, path, deadline).map_err(|source| ProbeError::NoAnswer {
-            port,
-            path: path.clone(),
-            source,
-        })?;
-        if is_well(&answer) {
+        let status_line =
+            request(connection, path, deadline).map_err(|source| ProbeError::NoResponse {
+                port,
+                path: path.clone(),
+                source,
+            })?;
+        if is_healthy(&status_line) {
             return Ok(());
         }
-        Err(ProbeError::BadAnswer {
+        Err(ProbeError::Unhealthy {
             path: path.clone(),
-            answer,
+            status_line,
         })
     }
 }
 
 fn connect(port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let to = |address: SocketAddr| TcpStream::connect_timeout(&address, left_until(deadline)?);
-    to((Ipv4Addr::LOCALHOST, port).into())
-        .or_else(|error| to((Ipv6Addr::LOCALHOST, port).into()).map_err(|_| error))
+    let connect_to =
+        |address: SocketAddr| TcpStream::connect_timeout(&address, time_until(deadline)?);
+    connect_to((Ipv4Addr::LOCALHOST, port).into())
+        .or_else(|error| connect_to((Ipv6Addr::LOCALHOST, port).into()).map_err(|_| error))
 }
 
-/// The first line of the answer.
-fn ask(mut connection: TcpStream, path: &str, deadline: Instant) -> io::Result<String> {
-    connection.set_write_timeout(Some(left_until(deadline)?))?;
+/// Sends a request, and returns the first line of the response.
+fn request(mut connection: TcpStream, path: &str, deadline: Instant) -> io::Result<String> {
+    connection.set_write_timeout(Some(time_until(deadline)?))?;
     write!(
         connection,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: formation\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: formation\r\n\
+         Connection: close\r\n\r\n"
     )?;
-    let mut answer = Vec::new();
-    let mut bytes = [0; 1024];
-    // A timeout is for one read, and each byte would be in time after the one before it.
+    let mut response = Vec::new();
+    let mut buffer = [0; 1024];
+    // A timeout counts for one read only: a server that sends single bytes would never exceed it.
     loop {
-        if let Some(end) = answer.iter().position(|byte| *byte == b'\n') {
-            answer.truncate(end);
+        if let Some(end) = response.iter().position(|byte| *byte == b'\n') {
+            response.truncate(end);
             break;
         }
-        if answer.len() >= LONGEST {
+        if response.len() >= MAX_STATUS_LINE {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "the first line of what it sends does not end",
+                "the first line of the response is too long",
             ));
         }
-        connection.set_read_timeout(Some(left_until(deadline)?))?;
-        match connection.read(&mut bytes) {
+        connection.set_read_timeout(Some(time_until(deadline)?))?;
+        match connection.read(&mut buffer) {
             Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&bytes[..count]),
+            Ok(count) => response.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(String::from_utf8_lossy(&answer).trim_end().into())
+    Ok(String::from_utf8_lossy(&response).trim_end().into())
 }
 
-/// What is left of the time; an error where nothing is.
-fn left_until(deadline: Instant) -> io::Result<Duration> {
+/// The time that is left; an error if none is.
+fn time_until(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(io::ErrorKind::TimedOut.into());
@@ -144,13 +128,13 @@ fn left_until(deadline: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-/// Whether an HTTP request can ask for it.
+/// Whether the text can be the path of an HTTP request.
 pub(super) fn is_request_path(text: &str) -> bool {
     text.starts_with('/') && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-fn is_well(answer: &str) -> bool {
-    let status = (answer.strip_prefix("HTTP/1.")).and_then(|rest| rest.split(' ').nth(1));
+fn is_healthy(status_line: &str) -> bool {
+    let status = (status_line.strip_prefix("HTTP/1.")).and_then(|rest| rest.split(' ').nth(1));
     status
         .and_then(|status| status.parse::<u16>().ok())
         .is_some_and(|status| (200..400).contains(&status))
@@ -164,11 +148,11 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// `timeout` of the exported files.
-    const ORCHESTRATORS_TIMEOUT: Duration = Duration::from_secs(5);
+    /// The timeout of health checks in exported files.
+    const TIMEOUT_IN_FILES: Duration = Duration::from_secs(5);
 
-    /// What a probe says of a server that gives this answer, once.
-    fn probe(answer: &'static str, path: Option<&str>) -> Result<(), ProbeError> {
+    /// Probes a server that sends this response, once.
+    fn probe(response: &'static str, path: Option<&str>) -> Result<(), ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
@@ -176,31 +160,31 @@ mod tests {
             let mut request = String::new();
             let mut lines = BufReader::new(stream.try_clone().unwrap());
             while lines.read_line(&mut request).is_ok_and(|length| length > 2) {}
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(response.as_bytes());
         });
         let path = path.map(String::from);
         Probe { port, path }.run()
     }
 
     #[test]
-    fn who_answers_is_well() {
+    fn a_server_that_responds_is_healthy() {
         assert!(probe("", None).is_ok());
-        for answer in [
+        for response in [
             "HTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.0 301 Moved\r\n",
             "HTTP/1.1 204\n",
         ] {
-            assert!(probe(answer, Some("/up")).is_ok(), "{answer}");
+            assert!(probe(response, Some("/up")).is_ok(), "{response}");
         }
     }
 
     #[test]
-    fn who_does_not_is_not() {
+    fn a_server_that_does_not_respond_is_not_healthy() {
         let error = probe("HTTP/1.1 503 Service Unavailable\r\n\r\n", Some("/up")).unwrap_err();
-        assert_report!("bad_answer", error);
-        for answer in ["", "220 smtp.example\r\n", "HTTP/1.1 404 Not Found\r\n"] {
-            let error = probe(answer, Some("/")).unwrap_err();
-            assert!(matches!(error, ProbeError::BadAnswer { .. }), "{answer}");
+        assert_report!("unhealthy", error);
+        for response in ["", "220 smtp.example\r\n", "HTTP/1.1 404 Not Found\r\n"] {
+            let error = probe(response, Some("/")).unwrap_err();
+            assert!(matches!(error, ProbeError::Unhealthy { .. }), "{response}");
         }
         let source = || io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_report!(
@@ -213,8 +197,8 @@ mod tests {
         let path = "/up".to_string();
         let source = io::Error::from(io::ErrorKind::TimedOut);
         assert_report!(
-            "no_answer",
-            ProbeError::NoAnswer {
+            "no_response",
+            ProbeError::NoResponse {
                 port: 8080,
                 path,
                 source
@@ -223,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_for() {
+    fn a_path_that_cannot_be_requested_is_refused() {
         for path in ["up", "", "/a b", "/a\r\nHost: b"] {
             let error = Probe {
                 port: 1,
@@ -237,7 +221,8 @@ mod tests {
         assert_report!("bad_path", ProbeError::BadPath { path });
     }
 
-    /// How a probe fails of a server that sends these bytes again and again, and after how long.
+    /// Probes a server that sends these bytes again and again: the error, and how long the probe
+    /// took.
     fn probe_of_endless(bytes: &'static [u8], pause: Duration) -> (ProbeError, Duration) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -254,15 +239,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_not_read_to_it() {
+    fn a_status_line_without_end_is_not_read_for_ever() {
         let (error, took) = probe_of_endless(&[b'x'; 1024], Duration::ZERO);
-        assert!(took < PATIENCE, "{took:?}");
-        let ProbeError::NoAnswer { path, source, .. } = error else {
+        assert!(took < TIMEOUT, "{took:?}");
+        let ProbeError::NoResponse { path, source, .. } = error else {
             panic!("{error:?}");
         };
         assert_report!(
             "a_long_line",
-            ProbeError::NoAnswer {
+            ProbeError::NoResponse {
                 port: 8080,
                 path,
                 source
@@ -270,24 +255,24 @@ mod tests {
         );
     }
 
-    /// Each byte is in time after the one before it.
+    /// No single read takes long, all together do.
     #[test]
-    fn one_byte_after_the_other_is_too_slow() {
+    fn a_response_of_single_bytes_times_out() {
         let (error, took) = probe_of_endless(b"x", Duration::from_millis(200));
-        assert!(matches!(error, ProbeError::NoAnswer { .. }), "{error:?}");
-        assert!(took < ORCHESTRATORS_TIMEOUT, "{took:?}");
+        assert!(matches!(error, ProbeError::NoResponse { .. }), "{error:?}");
+        assert!(took < TIMEOUT_IN_FILES, "{took:?}");
     }
 
-    /// With each version of IP somebody listens who takes no connection.
+    /// With both versions of IP, a server listens that accepts no connection.
     #[test]
-    fn both_versions_of_ip_share_the_time() {
+    fn both_versions_of_ip_share_one_timeout() {
         let listener = TcpListener::bind("[::]:0")
             .or_else(|_| TcpListener::bind("127.0.0.1:0"))
             .unwrap();
         rustix::net::listen(&listener, 0).unwrap();
         let port = listener.local_addr().unwrap().port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let in_the_queue: Vec<_> = (0..8)
+        let waiting_connections: Vec<_> = (0..8)
             .map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
             .collect();
         let started = Instant::now();
@@ -297,12 +282,12 @@ mod tests {
             matches!(error, ProbeError::NoConnection { .. }),
             "{error:?}"
         );
-        assert!(took < ORCHESTRATORS_TIMEOUT, "{took:?}");
-        drop(in_the_queue);
+        assert!(took < TIMEOUT_IN_FILES, "{took:?}");
+        drop(waiting_connections);
     }
 
     #[test]
-    fn nobody_is_there() {
+    fn a_port_without_a_server_is_not_healthy() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);

@@ -1,17 +1,18 @@
 //! How a process of an image is launched: `formation exec [--group] -- COMMAND`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-/// The file name of the program in the image. It is also the process type that runs several types in one container.
+/// The file name of the program in the image. It is also the name of the process type that runs
+/// several types in one container.
 pub const FORMATION: &str = "formation";
 
 /// The subcommand of `formation` under which every process type runs.
 pub const EXEC: &str = "exec";
 
-/// The option of [`EXEC`] for [`SignalTarget::Group`].
-const GROUP: &str = "--group";
+/// The option of [`EXEC`] for [`SignalTarget::Group`], without the dashes before it.
+pub const GROUP: &str = "group";
 
 /// Which processes get the signals that PID 1 receives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,24 +23,25 @@ pub enum SignalTarget {
     Group,
 }
 
-/// A command, and where its signals go. `Word` is `String` where a command is written down, `OsString` where it runs: arguments that
-/// users add need not be UTF-8.
+/// A command, and the target of its signals.
+///
+/// `Word` is `String` for commands from text files, and `OsString` for commands that are about to
+/// run: arguments that users append need not be UTF-8.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LaunchSpec<Word = String> {
-    /// The program and its arguments, never empty. Arguments that users add follow them.
+    /// The program and its arguments, never empty. The arguments that users append follow them.
     pub argv: Vec<Word>,
-    /// Where signals go.
     pub signals: SignalTarget,
 }
 
-/// The three forms of a launch, as logs and `formation check` name them.
+/// The three forms of a launch, as the build log and `formation check` name them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
     /// The words themselves, without a shell.
     Words,
     /// Bash, which replaces itself with the program.
     Exec,
-    /// A shell that stays, and signals for the whole process group.
+    /// A shell that keeps running, and signals for the whole process group.
     Group,
 }
 
@@ -53,50 +55,85 @@ impl Display for Form {
     }
 }
 
-impl<Word: AsRef<OsStr> + for<'a> From<&'a str> + Clone> LaunchSpec<Word> {
-    /// The command line that launches it; `formation` is the path of the program in the image.
-    pub fn to_args(&self, formation: &str) -> Vec<Word> {
-        let group = (self.signals == SignalTarget::Group).then_some(GROUP);
-        let ours = [formation, EXEC].into_iter().chain(group).chain(["--"]);
-        ours.map(Word::from)
+impl LaunchSpec {
+    /// Bash with a script. The second `bash` is `$0`, which bash puts before its error messages;
+    /// the arguments that users append follow it.
+    pub(crate) fn bash(script: &str, signals: SignalTarget) -> Self {
+        // Without the space, bash would read the script as an option.
+        let space = if script.starts_with(['-', '+']) {
+            " "
+        } else {
+            ""
+        };
+        let argv = ["bash", "-c", &format!("{space}{script}"), "bash"].map(String::from);
+        Self {
+            argv: argv.to_vec(),
+            signals,
+        }
+    }
+
+    /// The script, if this launch is bash with a script.
+    #[must_use]
+    pub fn bash_script(&self) -> Option<&str> {
+        match self.argv.as_slice() {
+            [bash, option, script, name] if bash == "bash" && option == "-c" && name == "bash" => {
+                Some(script)
+            }
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match self.signals {
+            SignalTarget::Group => Form::Group,
+            SignalTarget::Process if self.bash_script().is_some() => Form::Exec,
+            SignalTarget::Process => Form::Words,
+        }
+    }
+
+    /// The command line of this launch; `formation` is the path of the program in the image.
+    #[must_use]
+    pub fn to_args(&self, formation: &str) -> Vec<String> {
+        let group = (self.signals == SignalTarget::Group).then(|| format!("--{GROUP}"));
+        [formation.to_string(), EXEC.to_string()]
+            .into_iter()
+            .chain(group)
+            .chain(["--".to_string()])
             .chain(self.argv.iter().cloned())
             .collect()
     }
+}
 
-    /// Reads what [`Self::to_args`] writes, and nothing else.
-    pub fn from_args(words: impl IntoIterator<Item = Word>) -> Option<Self> {
+impl LaunchSpec<OsString> {
+    /// Reads a command line that [`LaunchSpec::to_args`] wrote. `None` for any other.
+    #[must_use]
+    pub fn from_args(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = words.into_iter().peekable();
         let program = words.next()?;
-        let is = |word: &Word, expected: &str| word.as_ref() == expected;
-        words
-            .next_if(|word| is(word, EXEC))
-            .filter(|_| Path::new(&program).file_name() == Some(OsStr::new(FORMATION)))?;
-        let signals = match words.next_if(|word| is(word, GROUP)) {
+        if Path::new(&program).file_name() != Some(OsStr::new(FORMATION)) {
+            return None;
+        }
+        words.next_if(|word| word == EXEC)?;
+        let is_group = |word: &OsString| {
+            let name = word.to_str().and_then(|word| word.strip_prefix("--"));
+            name == Some(GROUP)
+        };
+        let signals = match words.next_if(is_group) {
             Some(_) => SignalTarget::Group,
             None => SignalTarget::Process,
         };
-        words.next_if(|word| is(word, "--"))?;
+        words.next_if(|word| word == "--")?;
         let argv: Vec<_> = words.collect();
         (!argv.is_empty()).then_some(Self { argv, signals })
     }
 }
 
-impl LaunchSpec {
-    /// Bash with a script. The second `bash` is `$0`, which bash puts before its messages; arguments that users add follow it.
-    pub(crate) fn by_bash(script: &str, signals: SignalTarget) -> Self {
-        let argv = ["bash", "-c", script, "bash"].map(String::from).to_vec();
-        Self { argv, signals }
-    }
-
-    /// Which of the three forms it is.
-    #[must_use]
-    pub fn form(&self) -> Form {
-        let is_by_bash = matches!(self.argv.as_slice(), [bash, option, _, name]
-            if bash == "bash" && option == "-c" && name == "bash");
-        match self.signals {
-            SignalTarget::Group => Form::Group,
-            SignalTarget::Process if is_by_bash => Form::Exec,
-            SignalTarget::Process => Form::Words,
+impl From<&LaunchSpec> for LaunchSpec<OsString> {
+    fn from(spec: &LaunchSpec) -> Self {
+        Self {
+            argv: spec.argv.iter().map(OsString::from).collect(),
+            signals: spec.signals,
         }
     }
 }
@@ -105,7 +142,6 @@ impl LaunchSpec {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::ffi::OsString;
 
     proptest! {
         #[test]
@@ -113,12 +149,13 @@ mod tests {
             let signals = if group { SignalTarget::Group } else { SignalTarget::Process };
             let spec = LaunchSpec { argv, signals };
             let args = spec.to_args("/layers/formation_ruby/formation/bin/formation");
-            prop_assert_eq!(LaunchSpec::from_args(args), Some(spec));
+            let read = LaunchSpec::from_args(args.into_iter().map(OsString::from));
+            prop_assert_eq!(read, Some(LaunchSpec::from(&spec)));
         }
     }
 
     #[test]
-    fn nothing_else_is_read() {
+    fn no_other_command_line_is_read() {
         for line in [
             "",
             "formation",
@@ -126,6 +163,7 @@ mod tests {
             "formation exec --",
             "formation exec puma",
             "formation exec --group puma",
+            "formation exec group -- puma",
             "formation exec --grace 3 -- puma",
             "formation exec --help -- puma",
             "formation run",

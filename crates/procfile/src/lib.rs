@@ -2,12 +2,15 @@
 //!
 //! | module | question |
 //! |---|---|
+//! | [`app_json`] | how many instances of each process type, and which scheduled tasks? |
 //! | `procfile` | which process types does a Procfile name? |
-//! | [`command`] | what is launched for a command of a Procfile? |
-//! | [`launch_spec`] | how is a process launched, and where do its signals go? |
-//! | [`app_json`] | how many processes of each type, and which scheduled tasks? |
+//! | [`command`] | how is the command of a process type launched? |
+//! | [`launch_spec`] | what is a launch, and how is it written as a command line? |
 //! | [`report`] | how are errors and warnings shown? |
-//! | [`text`] | what do editors and merges leave in text files? |
+//! | [`text`] | what do editors and Git leave in text files? |
+//!
+//! Each module imports only from those below it in this table. `procfile` is private: what it has
+//! is re-exported here.
 
 pub mod app_json;
 pub mod command;

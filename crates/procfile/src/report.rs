@@ -1,4 +1,4 @@
-//! How errors and warnings are rendered, and how amounts are written in messages.
+//! How errors and warnings are shown, and how messages write amounts.
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::fmt::Display;
@@ -10,7 +10,7 @@ const WIDTH: usize = 110;
 
 static COLOURS: AtomicBool = AtomicBool::new(true);
 
-/// Decides whether reports have colours from now on.
+/// Whether reports have colours, from now on.
 pub fn use_colours(colours: bool) {
     COLOURS.store(colours, Ordering::Relaxed);
 }
@@ -18,7 +18,7 @@ pub fn use_colours(colours: bool) {
 /// Prints a report to standard error.
 pub fn error(diagnostic: &dyn Diagnostic) {
     let colours = COLOURS.load(Ordering::Relaxed);
-    // Nothing can be done where even standard error is closed.
+    // If standard error is closed, nobody can be told.
     let _ = writeln!(io::stderr(), "\n{}", render(diagnostic, colours));
 }
 
@@ -40,7 +40,7 @@ fn render(diagnostic: &dyn Diagnostic, colours: bool) -> String {
         .with_context_lines(1)
         .render_report(&mut text, diagnostic)
         .map_or_else(|_| diagnostic.to_string(), |()| text);
-    // A NUL byte in a source excerpt makes tools take the whole log for a binary file.
+    // A NUL byte in a source excerpt makes tools treat the whole log as a binary file.
     text.replace('\0', "\u{2400}")
 }
 
@@ -58,7 +58,8 @@ pub fn megabytes(bytes: u64) -> String {
     format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
 }
 
-/// For tests: compares the plain report with the test's snapshot file (of that name, where one is given).
+/// For tests: compares the plain report with the test's snapshot file, which has the given name
+/// if there is one.
 #[macro_export]
 macro_rules! assert_report {
     ($name:expr, $diagnostic:expr) => {
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_told_in_millions() {
+    fn bytes_are_shown_in_millions() {
         for (bytes, expected) in [
             (0, "0.0"),
             (99_999, "0.0"),

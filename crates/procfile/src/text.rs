@@ -1,13 +1,42 @@
-//! What editors and merges leave in text files, and no reader of such a file wants.
+//! Byte-order marks and merge conflict markers, which editors and Git leave in text files.
 
-/// What some editors put before a text.
+/// The character that some editors write at the start of a UTF-8 file.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The lines that git leaves around the sides of a merge conflict begin with one of these.
+/// How the lines begin that Git writes around the sides of a merge conflict.
 pub const CONFLICT_MARKERS: [&str; 4] = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
 
-/// The text without a byte-order mark before it.
+/// The text without the byte-order marks at its start.
 #[must_use]
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.trim_start_matches(BYTE_ORDER_MARK)
+}
+
+/// Whether Git wrote this line into a file with a merge conflict.
+#[must_use]
+pub fn is_conflict_marker(line: &str) -> bool {
+    CONFLICT_MARKERS
+        .iter()
+        .any(|marker| line.starts_with(marker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_order_marks_are_removed_from_the_start_only() {
+        assert_eq!(without_byte_order_mark("\u{feff}a\u{feff}"), "a\u{feff}");
+        assert_eq!(without_byte_order_mark("a"), "a");
+    }
+
+    #[test]
+    fn conflict_markers_are_recognized() {
+        for line in ["<<<<<<< HEAD", "||||||| base", "=======", ">>>>>>> main"] {
+            assert!(is_conflict_marker(line), "{line}");
+        }
+        for line in ["", "======", " <<<<<<< HEAD", "web: cat <<<<<<<"] {
+            assert!(!is_conflict_marker(line), "{line}");
+        }
+    }
 }

@@ -176,8 +176,8 @@ fn start(image: &str, options: &[&str], quantities: &[&str]) -> Container {
 }
 
 fn processes(formation: &Container) -> Vec<Value> {
-    let output =
-        try_docker(&["exec", &formation.id, "formation", "ps", "--json"]).expect("docker starts");
+    let output = try_docker(&["exec", &formation.id, "formation", "ps", "--format", "json"])
+        .expect("docker starts");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 

@@ -72,7 +72,7 @@ impl App {
 
     /// What `formation ps` says.
     pub(crate) fn processes(&self) -> Vec<Value> {
-        let output = self.ask(&["ps", "--json"]);
+        let output = self.ask(&["ps", "--format", "json"]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }

@@ -6,6 +6,7 @@ use rig::program::proc::cpu_time_of;
 use rig::program::{Running, kill};
 use rig::wait::wait_until;
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fmt::Write;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -134,5 +135,32 @@ fn the_socket_of_a_killed_formation_does_not_block_the_next() {
     let mut running = app.run(&["--prefix", "none"]);
     running.line();
     assert_eq!(app.names(), ["web.1"]);
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn ps_scale_and_restart_have_one_format_option() {
+    let app = App::with("web: sleep 60\n");
+    let mut running = app.run(&[]);
+    wait_until("it runs", || app.runs(1));
+    for subcommand in [&["ps"][..], &["scale", "web=1"], &["restart", "web"]] {
+        let output = |format: &[&str]| {
+            let output = app.ask(&[subcommand, format].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        // `--json` is the hidden spelling of before.
+        for format in [&["--format", "json"][..], &["--format=json"], &["--json"]] {
+            let rows: Vec<Value> = serde_json::from_str(&output(format)).unwrap();
+            assert_eq!(rows[0]["name"], "web.1", "{subcommand:?} {format:?}");
+        }
+        for format in [&["--format", "table"][..], &[]] {
+            let table = output(format);
+            assert!(table.starts_with("PROCESS "), "{table}");
+        }
+        let help = text(&app.ask(&[subcommand[0], "--help"]).stdout);
+        assert!(help.contains("--format <FORMAT>"), "{help}");
+        assert!(!help.contains("--json"), "{help}");
+    }
     assert_eq!(running.terminate(), Some(0));
 }

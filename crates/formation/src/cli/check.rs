@@ -1,17 +1,18 @@
 //! `formation check`.
 
-use super::{fail, hear_signals, use_colours};
-use crate::check::{Check, Format};
+use super::exit::{choose_colours, fail, unblock_signals};
+use crate::check::{Check, CheckFormat};
 use crate::process::signals::Signals;
 use clap::Args;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Check a Procfile, as the build would
+/// Check a Procfile as the build would
 ///
-/// Shows every error and warning with its place. Exit status 0 where there is no error (with --strict: and no warning), 1 where there is
-/// one, 2 where nothing was checked: no Procfile that can be read, or wrong usage.
+/// Shows every error and warning with its place. Exit status: 0 if there are no errors (with
+/// --strict: and no warnings), 1 if there are some, 2 if nothing was checked because the Procfile
+/// cannot be read or the usage is wrong.
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub(super) struct CheckArguments {
@@ -20,7 +21,7 @@ pub(super) struct CheckArguments {
     path: PathBuf,
     /// How the result is shown
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: CheckFormat,
     /// Count warnings as errors
     #[arg(long)]
     strict: bool,
@@ -33,11 +34,10 @@ Examples:
   git show HEAD:Procfile | formation check --format json -";
 
 pub(super) fn check(arguments: CheckArguments, signals: io::Result<Signals>) -> ExitCode {
-    // Nobody else is to be told: Ctrl-C ends this as it ends any program.
-    if let Err(status) = hear_signals(signals, 2) {
+    if let Err(status) = unblock_signals(signals, 2) {
         return status;
     }
-    use_colours();
+    choose_colours();
     let check = Check {
         path: arguments.path,
         format: arguments.format,

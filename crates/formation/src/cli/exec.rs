@@ -1,13 +1,13 @@
-//! `formation exec`, and what it and `run` start as themselves first.
+//! `formation exec`, and the hidden subcommands by which `exec` and `run` start programs.
 
-use super::{fail, hear_signals};
+use super::exit::{fail, unblock_signals};
 use crate::exec::{Exec, ExecError};
 use crate::process::grace::Grace;
 use crate::process::program::Program;
 use crate::process::signals::Signals;
 use crate::run::exec_d::ExecD;
 use clap::Args;
-use procfile::launch_spec::{LaunchSpec, SignalTarget};
+use procfile::launch_spec::{GROUP, LaunchSpec, SignalTarget};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -15,18 +15,19 @@ use std::process::ExitCode;
 
 /// Run one command as a well-behaved PID 1
 ///
-/// Signals are passed on to the command, processes without a parent are reaped, and the terminal is the command's. The exit status is the
-/// command's too: 128+N where signal N ended it, 127 where there is no such command, 126 where it cannot be executed. Nothing is printed.
+/// Passes signals on to the command, reaps orphaned processes, and gives the command the terminal.
+/// The exit status is that of the command: 128+N if signal N ended it; 127 if there is no such
+/// command, 126 if it cannot be executed. Prints nothing unless the command cannot be started.
 #[derive(Args)]
 #[command(after_help = EXEC_EXAMPLES)]
 pub(super) struct ExecArguments {
     /// Pass signals on to every process of the command's process group, and wait for all of them
-    #[arg(long)]
+    #[arg(long = GROUP)]
     group: bool,
-    /// With --group: how long the others may outlive the command before they are killed
+    /// With --group: how long other processes may outlive the command before they are killed
     #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
     grace: Grace,
-    /// A program and its arguments
+    /// The program and its arguments
     #[arg(last = true, required = true, value_names = ["COMMAND", "ARG"])]
     command: Vec<OsString>,
 }
@@ -37,18 +38,24 @@ Examples:
   formation exec -- bash -c 'exec sidekiq -c \"$SIDEKIQ_CONCURRENCY\"'
   formation exec --group --grace 20 -- bash -c 'rake queue:work | tee log/queue.log'";
 
-pub(super) fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> ExitCode {
-    let exec = Exec {
-        spec: LaunchSpec {
-            argv: arguments.command,
-            signals: if arguments.group {
-                SignalTarget::Group
-            } else {
-                SignalTarget::Process
+impl ExecArguments {
+    pub(super) fn into_exec(self) -> Exec {
+        Exec {
+            spec: LaunchSpec {
+                argv: self.command,
+                signals: if self.group {
+                    SignalTarget::Group
+                } else {
+                    SignalTarget::Process
+                },
             },
-        },
-        grace: arguments.grace,
-    };
+            grace: self.grace,
+        }
+    }
+}
+
+pub(super) fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> ExitCode {
+    let exec = arguments.into_exec();
     match signals
         .map_err(ExecError::from)
         .and_then(|signals| exec.run(&signals))
@@ -58,7 +65,7 @@ pub(super) fn exec(arguments: ExecArguments, signals: io::Result<Signals>) -> Ex
     }
 }
 
-/// Half of `exec` under a terminal, which starts it; of no use to anybody else.
+/// The second half of `exec` on a terminal: `exec` starts it, users have no use for it.
 #[derive(Args)]
 pub(super) struct ForegroundArguments {
     #[arg(last = true, required = true)]
@@ -70,7 +77,7 @@ pub(super) fn foreground(arguments: ForegroundArguments) -> ExitCode {
     fail(&error, error.exit_code())
 }
 
-/// The first half of a process of `run` that begins with exec.d programs; of no use to anybody else.
+/// The start of a process with exec.d programs: `run` starts it, users have no use for it.
 #[derive(Args)]
 pub(super) struct ExecDArguments {
     #[arg(long)]
@@ -82,8 +89,8 @@ pub(super) struct ExecDArguments {
 }
 
 pub(super) fn exec_d(arguments: ExecDArguments, signals: io::Result<Signals>) -> ExitCode {
-    // Until it is the process's program, it ends as one that hears of no signal.
-    if let Err(status) = hear_signals(signals, 126) {
+    // Until it becomes the program of the process, signals end it as they end any program.
+    if let Err(status) = unblock_signals(signals, 126) {
         return status;
     }
     let exec_d = ExecD {

@@ -1,6 +1,6 @@
 //! `formation export`.
 
-use super::{fail, hear_signals, use_colours};
+use super::exit::{choose_colours, fail, unblock_signals};
 use crate::export::compose::ComposeOptions;
 use crate::export::kubernetes::{Amount, KubernetesOptions};
 use crate::export::plan::Options;
@@ -11,36 +11,38 @@ use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use std::{env, io};
 
-/// Write the files by which an orchestrator runs this image's process types
+/// Write a file with which an orchestrator runs this image's process types
 ///
-/// Run it in a container of the image. How many of each type there are says `app.json` (`formation`), else one of each; `release` and the
-/// `cron` of app.json become tasks. The file goes to standard output; nothing is written where anything is wrong, and the exit status is 1
-/// then.
+/// Run it in a container of the image. The number of instances of each process type is that of the
+/// `formation` in app.json, or one. `release` and the `cron` tasks of app.json become tasks of the
+/// orchestrator. The file is written to standard output. If anything is wrong, nothing is written,
+/// and the exit status is 1.
 #[derive(Subcommand)]
 pub(super) enum ExportTarget {
     Compose(ComposeArguments),
     Kubernetes(KubernetesArguments),
 }
 
-/// What every orchestrator wants to know.
+/// Arguments for any orchestrator.
 #[derive(Args)]
 pub(super) struct ExportArguments {
-    /// The image, as the orchestrator finds it
+    /// The name by which the orchestrator pulls the image
     #[arg(long)]
     image: Option<String>,
-    /// The app's name [default: from the image's]
+    /// The app's name [default: from the image's name]
     #[arg(long)]
     name: Option<String>,
-    /// How many of a process type there are, whatever app.json says
+    /// Number of instances of a process type, instead of that of app.json
     #[arg(long, value_name = "TYPE=N", num_args = 1..)]
     scale: Vec<String>,
-    /// Where `web` listens: its $PORT
+    /// The port on which `web` listens: its $PORT
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Ask `web` for this page to know whether it is well; else that it takes connections is enough
+    /// The page that tells whether `web` is healthy [default: none, `web` only has to accept
+    /// connections]
     #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
-    /// How long a process may take to end; the orchestrator waits two seconds longer
+    /// How long a process may take to stop; the orchestrator waits two seconds longer
     #[arg(long, value_name = "SECONDS", default_value = "28")]
     grace: Grace,
 }
@@ -59,21 +61,21 @@ impl ExportArguments {
     }
 }
 
-/// One file for Docker Compose and for Swarm
+/// Write one file for Docker Compose and Docker Swarm
 #[derive(Args)]
 #[command(after_help = COMPOSE_EXAMPLES)]
 pub(super) struct ComposeArguments {
     #[command(flatten)]
-    all: ExportArguments,
-    /// A file with settings, beside the one that is written; it is not read here
+    common: ExportArguments,
+    /// A file with environment variables; the exported file only refers to it
     #[arg(long = "env-file", value_name = "FILE")]
     env_files: Vec<String>,
-    /// The machine's port that leads to `web`, or `none`
+    /// The host's port that leads to `web`, or `none`
     #[arg(long, value_name = "PORT", default_value = "8080", value_parser = read_publish)]
     publish: Publish,
 }
 
-/// A port of the machine, or none.
+/// A port of the host; `None` to publish none.
 #[derive(Clone, Copy)]
 struct Publish(Option<u16>);
 
@@ -81,7 +83,7 @@ fn read_publish(text: &str) -> Result<Publish, String> {
     match text.parse() {
         _ if text == "none" => Ok(Publish(None)),
         Ok(port) if port > 0 => Ok(Publish(Some(port))),
-        _ => Err("a port from 1 to 65535 is expected, or none".into()),
+        _ => Err("expected a port from 1 to 65535, or `none`".into()),
     }
 }
 
@@ -91,51 +93,52 @@ Examples:
   formation export compose --image shop:42 --scale web=2 worker=5 --env-file .env
   formation export compose --image shop:42 --health-path /up --publish none";
 
-/// Objects for Kubernetes, in one file
+/// Write one file of objects for Kubernetes
 #[derive(Args)]
 #[command(after_help = KUBERNETES_EXAMPLES)]
 pub(super) struct KubernetesArguments {
     #[command(flatten)]
-    all: ExportArguments,
-    /// Let the number of a process type follow its CPU use
+    common: ExportArguments,
+    /// Range in which an autoscaler changes the number of instances, by their use of the CPU
     #[arg(long, value_name = "TYPE=MIN-MAX", num_args = 1..)]
     autoscale: Vec<String>,
+    // Not a doc comment: clippy would want backticks, which help does not need.
     #[arg(
         long,
         value_name = "NAME",
-        help = "The ConfigMap with settings [default: the app's name]"
+        help = "The ConfigMap with environment variables [default: the app's name]"
     )]
     config_map: Option<String>,
-    /// The Secret with settings [default: the app's name]
+    /// The Secret with environment variables [default: the app's name]
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
-    /// The part of a CPU that each instance is promised
+    /// The CPU that each instance requests
     #[arg(long, value_name = "AMOUNT", default_value = "100m")]
     cpu: Amount,
-    /// The memory that each instance is promised, and gets at most
+    /// The memory that each instance requests, which is also its limit
     #[arg(long, value_name = "AMOUNT", default_value = "512Mi")]
     memory: Amount,
 }
 
 const KUBERNETES_EXAMPLES: &str = "\
 Examples:
-  docker run --rm --entrypoint formation shop:42 export kubernetes --image registry.example/shop:42 > shop.yaml
-  formation export kubernetes --image registry.example/shop:42 --autoscale web=2-10 --health-path /up
-  formation export kubernetes --image registry.example/shop:42 --scale worker=5 --memory 1Gi --secret shop-production";
+  docker run --rm --entrypoint formation IMAGE export kubernetes --image IMAGE > shop.yaml
+  formation export kubernetes --image IMAGE --autoscale web=2-10 --health-path /up
+  formation export kubernetes --image IMAGE --scale worker=5 --memory 1Gi --secret NAME";
 
 pub(super) fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> ExitCode {
-    if let Err(status) = hear_signals(signals, 1) {
+    if let Err(status) = unblock_signals(signals, 1) {
         return status;
     }
-    use_colours();
+    choose_colours();
     let (options, target) = match target {
         ExportTarget::Compose(arguments) => {
             let target = Target::Compose(ComposeOptions {
                 env_files: arguments.env_files,
                 publish: arguments.publish.0,
-                formation: our_path(),
+                formation: path_of_formation(),
             });
-            (arguments.all.options(Vec::new()), target)
+            (arguments.common.options(Vec::new()), target)
         }
         ExportTarget::Kubernetes(arguments) => {
             let target = Target::Kubernetes(KubernetesOptions {
@@ -144,17 +147,18 @@ pub(super) fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> E
                 cpu: arguments.cpu,
                 memory: arguments.memory,
             });
-            (arguments.all.options(arguments.autoscale), target)
+            (arguments.common.options(arguments.autoscale), target)
         }
     };
-    match export(options, &target, &arguments_given()) {
+    match export(options, &target, &quoted_arguments()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
-/// Where the image has the program that hands over to this one. Without an answer of the kernel, by its name, as the image's PATH has it.
-fn our_path() -> String {
+/// The path of `formation`, which is beside this program. If the kernel does not tell the path of
+/// this program, only the name: PATH has its folder.
+fn path_of_formation() -> String {
     let beside_this = env::current_exe().map(|path| path.with_file_name("formation"));
     beside_this.map_or_else(
         |_| "formation".into(),
@@ -162,12 +166,12 @@ fn our_path() -> String {
     )
 }
 
-/// The words that were given, as a shell would take them again.
-fn arguments_given() -> String {
+/// The arguments of this program, quoted for a shell.
+fn quoted_arguments() -> String {
     let words = env::args_os().skip(1).map(|word| {
         let word = word.to_string_lossy().into_owned();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@=,%+".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
+        let needs_no_quotes = |c: char| c.is_ascii_alphanumeric() || "._-/:@=,%+".contains(c);
+        if !word.is_empty() && word.chars().all(needs_no_quotes) {
             word
         } else {
             format!("'{}'", word.replace('\'', "'\\''"))

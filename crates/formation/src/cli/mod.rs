@@ -1,36 +1,38 @@
-//! The command line of `formation`, the program in the image: all but what `formation` itself does.
+//! The command line of `formation-cli`: everything that the small program `formation` leaves to it.
+//!
+//! One file for each subcommand (`control` has `ps`, `scale` and `restart`): its arguments, its
+//! help, and how it is run. `exit` is shared by all.
 
-mod ask;
 mod check;
 mod completions;
+mod control;
 mod exec;
+mod exit;
 mod export;
 mod probe;
 mod run;
 
 use crate::control::Request;
-use crate::exec::ExecError;
 use crate::process::program::FOREGROUND;
 use crate::process::signals::Signals;
 use crate::run::exec_d::EXEC_D;
-use ask::{PsArguments, RestartArguments, ScaleArguments, ask};
 use check::{CheckArguments, check};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use completions::{CompletionsArguments, completions};
+use control::{PsArguments, RestartArguments, ScaleArguments, ask, with_format};
 use exec::{ExecArguments, ExecDArguments, ForegroundArguments, exec, exec_d, foreground};
 use export::{ExportTarget, export_to};
-use miette::Diagnostic;
 use probe::{ProbeArguments, probe};
-use procfile::report;
+use procfile::launch_spec::EXEC;
 use run::{RunArguments, run, with_run};
 use std::env;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-/// Runs the process types of an image
+/// Run the process types of an image
 ///
-/// `formation TYPE=N …` is short for `formation run TYPE=N …`, and `formation` alone runs every type once.
+/// `formation TYPE=N …` is short for `formation run TYPE=N …`. Without arguments, `formation` runs
+/// one instance of every process type.
 #[derive(Parser)]
 #[command(
     name = "formation",
@@ -43,13 +45,13 @@ struct CommandLine {
     subcommand: Formation,
 }
 
-/// What `formation` does: for each its arguments, and below what it does with them.
 #[derive(Subcommand)]
 enum Formation {
     Run(RunArguments),
     Ps(PsArguments),
     Scale(ScaleArguments),
     Restart(RestartArguments),
+    #[command(name = EXEC)]
     Exec(ExecArguments),
     #[command(subcommand)]
     Export(ExportTarget),
@@ -65,7 +67,8 @@ enum Formation {
 /// The `main` of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Before anything else: a signal that comes now is for a command that has yet to start.
+    // Before anything else: a signal that arrives now is meant for the command that is about to
+    // start.
     let signals = Signals::hold();
     match command_line().subcommand {
         Formation::Run(arguments) => run(arguments, signals),
@@ -81,7 +84,7 @@ pub fn main() -> ExitCode {
         Formation::Export(target) => export_to(target, signals),
         Formation::Probe(arguments) => probe(arguments, signals),
         Formation::Check(arguments) => check(arguments, signals),
-        Formation::Completions(arguments) => completions(&arguments),
+        Formation::Completions(arguments) => completions(&arguments, &CommandLine::command()),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
         Formation::ExecD(arguments) => exec_d(arguments, signals),
@@ -89,11 +92,14 @@ pub fn main() -> ExitCode {
 }
 
 fn command_line() -> CommandLine {
-    let mut words = with_run(env::args_os());
+    let mut words = with_format(with_run(env::args_os()));
     match CommandLine::try_parse_from(&words) {
         Ok(command_line) => command_line,
-        // A process type, it may be: `run` knows, and says how to name it.
-        Err(error) if error.kind() == ErrorKind::InvalidSubcommand && !is_a_slip(&error) => {
+        // The word may be a process type. `run` has the image's types, and a better error message.
+        Err(error)
+            if error.kind() == ErrorKind::InvalidSubcommand
+                && !is_like_a_subcommand(&error, &CommandLine::command()) =>
+        {
             words.insert(1, "run".into());
             CommandLine::parse_from(words)
         }
@@ -101,34 +107,43 @@ fn command_line() -> CommandLine {
     }
 }
 
-/// Whether a subcommand that is meant for users is like what was given.
-fn is_a_slip(error: &clap::Error) -> bool {
-    let similar = match error.get(ContextKind::SuggestedSubcommand) {
+/// Whether the unknown subcommand is similar to one that is not hidden.
+fn is_like_a_subcommand(error: &clap::Error, command: &clap::Command) -> bool {
+    let similar_names = match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::String(name)) => std::slice::from_ref(name),
         Some(ContextValue::Strings(names)) => names,
         _ => &[],
     };
-    let all = CommandLine::command();
-    let of_users = |name: &String| {
-        all.find_subcommand(name)
+    let is_shown = |name: &String| {
+        command
+            .find_subcommand(name)
             .is_some_and(|subcommand| !subcommand.is_hide_set())
     };
-    similar.iter().any(of_users)
+    similar_names.iter().any(is_shown)
 }
 
-/// For what passes no signal on: it ends as any program does. The exit status where that cannot be.
-fn hear_signals(signals: io::Result<Signals>, status: u8) -> Result<(), ExitCode> {
-    let heard = signals.and_then(Signals::release);
-    heard.map_err(|error| fail(&ExecError::from(error), status))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfile::launch_spec::{LaunchSpec, SignalTarget};
 
-fn fail(error: &dyn Diagnostic, exit_code: u8) -> ExitCode {
-    use_colours();
-    report::error(error);
-    ExitCode::from(exit_code)
-}
+    /// `formation` reads such a command line without clap, and leaves it to this one when the
+    /// command does not start.
+    #[test]
+    fn a_launch_is_read_from_its_arguments() {
+        for signals in [SignalTarget::Process, SignalTarget::Group] {
+            let argv = ["puma", "--group", "-C", "--", ""].map(String::from).into();
+            let spec = LaunchSpec { argv, signals };
+            let words = spec.to_args("formation");
+            let Formation::Exec(arguments) = CommandLine::parse_from(words).subcommand else {
+                panic!("another subcommand");
+            };
+            assert_eq!(arguments.into_exec().spec, LaunchSpec::from(&spec));
+        }
+    }
 
-fn use_colours() {
-    let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    report::use_colours(io::stderr().is_terminal() && !unwanted);
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
 }

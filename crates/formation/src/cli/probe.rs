@@ -1,22 +1,28 @@
 //! `formation probe`.
 
-use super::{fail, hear_signals};
+use super::exit::{fail, unblock_signals};
 use crate::probe::Probe;
 use crate::process::signals::Signals;
 use clap::Args;
 use std::io;
 use std::process::ExitCode;
 
-/// Ask whether `web` is well, for the health checks of an orchestrator
+/// Check whether `web` is healthy, for the health checks of an orchestrator
 ///
-/// Exit status 0 where it takes a connection and, with --path, answers with a status from 200 to 399; else 1.
+/// Exit status: 0 if `web` accepts a connection and, with --path, responds with a status from 200
+/// to 399; otherwise 1.
 #[derive(Args)]
 #[command(after_help = PROBE_EXAMPLES)]
 pub(super) struct ProbeArguments {
-    /// Where it listens
-    #[arg(long, env = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    /// The port on which `web` listens
+    #[arg(
+        long,
+        env = "PORT",
+        default_value_t = 8080,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     port: u16,
-    /// What to ask it for
+    /// The path to request
     #[arg(long)]
     path: Option<String>,
 }
@@ -27,7 +33,7 @@ Examples:
   formation probe --port 3000 --path /up";
 
 pub(super) fn probe(arguments: ProbeArguments, signals: io::Result<Signals>) -> ExitCode {
-    if let Err(status) = hear_signals(signals, 1) {
+    if let Err(status) = unblock_signals(signals, 1) {
         return status;
     }
     let probe = Probe {

@@ -1,6 +1,6 @@
 //! `formation run`.
 
-use super::fail;
+use super::exit::fail;
 use crate::process::grace::{Grace, seconds};
 use crate::process::signals::Signals;
 use crate::run::{Prefix, Run, RunError};
@@ -13,16 +13,18 @@ use std::time::Duration;
 
 /// Run several process types in one container
 ///
-/// Every type of the image runs once, but for the tasks `release`, `console` and `rake`; or so many of each as are named, and no others.
-/// Their output comes line by line, each with its process. When one ends, all are asked to end, unless its type is named by --restart. The
-/// exit status is that process's; 0 where this program was asked to end, 137 where a process had to be killed then.
+/// Runs one instance of every process type, except for the tasks `release`, `console` and `rake`.
+/// If types are named, runs those only, with the given numbers of instances. Each line of output
+/// has the name of its process before it. When a process ends, all others are asked to stop, unless
+/// --restart names its type. The exit status is that of the process that ended; 0 if `formation`
+/// was asked to stop, or 137 if it then had to kill a process.
 #[derive(Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(super) struct RunArguments {
-    /// So many instances of a process type
+    /// A process type, and its number of instances
     #[arg(value_name = "TYPE=N", env = "FORMATION", value_delimiter = ',')]
     quantities: Vec<String>,
-    /// Start this type again when it ends; `all` is every type
+    /// Restart processes of this type when they end; `all` for every type
     #[arg(
         long,
         value_name = "TYPE",
@@ -30,25 +32,40 @@ pub(super) struct RunArguments {
         value_delimiter = ','
     )]
     restart: Vec<String>,
-    /// The delay before a first restart; it doubles with each further one, up to a minute
-    #[arg(long, value_name = "SECONDS", env = "FORMATION_RESTART_DELAY", value_parser = seconds, default_value = "1")]
+    /// The delay before the first restart of a process; it doubles with each further restart, up to
+    /// a minute
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FORMATION_RESTART_DELAY",
+        value_parser = seconds,
+        default_value = "1"
+    )]
     restart_delay: Duration,
-    /// Restarts of one process in a row, without a minute of health in between, before its end ends all
+    /// How often one process is restarted in a row; when it ends once more, all processes are asked
+    /// to stop. After it has run for a minute, counting starts again
     #[arg(long, value_name = "N", env = "FORMATION_RESTART_LIMIT")]
     restart_limit: Option<u32>,
-    /// How long a process may take to end before it is killed
+    /// How long a process may take to stop before it is killed
     #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
     grace: Grace,
-    /// What stands before each line of output
+    /// What is written before each line of output
     #[arg(long, value_enum, env = "FORMATION_PREFIX", default_value_t)]
     prefix: Prefix,
-    /// The port of `web`; a further instance gets the next one, a further type one a hundred above
-    #[arg(long, env = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    /// The port of the first `web`; further instances get the next ports, the ports of each further
+    /// type start a hundred higher
+    #[arg(
+        long,
+        env = "PORT",
+        default_value_t = 8080,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     port: u16,
-    /// Take the process types from a Procfile instead of the image
+    /// Read the process types from a Procfile instead of the image
     #[arg(long, value_name = "PATH")]
     procfile: Option<PathBuf>,
-    /// The socket for `ps`, `scale` and `restart`, if not in the usual place
+    /// Path of the control socket for `ps`, `scale` and `restart`, if it is not to be the default
+    /// one
     #[arg(long, value_name = "PATH", env = "FORMATION_SOCKET")]
     socket: Option<PathBuf>,
 }
@@ -61,7 +78,8 @@ Examples:
   docker run --entrypoint formation IMAGE run --restart worker --prefix json
   formation run --procfile Procfile";
 
-/// `docker run --entrypoint formation IMAGE web=2`: what is no subcommand is for `run`.
+/// Inserts `run` before words that are not a subcommand, as in `docker run --entrypoint formation
+/// IMAGE web=2`.
 pub(super) fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let first = words.get(1).map(|word| word.to_string_lossy());

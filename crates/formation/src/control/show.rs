@@ -9,12 +9,12 @@ use std::time::Duration;
 use tabwriter::TabWriter;
 
 /// How the processes are shown.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
-    /// A table.
+    /// A table
     #[default]
     Table,
-    /// A JSON array.
+    /// A JSON array, with memory in bytes and uptime in seconds
     Json,
 }
 

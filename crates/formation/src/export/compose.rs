@@ -1,33 +1,35 @@
-//! A file for Docker Compose and for Swarm alike.
+//! One file for both Docker Compose and Docker Swarm.
 //!
-//! The two read different things: `docker stack deploy` has the schema of Compose 3 and refuses `name`, `profiles` and conditions under
-//! `depends_on`; Compose has no use for `version`, and says so at every call. Two documents in one file serve both: Compose puts the
-//! second upon the first, the stack reads no further than the first. What only the stack is to see has the tag `!reset`, by which Compose
-//! drops it and which the stack's parser passes over.
+//! The two accept different files: `docker stack deploy` has the schema of Compose 3 and refuses
+//! `name`, `profiles` and conditions under `depends_on`; Compose does not need `version`, and warns
+//! about it each time. A file of two documents suits both: Compose merges the second into the
+//! first, Swarm reads only the first. Values for Swarm alone have the tag `!reset`: Compose drops
+//! them, Swarm ignores the tag.
 //!
 //! Sources: <https://github.com/compose-spec/compose-spec/blob/main/spec.md>,
 //! <https://github.com/docker/cli/tree/master/cli/compose/schema/data>
 
 use super::header::Header;
 use super::plan::{Plan, Service, Task};
+use super::yaml::yaml;
 use crate::image::ENTRY_POINTS;
 use procfile::ProcessType;
 use serde::ser::{Serialize, Serializer};
 use serde_saphyr::{FlowSeq, Tagged};
 use std::collections::BTreeMap;
 
-/// What the user asks for besides.
+/// The user's options for Compose and Swarm.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ComposeOptions {
-    /// Files with settings, which Compose reads beside its own.
+    /// Files with environment variables, which Compose and Swarm read.
     pub env_files: Vec<String>,
-    /// The port of the machine that leads to `web`; none where it is not to be reached from outside.
+    /// The port of the host that leads to `web`; `None` to publish no port.
     pub publish: Option<u16>,
-    /// Where the image has the program `formation`.
+    /// The path of the program `formation` in the image.
     pub formation: String,
 }
 
-/// The first document, for both.
+/// The first document, for Compose and Swarm.
 #[derive(serde::Serialize)]
 struct Shared {
     version: Tagged<&'static str>,
@@ -126,7 +128,7 @@ struct DependsOn {
     release: Condition,
 }
 
-/// A mapping whose keys stay in their order.
+/// A mapping that keeps the order of its keys.
 struct InOrder<T>(Vec<(String, T)>);
 
 impl<T> InOrder<T> {
@@ -141,19 +143,19 @@ impl<T: Serialize> Serialize for InOrder<T> {
     }
 }
 
-/// The file.
+/// The text of the file. `made_by` is the command that exports it.
 #[must_use]
 pub fn compose(plan: &Plan, options: &ComposeOptions, made_by: &str) -> String {
     let writer = Writer { plan, options };
     format!(
-        "{}{}---\n# Docker Compose reads this part too; Swarm does not.\n{}",
+        "{}{}---\n# Only Docker Compose reads this part. Swarm does not.\n{}",
         writer.header(made_by),
-        super::yaml(&writer.shared()),
-        super::yaml(&writer.compose_only())
+        yaml(&writer.shared()),
+        yaml(&writer.compose_only())
     )
 }
 
-/// How each scheduled task is run, as the file and the note on standard error show it.
+/// A line of a crontab that runs a scheduled task.
 pub(super) fn task_line(task: &Task) -> String {
     format!("{}  docker compose run --rm {}", task.schedule, task.name)
 }
@@ -167,20 +169,24 @@ impl Writer<'_> {
     fn header(&self, made_by: &str) -> String {
         let Plan { name, tasks, .. } = self.plan;
         let mut header = Header::new(made_by);
-        header.paragraph(&["For Docker Compose (2.24.4 or newer), as compose.yaml:"]);
+        header.paragraph(&[
+            "To run it with Docker Compose (2.24.4 or newer), save this file as compose.yaml:",
+        ]);
         header.commands(&["docker compose up --detach --wait"]);
-        header.paragraph(&["For Swarm:"]);
+        header.paragraph(&["To run it with Docker Swarm:"]);
         header.commands(&[&format!(
             "docker stack deploy --compose-file compose.yaml {name}"
         )]);
         if self.plan.has_release {
             header.paragraph(&[
-                "Compose starts the others when release has succeeded. Swarm knows no order: it starts release beside them.",
+                "Compose starts the other services after release has succeeded. Swarm has no such",
+                "order: it starts all services at the same time.",
             ]);
         }
         if !tasks.is_empty() {
             header.paragraph(&[
-                "Scheduled tasks: neither has a scheduler. Let one run these lines in this file's folder, cron for example:",
+                "Compose and Swarm do not run scheduled tasks. Run these lines in this file's",
+                "folder with a scheduler, such as cron:",
             ]);
             let lines: Vec<_> = tasks.iter().map(task_line).collect();
             header.commands(&lines.iter().map(String::as_str).collect::<Vec<_>>());
@@ -208,7 +214,7 @@ impl Writer<'_> {
             healthcheck: web.then(|| self.health_check()),
             deploy: Deploy {
                 replicas: Some(service.quantity),
-                // A second worker beside the old one may be one too many: a clock, for example.
+                // Other types may not run twice for a moment: a clock, for example.
                 update_config: web.then_some(UpdateConfig {
                     order: "start-first",
                     failure_action: "rollback",
@@ -226,7 +232,7 @@ impl Writer<'_> {
         self.container(ProcessType::RELEASE)
     }
 
-    /// What every process type has, with the restart policy of a task.
+    /// What every process type has; with the restart policy of a task.
     fn container(&self, process_type: &str) -> SharedService {
         SharedService {
             image: escaped(&self.plan.image),
@@ -239,7 +245,7 @@ impl Writer<'_> {
             deploy: Deploy {
                 replicas: None,
                 update_config: None,
-                // In a new stack its database may need longer to start than it does.
+                // In a new stack, a release may fail because its database has not started yet.
                 restart_policy: RestartPolicy {
                     condition: "on-failure",
                     delay: "5s",
@@ -266,7 +272,7 @@ impl Writer<'_> {
         format!("{}s", self.plan.stop_seconds())
     }
 
-    /// The image need not have a program that asks: `formation` does.
+    /// By `formation probe`: the image may have no other program that can send a request.
     fn health_check(&self) -> HealthCheck {
         let path = (self.plan.health_path.iter()).flat_map(|path| ["--path".into(), escaped(path)]);
         let test = [
@@ -285,9 +291,9 @@ impl Writer<'_> {
 
     fn compose_only(&self) -> ComposeOnly {
         let release = self.plan.has_release.then(|| {
-            let once = Condition { condition: "none" };
+            let no_restart = Condition { condition: "none" };
             let deploy = ReleaseDeploy {
-                restart_policy: Tagged(once, Some("!override".into())),
+                restart_policy: Tagged(no_restart, Some("!override".into())),
             };
             (
                 ProcessType::RELEASE.to_string(),
@@ -300,10 +306,10 @@ impl Writer<'_> {
                     condition: "service_completed_successfully",
                 },
             });
-            let ports = self.port_for_each(service);
+            let ports = self.port_range(service);
             (depends_on.is_some() || ports.is_some()).then(|| {
-                let only = ComposeOnlyService::Type { depends_on, ports };
-                (service.process_type.clone(), only)
+                let compose_only = ComposeOnlyService::Type { depends_on, ports };
+                (service.process_type.clone(), compose_only)
             })
         });
         let tasks = (self.plan.tasks.iter()).map(|task| (task.name.clone(), self.task(task)));
@@ -313,8 +319,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Swarm spreads one port over all instances; Compose gives each its own, from this one on.
-    fn port_for_each(&self, service: &Service) -> Option<Tagged<FlowSeq<[String; 1]>>> {
+    /// Swarm balances one port over all instances of `web`. Compose gives each instance its own
+    /// port, starting with this one.
+    fn port_range(&self, service: &Service) -> Option<Tagged<FlowSeq<[String; 1]>>> {
         let first = self
             .options
             .publish
@@ -337,19 +344,20 @@ impl Writer<'_> {
     }
 }
 
-/// Compose and the stack put variables in place of `$NAME`.
+/// Compose and Swarm replace `$NAME` with the variable's value, and `$$` with `$`.
 fn escaped(text: &str) -> String {
     text.replace('$', "$$")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ODD_TYPES, app_json, options};
     use super::*;
+    use crate::export::examples::{ODD_TYPES, app_json, options};
+    use crate::export::plan::Options;
     use crate::image::Image;
     use procfile::app_json::AppJson;
 
-    fn file_of(types: &[&str], json: &AppJson, options: super::super::plan::Options) -> String {
+    fn file_of(types: &[&str], json: &AppJson, options: Options) -> String {
         let plan = Plan::new(&Image::of_types(types), json, options).unwrap();
         let compose_options = ComposeOptions {
             publish: Some(8080),
@@ -372,12 +380,17 @@ mod tests {
 
     #[test]
     fn several_webs_and_every_option() {
-        let mut all = options();
-        all.scale = vec!["web=3".into()];
-        all.health_path = Some("/up?$x".into());
-        all.grace = "8".parse().unwrap();
-        all.port = 3000;
-        let plan = Plan::new(&Image::of_types(&["web"]), &AppJson::default(), all).unwrap();
+        let mut every_option = options();
+        every_option.scale = vec!["web=3".into()];
+        every_option.health_path = Some("/up?$x".into());
+        every_option.grace = "8".parse().unwrap();
+        every_option.port = 3000;
+        let plan = Plan::new(
+            &Image::of_types(&["web"]),
+            &AppJson::default(),
+            every_option,
+        )
+        .unwrap();
         let compose_options = ComposeOptions {
             env_files: vec![".env".into(), "$HOME/more".into()],
             publish: Some(80),

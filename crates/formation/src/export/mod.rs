@@ -1,20 +1,27 @@
-//! `formation export`: the files by which an orchestrator runs the image's process types in many containers.
+//! `formation export`: files with which an orchestrator runs the image's process types in many
+//! containers.
 //!
 //! | module | question |
 //! |---|---|
-//! | [`plan`] | what is to run, and how many of it? |
-//! | [`autoscale`] | between which numbers does one change by itself? |
-//! | [`compose`] | how does Docker Compose have it, and Swarm? |
-//! | [`kubernetes`] | how does Kubernetes have it? |
+//! | [`plan`] | what has to run, and how many instances of it? |
+//! | [`autoscale`] | between which numbers does an autoscaler change the number of instances? |
+//! | `names` | which names do orchestrators accept? |
+//! | [`compose`] | what is in the file for Docker Compose and Swarm? |
+//! | [`kubernetes`] | what is in the file for Kubernetes? |
+//! | `header`, `yaml` | how are the comment at the start of a file, and its documents, written? |
 //!
-//! The same image, `app.json` and options give the same bytes. Running on many machines is the orchestrator's work, never ours.
+//! The same image, `app.json` and options give the same bytes. Running processes on many machines
+//! is the orchestrator's work.
 
 pub mod autoscale;
 pub mod compose;
+#[cfg(test)]
+mod examples;
 mod header;
 pub mod kubernetes;
 mod names;
 pub mod plan;
+mod yaml;
 
 use crate::image::{Image, ImageError};
 use compose::ComposeOptions;
@@ -23,76 +30,65 @@ use miette::Diagnostic;
 use plan::{Options, Plan, PlanError, Task};
 use procfile::app_json::{self, AppJson, AppJsonError};
 use procfile::report;
-use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 use thiserror::Error;
 
-/// For whom the file is.
+/// The orchestrator that the file is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Docker Compose, and Swarm.
+    /// And Swarm.
     Compose(ComposeOptions),
-    /// Kubernetes.
     Kubernetes(KubernetesOptions),
 }
 
-/// Nothing was written.
+/// Nothing was exported.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ExportError {
-    /// There is no process table.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Image(#[from] ImageError),
-    /// There is an app.json that cannot be read.
     #[error("app.json cannot be read")]
     #[diagnostic(help(
-        "Check that it is a text file of the app, and that the image's user may read it."
+        "Check that it is a file of UTF-8 text, and that the image's user may read it."
     ))]
     Unreadable(#[source] io::Error),
-    /// app.json has mistakes.
     #[error(transparent)]
     #[diagnostic(transparent)]
     AppJson(#[from] AppJsonError),
-    /// What was asked for cannot be.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Plan(#[from] PlanError),
-    /// The file does not reach anybody.
     #[error("the file cannot be written to standard output")]
-    #[diagnostic(help("Check where standard output goes: a disk may be full."))]
+    #[diagnostic(help("Check where standard output goes: the disk may be full."))]
     Unwritable(#[source] io::Error),
 }
 
-/// What the user should know besides.
+/// What the user should know about an exported file.
 #[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
 pub enum ExportNote {
-    /// A program does not know which image it is in.
     #[error("the file names the image `{image}`")]
     #[diagnostic(
         severity(Advice),
-        help("Name it as the orchestrator finds it: `--image registry.example/shop:42`.")
+        help(
+            "Give the name by which the orchestrator can pull it: `--image \
+             registry.example/shop:42`."
+        )
     )]
-    NoImage {
-        /// The image that it names.
-        image: String,
-    },
-    /// app.json has scheduled tasks.
+    NoImage { image: String },
     #[error("neither Compose nor Swarm runs the scheduled tasks of app.json")]
     #[diagnostic(
         severity(Advice),
-        help("Let a scheduler do it, such as cron on that machine:\n{lines}")
+        help("Run these lines with a scheduler, such as cron on that machine:\n{lines}")
     )]
     NoScheduler {
-        /// One for each.
+        /// Lines of a crontab, one for each task.
         lines: String,
     },
 }
 
-/// Writes the file to standard output, and notes to standard error; `arguments` are those by which `formation` was told to.
-///
-/// # Errors
-/// There is a mistake in what was asked for, in app.json, or in the image: nothing is written then.
+/// Writes the file to standard output, and notes to standard error. `arguments` are those of this
+/// `formation` command: the file shows how it was made.
 pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), ExportError> {
     let image = Image::read()?;
     let app_json = read_app_json(Path::new(app_json::FILE_NAME))?;
@@ -110,7 +106,7 @@ pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), 
         report::error(&note);
     }
     match io::stdout().write_all(text.as_bytes()) {
-        // Who closes the pipe has seen enough.
+        // A reader that closes the pipe, like `head`, does not want the rest.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(ExportError::Unwritable(error))
         }
@@ -118,28 +114,29 @@ pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), 
     }
 }
 
-/// What is to be written; or everything that is wrong with it, and with what this orchestrator alone wants to know.
+/// # Errors
+/// Every problem, in the options for any orchestrator and in those for this one.
 fn plan(
     image: &Image,
     app_json: &AppJson,
     options: Options,
     target: &Target,
 ) -> Result<Plan, PlanError> {
-    let of_target = match target {
+    let target_problems = match target {
         Target::Compose(_) => Vec::new(),
         Target::Kubernetes(options) => options.problems(),
     };
     match Plan::new(image, app_json, options) {
-        Ok(plan) if of_target.is_empty() => Ok(plan),
-        planned => {
-            let mut problems = planned.err().map_or_else(Vec::new, |error| error.0);
-            problems.extend(of_target);
+        Ok(plan) if target_problems.is_empty() => Ok(plan),
+        result => {
+            let mut problems = result.err().map_or_else(Vec::new, |error| error.0);
+            problems.extend(target_problems);
             Err(PlanError(problems))
         }
     }
 }
 
-/// An app without the file has an empty one.
+/// An app without app.json counts as one with an empty app.json.
 fn read_app_json(path: &Path) -> Result<AppJson, ExportError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(AppJson::read(&text)?),
@@ -163,65 +160,14 @@ fn notes(plan: &Plan, has_image: bool, target: &Target) -> Vec<ExportNote> {
     no_image.into_iter().chain(no_scheduler).collect()
 }
 
-/// One document. Nothing in it can fail to be written.
-fn yaml(document: &impl Serialize) -> String {
-    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    serde_saphyr::to_string_with_options(document, options)
-        .expect("the document has only text, numbers, lists and mappings")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::examples::{app_json, kubernetes_options, options};
     use super::*;
     use procfile::assert_report;
 
-    /// Types that a Procfile may have, and that YAML or an orchestrator could take for something else.
-    pub(super) const ODD_TYPES: [&str; 9] = [
-        "on",
-        "y",
-        "null",
-        "1_000",
-        "0x1f",
-        "12e03",
-        "My_Worker-2",
-        "web",
-        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
-    ];
-
-    pub(super) fn options() -> Options {
-        Options {
-            image: Some("shop:42".into()),
-            name: None,
-            scale: Vec::new(),
-            autoscale: Vec::new(),
-            port: 8080,
-            grace: "28".parse().unwrap(),
-            health_path: None,
-        }
-    }
-
-    pub(super) fn kubernetes_options() -> KubernetesOptions {
-        KubernetesOptions {
-            config_map: None,
-            secret: None,
-            cpu: "100m".parse().unwrap(),
-            memory: "512Mi".parse().unwrap(),
-        }
-    }
-
-    pub(super) fn app_json() -> AppJson {
-        let text = r#"{
-            "formation": { "worker": { "quantity": 2 } },
-            "cron": [
-                { "command": "rake report", "schedule": "0 3 * * *" },
-                { "command": "echo $(date) > \"$LOG\" && rake 'clean up'", "schedule": "@hourly" }
-            ]
-        }"#;
-        AppJson::read(text).unwrap()
-    }
-
     #[test]
-    fn what_the_user_should_know() {
+    fn notes_are_shown() {
         let mut unnamed = options();
         unnamed.image = None;
         let plan = Plan::new(
@@ -241,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_for_kubernetes_alone_is_in_the_same_report() {
+    fn problems_for_kubernetes_alone_are_in_the_same_report() {
         let mut unusable = options();
         unusable.name = Some("My_Shop".into());
         let kubernetes = Target::Kubernetes(KubernetesOptions {
@@ -266,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_json_that_cannot_be_read() {
+    fn an_app_json_that_cannot_be_read_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.json");
         assert_eq!(read_app_json(&path).unwrap(), AppJson::default());

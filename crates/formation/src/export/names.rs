@@ -1,34 +1,37 @@
-//! Names as an orchestrator takes them: DNS labels (RFC 1123), of lower-case letters, digits and `-`, at most 63 characters.
+//! Names that every orchestrator accepts: DNS labels (RFC 1123) of lower-case letters, digits and
+//! `-`, at most 63 characters.
 
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Display, Formatter};
 
-const LONGEST: usize = 63;
+const MAX_LENGTH: usize = 63;
 
-/// The longest name of an app: Kubernetes takes 52 characters for a `CronJob`, and something stands behind the app's name.
-pub(super) const LONGEST_APP: usize = 40;
+/// The longest name of an app, in characters. Kubernetes allows 52 for a `CronJob`, whose name is
+/// the app's name and a suffix.
+pub(super) const MAX_APP_LENGTH: usize = 40;
 
-/// What an app is called that nobody gave a name.
+/// The name of an app if none was given.
 pub(super) const DEFAULT_APP: &str = "app";
 
-/// The name of an app: a DNS label that starts with a letter, at most [`LONGEST_APP`] characters.
+/// The name of an app: a DNS label that starts with a letter, at most [`MAX_APP_LENGTH`]
+/// characters.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AppName(String);
 
 impl AppName {
-    /// A name as it was given; none where it cannot be used.
-    pub(super) fn given(text: &str) -> Option<Self> {
+    /// `None` if the text is not a valid name.
+    pub(super) fn valid(text: &str) -> Option<Self> {
         (Self::nearest(text).0 == text).then(|| Self(text.into()))
     }
 
-    /// Of an image: what stands behind the last slash, without tag and digest.
+    /// From an image name: the part after the last slash, without tag and digest.
     pub(super) fn of_image(image: &str) -> Self {
         let without_digest = image.split('@').next().unwrap_or_default();
         let last = without_digest.rsplit('/').next().unwrap_or_default();
         Self::nearest(last.split(':').next().unwrap_or_default())
     }
 
-    /// The nearest one to any text.
+    /// The valid name that is nearest to the text.
     pub(super) fn nearest(text: &str) -> Self {
         let dashed = dashed(text);
         let name = if dashed.starts_with(|c: char| c.is_ascii_digit()) {
@@ -36,11 +39,12 @@ impl AppName {
         } else {
             dashed
         };
-        let name = name[..name.len().min(LONGEST_APP)].trim_end_matches('-');
+        let name = name[..name.len().min(MAX_APP_LENGTH)].trim_end_matches('-');
         Self(if name.is_empty() { DEFAULT_APP } else { name }.into())
     }
 
-    /// The name of something that belongs to the app: `shop-worker`. Two types may get the same one.
+    /// The name of an object that belongs to the app: `shop-worker`. Not unique: `a.b` and `a-b`
+    /// get the same name.
     pub(super) fn with(&self, part: &str) -> String {
         shortened(&format!("{self}-{}", label(part)), part)
     }
@@ -52,16 +56,17 @@ impl Display for AppName {
     }
 }
 
-/// A process type as the value of a label.
+/// A process type as a DNS label, for names and for the values of labels.
 pub(super) fn label(process_type: &str) -> String {
     match dashed(process_type).as_str() {
-        // Other buildpacks may call a type `_`.
+        // The type may be `_`: other buildpacks have other rules for types.
         "" => short_hash(process_type),
         label => shortened(label, process_type),
     }
 }
 
-/// Whether an object of Kubernetes can have this name: a DNS subdomain, labels with dots between them, of 253 characters at most.
+/// Whether a Kubernetes object can have this name: a DNS subdomain, which is DNS labels with dots
+/// between them, at most 253 characters.
 pub(super) fn is_object_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let is_inside = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
@@ -73,7 +78,8 @@ pub(super) fn is_object_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// Lower case, everything else a dash, and none at the ends.
+/// In lower case, with dashes for all characters that are not letters or digits, and no dash at the
+/// ends.
 fn dashed(text: &str) -> String {
     let dashed: String = text
         .chars()
@@ -85,13 +91,13 @@ fn dashed(text: &str) -> String {
     dashed.trim_matches('-').into()
 }
 
-/// What is too long ends with a hash of what it stands for, so that it stays another than its neighbours.
-fn shortened(label: &str, of: &str) -> String {
-    if label.len() <= LONGEST {
+/// A label that is too long is cut, and ends with a hash of the whole name, which keeps it unique.
+fn shortened(label: &str, whole_name: &str) -> String {
+    if label.len() <= MAX_LENGTH {
         return label.into();
     }
-    let hash = short_hash(of);
-    let kept = &label[..LONGEST - hash.len() - 1];
+    let hash = short_hash(whole_name);
+    let kept = &label[..MAX_LENGTH - hash.len() - 1];
     format!("{}-{hash}", kept.trim_end_matches('-'))
 }
 
@@ -122,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_objects() {
+    fn object_names_are_dns_subdomains() {
         for good in ["shop", "7", "a.b-c.d", &"a".repeat(253)] {
             assert!(is_object_name(good), "{good}");
         }
@@ -142,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn names_that_can_be_used() {
+    fn app_names_are_short_dns_labels() {
         for good in ["shop", "s", "shop-2", &"a".repeat(40)] {
-            assert!(AppName::given(good).is_some(), "{good}");
+            assert!(AppName::valid(good).is_some(), "{good}");
         }
         for bad in [
             "",
@@ -155,7 +161,7 @@ mod tests {
             "shop-",
             &"a".repeat(41),
         ] {
-            assert!(AppName::given(bad).is_none(), "{bad}");
+            assert!(AppName::valid(bad).is_none(), "{bad}");
         }
     }
 

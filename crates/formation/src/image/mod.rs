@@ -1,89 +1,77 @@
-//! The image that this program is in, as the lifecycle wrote it down for its launcher: the process table.
+//! The process types of the image that this program runs in. The CNB lifecycle writes them into a
+//! file for its launcher.
 
-use fs_err as fs;
-use procfile::command::is_shell_script;
-use procfile::{Entry, ProcfileError, Reading};
 pub mod quantities;
 
+use fs_err as fs;
 use miette::Diagnostic;
+use procfile::command::is_shell_script;
 use procfile::launch_spec::{FORMATION, LaunchSpec, SignalTarget};
+use procfile::{Entry, ProcessType, ProcfileError, Reading};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, io};
 use thiserror::Error;
 
-/// Where the lifecycle keeps what buildpacks made, unless the platform says otherwise by the variable [`LAYERS_VARIABLE`].
+/// The folder with all layers, unless [`LAYERS_VARIABLE`] names another.
 const LAYERS: &str = "/layers";
 
-/// The CNB specification's variable for another place than [`LAYERS`].
+/// The variable of the CNB specification for the folder with all layers.
 const LAYERS_VARIABLE: &str = "CNB_LAYERS_DIR";
 
-/// Where every process type of an image has its entry point.
+/// The folder in which every process type of an image has an entry point.
 pub const ENTRY_POINTS: &str = "/cnb/process";
 
-/// The process types of an image, in the order in which it has them; the process type `formation` is none of them.
+/// The process types of an image, without the process type `formation`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Image {
-    /// Each type once.
+    /// Each type once, in the order of the process table.
     pub processes: Vec<ImageProcess>,
-    /// The folder of each buildpack's layers, in the order in which buildpacks ran; those without layers are missing.
+    /// The folder of each buildpack's layers, in the order in which the buildpacks ran. Buildpacks
+    /// without layers are missing.
     pub buildpacks: Vec<PathBuf>,
 }
 
 /// One process type of an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ImageProcess {
-    /// Its name: of letters, digits, `.`, `_` and `-`, as the CNB specification has it.
+    /// Letters, digits, `.`, `_` and `-`, as in the CNB specification.
     pub process_type: String,
-    /// The command behind `formation exec`: under a supervisor it needs no second one.
+    /// The command, without `formation exec` before it: one supervisor is enough.
     pub spec: LaunchSpec<OsString>,
-    /// Where, if not in the app's folder.
+    /// `None` for the app's folder.
     pub working_dir: Option<PathBuf>,
     /// Whether `docker run IMAGE` starts it.
     pub default: bool,
 }
 
-/// There is no process table.
+/// There are no process types to read.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ImageError {
-    /// This is no container of an image that a buildpack made.
-    #[error("{} cannot be read: the process types of an image stand there", path.display())]
+    /// Most likely, this is not a container of an image with buildpacks.
+    #[error("{} cannot be read: it lists the process types of an image", path.display())]
     #[diagnostic(help(
-        "Run this in a container of an image that was built with Formation: `docker run --entrypoint formation IMAGE`. Where you \
-         develop, name a Procfile instead: `formation run --procfile Procfile`."
+        "Run this in a container of an image that was built with Formation: `docker run \
+         --entrypoint formation IMAGE`. For local development, name a Procfile instead: \
+         `formation run --procfile Procfile`."
     ))]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The lifecycle would not take it either.
-    #[error("{} is not what the lifecycle writes there", path.display())]
-    #[diagnostic(help("Build the image again; nothing else should write this file."))]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} does not have the format that the lifecycle writes", path.display())]
+    #[diagnostic(help("Build the image again. No other program should write this file."))]
     Malformed {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         source: toml::de::Error,
     },
-    /// The Procfile that was named instead.
     #[error("{} cannot be read", path.display())]
     #[diagnostic(help("Name a Procfile: `--procfile PATH`."))]
-    NoProcfile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Its mistakes.
+    NoProcfile { path: PathBuf, source: io::Error },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
 }
 
-/// `metadata.toml`, as far as it matters here (the lifecycle's `launch.Metadata`).
+/// The parts of `metadata.toml` that are needed here (the lifecycle's `launch.Metadata`).
 #[derive(Deserialize)]
 struct Metadata {
     #[serde(default)]
@@ -106,7 +94,7 @@ struct ProcessRow {
     working_dir: Option<PathBuf>,
 }
 
-/// Platform API 0.10 and later write an array.
+/// With Platform API 0.10 and later the lifecycle writes an array, before that a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Words {
@@ -121,18 +109,12 @@ struct BuildpackRow {
 
 impl Image {
     /// The image that this process runs in.
-    ///
-    /// # Errors
-    /// There is no process table, or it is broken.
     pub fn read() -> Result<Self, ImageError> {
         let layers = env::var_os(LAYERS_VARIABLE).unwrap_or_else(|| LAYERS.into());
         Self::read_from(Path::new(&layers))
     }
 
-    /// The same of another folder of layers.
-    ///
-    /// # Errors
-    /// There is no process table, or it is broken.
+    /// The image whose layers are in a folder.
     pub fn read_from(layers: &Path) -> Result<Self, ImageError> {
         let path = layers.join("config/metadata.toml");
         let text = fs::read_to_string(&path).map_err(|source| ImageError::Unreadable {
@@ -155,10 +137,8 @@ impl Image {
         })
     }
 
-    /// What the image of an app with this Procfile would have, but for the framework's defaults: for work on the app itself.
-    ///
-    /// # Errors
-    /// It cannot be read, or has mistakes.
+    /// The image of an app with this Procfile, without the default process types of its framework:
+    /// for local development.
     pub fn of_procfile(path: &Path) -> Result<Self, ImageError> {
         let bytes = fs::read(path).map_err(|source| ImageError::NoProcfile {
             path: path.to_path_buf(),
@@ -166,16 +146,13 @@ impl Image {
         })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let reading = Reading::of(&bytes, &|script| is_shell_script(&folder, script));
-        if let Some(errors) = reading.report_errors(&path.display().to_string()) {
-            return Err(errors.into());
+        if let Some(error) = reading.error_report(&path.display().to_string()) {
+            return Err(error.into());
         }
         let working_dir = Some(folder).filter(|folder| *folder != Path::new(""));
         let process = |entry: &Entry| ImageProcess {
             process_type: entry.process_type.to_string(),
-            spec: LaunchSpec {
-                argv: entry.launch.argv.iter().map(OsString::from).collect(),
-                signals: entry.launch.signals,
-            },
+            spec: LaunchSpec::from(&entry.launch),
             working_dir: working_dir.clone(),
             default: false,
         };
@@ -203,12 +180,20 @@ impl Image {
         }
     }
 
-    /// The type of that name.
     #[must_use]
     pub fn process(&self, process_type: &str) -> Option<&ImageProcess> {
         self.processes
             .iter()
             .find(|process| process.process_type == process_type)
+    }
+
+    /// The process types that can have several instances: all but `release`, which runs once before
+    /// each release.
+    pub fn scalable_types(&self) -> impl Iterator<Item = &str> {
+        self.processes
+            .iter()
+            .map(|process| process.process_type.as_str())
+            .filter(|process_type| *process_type != ProcessType::RELEASE)
     }
 }
 
@@ -221,9 +206,13 @@ impl ImageProcess {
         let words: Vec<OsString> = (command.into_iter().chain(row.args))
             .map(OsString::from)
             .collect();
-        // Of an old buildpack: a text for a shell, with scripts of the layers before it. The launcher knows how.
-        let words = Some(words).filter(|words| row.direct && !words.is_empty());
-        let argv = words.unwrap_or_else(|| vec![format!("{ENTRY_POINTS}/{}", row.r#type).into()]);
+        // A process of an old buildpack is not direct: its command is a text for a shell, which
+        // first runs scripts of the layers. Its entry point, the launcher, does that.
+        let argv = if row.direct && !words.is_empty() {
+            words
+        } else {
+            vec![format!("{ENTRY_POINTS}/{}", row.r#type).into()]
+        };
         Self {
             spec: LaunchSpec::from_args(argv.clone()).unwrap_or(LaunchSpec {
                 argv,
@@ -241,11 +230,13 @@ mod tests {
     use super::*;
     use procfile::assert_report;
 
-    /// As lifecycle 0.20.12 writes it.
+    /// What lifecycle 0.20.12 writes.
     const METADATA: &str = r#"
 [[processes]]
   type = "web"
-  command = ["/layers/formation_ruby/formation/bin/formation", "exec", "--group", "--", "bash", "-c", "a | b"]
+  command = [
+    "/layers/formation_ruby/formation/bin/formation", "exec", "--group", "--", "bash", "-c", "a | b"
+  ]
   args = []
   direct = true
   default = true
@@ -302,12 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn the_lifecycles_file_is_read() {
+    fn the_process_table_of_the_lifecycle_is_read() {
         insta::assert_debug_snapshot!(image_of(METADATA).unwrap());
     }
 
     #[test]
-    fn no_second_supervisor_stands_in_between() {
+    fn a_process_has_no_second_supervisor() {
         let image = image_of(METADATA).unwrap();
         let spec = |process_type| image.process(process_type).unwrap().spec.clone();
         let expected = |argv: &[&str], signals| LaunchSpec {
@@ -329,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_procfile_gives_what_its_image_would_have() {
+    fn a_procfile_gives_the_process_types_of_its_image() {
         let app = tempfile::tempdir().unwrap();
         let procfile = app.path().join("Procfile");
         fs::write(&procfile, "web: puma -p $PORT\nworker: a | b\n").unwrap();
@@ -342,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_process_table_is_shown() {
+    fn process_types_that_cannot_be_read_are_shown() {
         assert_report!(
             "no_image",
             Image::read_from(Path::new("/nowhere")).unwrap_err()

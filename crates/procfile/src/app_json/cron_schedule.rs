@@ -1,18 +1,19 @@
 //! When a scheduled task runs: five fields, as in a crontab.
 //!
-//! Only what everybody takes who may have to run it: Kubernetes' `CronJob` (robfig/cron's standard parser), dokku, and cron itself.
-//! A crate for this would also take seconds, `L`, `#`, and Sunday as 7, which Kubernetes refuses.
+//! Only the syntax that every scheduler accepts: Kubernetes' `CronJob` (robfig/cron's standard
+//! parser), dokku, and cron itself. The crates for this also accept seconds, `L`, `#`, and Sunday
+//! as 7, which Kubernetes refuses.
 
 use std::fmt::{self, Display, Formatter};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// A schedule that can be used.
+/// A schedule that every scheduler accepts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CronSchedule(String);
 
-/// The text is no schedule.
+/// A text that is not such a schedule, and why.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{0}")]
 pub struct NotASchedule(String);
@@ -34,39 +35,40 @@ const MONTHS: [&str; 12] = [
 
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// One of the five.
+/// One of the five fields.
 struct Field {
+    /// With its article, for messages.
     name: &'static str,
     range: RangeInclusive<u8>,
-    /// What stands for the numbers, from the first one on.
-    words: &'static [&'static str],
+    /// Names for the numbers, from the first one on.
+    names: &'static [&'static str],
 }
 
 const FIELDS: [Field; 5] = [
     Field {
-        name: "minute",
+        name: "a minute",
         range: 0..=59,
-        words: &[],
+        names: &[],
     },
     Field {
-        name: "hour",
+        name: "an hour",
         range: 0..=23,
-        words: &[],
+        names: &[],
     },
     Field {
-        name: "day of the month",
+        name: "a day of the month",
         range: 1..=31,
-        words: &[],
+        names: &[],
     },
     Field {
-        name: "month",
+        name: "a month",
         range: 1..=12,
-        words: &MONTHS,
+        names: &MONTHS,
     },
     Field {
-        name: "day of the week",
+        name: "a day of the week",
         range: 0..=6,
-        words: &DAYS,
+        names: &DAYS,
     },
 ];
 
@@ -86,7 +88,8 @@ impl FromStr for CronSchedule {
         let fields: Vec<_> = text.split_ascii_whitespace().collect();
         if fields.len() != FIELDS.len() {
             return Err(NotASchedule(format!(
-                "a schedule has five fields (minute, hour, day, month, day of the week), and this one {}",
+                "a schedule has five fields (minute, hour, day, month, day of the week), but this \
+                 one has {}",
                 fields.len()
             )));
         }
@@ -98,10 +101,11 @@ impl FromStr for CronSchedule {
 }
 
 impl Field {
-    /// `*`, `5`, `1-5`; `*` and `1-5` perhaps with `/2`. (What a step behind a single number means is not agreed upon.)
+    /// `*`, `5`, `1-5`, `*/2`, `1-5/2`. Not `5/2`: schedulers disagree about a step after a single
+    /// number.
     fn check(&self, part: &str) -> Result<(), NotASchedule> {
-        let (span, step) = match part.split_once('/') {
-            Some((span, step)) => (span, Some(step)),
+        let (range, step) = match part.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
             None => (part, None),
         };
         if let Some(step) = step
@@ -109,19 +113,20 @@ impl Field {
         {
             return Err(self.refuse(part));
         }
-        if span == "*" {
+        if range == "*" {
             return Ok(());
         }
         if let Some(step) = step
-            && !span.contains('-')
+            && !range.contains('-')
         {
             let last = self.range.end();
             return Err(NotASchedule(format!(
-                "`{part}` is no {}: a step stands behind `*` or a span, as in `{span}-{last}/{step}`",
+                "`{part}` is not {}: a step needs `*` or a range before it, as in \
+                 `{range}-{last}/{step}`",
                 self.name
             )));
         }
-        let (first, last) = span.split_once('-').unwrap_or((span, span));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
         match (self.value(first), self.value(last)) {
             (Some(first), Some(last)) if first <= last => Ok(()),
             _ => Err(self.refuse(part)),
@@ -129,9 +134,9 @@ impl Field {
     }
 
     fn value(&self, text: &str) -> Option<u8> {
-        let word = text.to_ascii_lowercase();
-        let by_name = (self.range.clone().zip(self.words))
-            .find(|(_, name)| **name == word)
+        let lower_case = text.to_ascii_lowercase();
+        let by_name = (self.range.clone().zip(self.names))
+            .find(|(_, name)| **name == lower_case)
             .map(|(value, _)| value);
         by_name
             .or_else(|| number(text))
@@ -139,13 +144,13 @@ impl Field {
     }
 
     fn refuse(&self, part: &str) -> NotASchedule {
-        let sunday = if self.words == DAYS && part.contains('7') {
+        let sunday = if self.names == DAYS && part.contains('7') {
             "; Sunday is 0"
         } else {
             ""
         };
         NotASchedule(format!(
-            "`{part}` is no {}: it is `*`, or from {} to {}{sunday}",
+            "`{part}` is not {}: write `*`, or a number from {} to {}{sunday}",
             self.name,
             self.range.start(),
             self.range.end()
@@ -153,7 +158,7 @@ impl Field {
     }
 }
 
-/// `u8` would take a sign.
+/// Without a sign, which `u8` would accept.
 fn number(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
@@ -164,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_everybody_takes() {
+    fn schedules_that_every_scheduler_accepts() {
         for (text, schedule) in [
             ("* * * * *", "* * * * *"),
             (" */10  * * *\t* ", "*/10 * * * *"),
@@ -180,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_refuses() {
+    fn schedules_that_some_scheduler_refuses() {
         let messages: Vec<_> = [
             "",
             "0 * * * * *",

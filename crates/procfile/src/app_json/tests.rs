@@ -5,19 +5,22 @@ use proptest::prelude::*;
 use serde_json::json;
 
 proptest! {
-    /// Whatever is in the file: it is read, or there is a report of it.
+    /// Any text is either read or reported.
     #[test]
-    fn every_text_has_an_answer(
-        text in r#"(\PC|[\n\t\u{feff}]|[\[\]{}:,"0-9é]|"(formation|cron|quantity|command|schedule|web)"){0,30}"#
+    fn any_text_is_read_or_reported(
+        text in concat!(
+            r#"(\PC|[\n\t\u{feff}]|[\[\]{}:,"0-9é]|"#,
+            r#""(formation|cron|quantity|command|schedule|web)"){0,30}"#,
+        )
     ) {
         if let Err(error) = AppJson::read(&text) {
             prop_assert!(!plain(&error).is_empty());
         }
     }
 
-    /// The same where it is JSON, and has the right keys with anything in them.
+    /// The same for JSON with the right keys and any values.
     #[test]
-    fn every_value_has_an_answer(value in value(), process_type in "\\PC{0,8}") {
+    fn any_value_is_read_or_reported(value in value(), process_type in "\\PC{0,8}") {
         for text in [
             json!({ "formation": value.clone(), "cron": value.clone() }),
             json!({ "formation": { process_type: { "quantity": value.clone() } } }),
@@ -49,7 +52,9 @@ fn a_formation_and_tasks() {
     let app_json = AppJson::read(
         r#"{
             "name": "shop", "buildpacks": [{}], "addons": null,
-            "formation": { "web": { "size": "standard-1x" }, "worker": { "quantity": 2 }, "clock": {} },
+            "formation": {
+                "web": { "size": "standard-1x" }, "worker": { "quantity": 2 }, "clock": {}
+            },
             "cron": [{ "command": " rake report ", "schedule": "0 3 * * *", "maintenance": true }]
         }"#,
     )
@@ -73,7 +78,7 @@ fn without_a_formation_there_is_one_of_each() {
 }
 
 #[test]
-fn every_mistake_has_its_place() {
+fn every_mistake_is_shown() {
     assert_report!(
         AppJson::read(
             r#"{
@@ -101,7 +106,7 @@ fn every_mistake_has_its_place() {
 }
 
 #[test]
-fn what_stands_there_twice_has_its_place() {
+fn duplicate_keys_are_shown() {
     assert_report!(
         AppJson::read(
             r#"{
@@ -121,13 +126,13 @@ fn what_stands_there_twice_has_its_place() {
 }
 
 #[test]
-fn for_a_build_it_is_a_warning() {
+fn a_build_shows_mistakes_as_a_warning() {
     let text = r#"{ "cron": [{ "command": "rake report", "schedule": "daily" }] }"#;
     assert_report!(AppJsonWarning::from(AppJson::read(text).unwrap_err()));
 }
 
 #[test]
-fn what_is_no_json() {
+fn a_text_that_is_not_json_is_shown() {
     assert_report!(
         AppJson::read("{\n  \"formation\": {\n    \"web\": { \"quantity\": 1 },\n  }\n}\n")
             .unwrap_err()

@@ -1,18 +1,21 @@
-//! What is launched compared with what bash does itself.
+//! Compares what is launched with what bash itself does with a command.
+//!
+//! Tables of commands in each form, and properties of generated ones.
 
 use super::decide;
 use crate::launch_spec::{Form, LaunchSpec};
 use proptest::prelude::*;
 use std::process::{Command, Output, Stdio};
 
-/// What a user adds behind the command: words that fall apart where they are not quoted.
+/// Arguments that a user appends to the command: words that bash would split or expand without
+/// quotes.
 const USER_ARGUMENTS: [&str; 3] = ["--port", "a  b", "*"];
 
 fn decided(command: &str) -> LaunchSpec {
     decide(command, &|_| false).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// A folder with programs that show what they were given, and files for patterns to find.
+/// A folder with programs that print their arguments, and with files for patterns to match.
 fn rig() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
@@ -37,7 +40,7 @@ fn rig() -> tempfile::TempDir {
 
 fn run(dir: &tempfile::TempDir, program: &str, arguments: &[&str]) -> Output {
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
-    // By env, as the shell would look the program up; `--` would be taken for it.
+    // `env` looks the program up as a shell does. No `--`: `env` would read it as the program.
     Command::new("env")
         .args([
             "-i",
@@ -55,7 +58,7 @@ fn run(dir: &tempfile::TempDir, program: &str, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What bash makes of the command with the user's arguments written behind it.
+/// What bash does with the command and the user's arguments after it.
 fn by_bash(dir: &tempfile::TempDir, command: &str) -> Output {
     let arguments = USER_ARGUMENTS
         .map(|argument| format!(" '{argument}'"))
@@ -87,7 +90,7 @@ fn bash_accepts(script: &str) -> bool {
         .output()
         .unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
-    // Of `[[ &&` bash complains, but says with its status that all is well.
+    // For `[[ &&` bash prints an error, but exits with 0.
     output.status.success() && !message.contains("error")
 }
 
@@ -255,7 +258,7 @@ fn each_form_does_what_bash_does() {
         (Form::Group, GROUP),
     ] {
         for command in commands {
-            // What stands behind a comment, a semicolon or a line's end is no argument for bash itself.
+            // After a comment, a semicolon or the end of a line, bash itself reads no arguments.
             if command.contains("# a comment")
                 || command.trim_end().ends_with(';')
                 || command.contains("\"$2\"")
@@ -283,7 +286,7 @@ fn arguments_arrive_before_a_comment_and_a_semicolon() {
     }
 }
 
-/// What ends in no simple command is run as it is, whatever the user adds.
+/// A command that does not end with a simple command runs as written, whatever the user appends.
 #[test]
 fn commands_that_take_no_arguments_run_as_written() {
     let dir = rig();
@@ -329,7 +332,7 @@ fn commands_that_take_no_arguments_run_as_written() {
 }
 
 #[test]
-fn the_authors_own_arguments_are_not_doubled() {
+fn arguments_that_the_command_names_are_not_appended_again() {
     for (command, script) in [
         ("puma \"$@\"", "exec puma \"$@\""),
         ("puma -p ${1:-3000}", "exec puma -p ${1:-3000}"),
@@ -360,8 +363,9 @@ fn any_word() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => plain_word(),
         1 => prop::sample::select(vec![
-            "$X", "\"$X\"", "${Y:-a b}", "\"${Y:-\"$X\"}\"", "$(printf 'a b')", "`printf x`", "$((1+2))", "*.txt", "~", "a=~", "{a,b}",
-            "{1..3}", "$'a\\'b'", "\\$'a b'", "\"${Y:-it's}\"", "${#X}", "${X%% *}", "${X/x/\"}\"}", "[a-z]*", "'", "\"",
+            "$X", "\"$X\"", "${Y:-a b}", "\"${Y:-\"$X\"}\"", "$(printf 'a b')", "`printf x`",
+            "$((1+2))", "*.txt", "~", "a=~", "{a,b}", "{1..3}", "$'a\\'b'", "\\$'a b'",
+            "\"${Y:-it's}\"", "${#X}", "${X%% *}", "${X/x/\"}\"}", "[a-z]*", "'", "\"",
         ]).prop_map(str::to_string),
     ]
 }
@@ -416,9 +420,10 @@ fn simple_command() -> impl Strategy<Value = String> {
         })
 }
 
-/// Commands that run one after the other, so that what they print has an order, and to which arguments can be added by hand.
+/// Commands that run one after the other, so that their output has an order, and that can be
+/// followed by arguments.
 fn commands_in_order() -> impl Strategy<Value = String> {
-    command().prop_filter("with an end of its own", |command| {
+    command().prop_filter("ends without an operator or a comment", |command| {
         !command.contains(" & ")
             && !command.ends_with('&')
             && !command.contains('#')
@@ -447,7 +452,7 @@ fn command() -> impl Strategy<Value = String> {
         })
 }
 
-/// What a shell knows, whole and broken.
+/// Pieces of shell syntax, complete and incomplete.
 const FRAGMENTS: &[&str] = &[
     "a",
     "b c",
@@ -543,7 +548,7 @@ const FRAGMENTS: &[&str] = &[
     "\"${X:-it's}\"",
 ];
 
-/// Text that looks like a command of a shell, mostly not a right one.
+/// Text that looks like a command for a shell, but is mostly not valid.
 fn shell_like() -> impl Strategy<Value = String> {
     let part = prop::sample::select(FRAGMENTS);
     let gap = prop::sample::select(vec![" ", " ", " ", ""]);
@@ -557,30 +562,43 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(300), ..ProptestConfig::default() })]
 
     #[test]
-    fn deciding_never_panics(text in "(?s).{0,80}", noise in "[ -~]{0,80}", shell_like in shell_like(), command in command()) {
+    fn deciding_never_panics(
+        text in "(?s).{0,80}",
+        noise in "[ -~]{0,80}",
+        shell_like in shell_like(),
+        command in command(),
+    ) {
         for text in [text, noise, shell_like, command] {
             let _ = decide(&text, &|_| true);
         }
     }
 
     #[test]
-    fn plain_words_are_what_bash_passes(words in prop::collection::vec(any_word(), 1..6)) {
+    fn plain_words_are_the_arguments_that_bash_passes(
+        words in prop::collection::vec(any_word(), 1..6)
+    ) {
         let command = format!("program {}", words.join(" "));
-        if let Ok(launch) = decide(&command, &|_| false) && launch.form() == Form::Words {
-            let argv = launch.argv;
-            prop_assert_eq!(argv, words_by_bash(&command));
+        if let Ok(launch) = decide(&command, &|_| false)
+            && launch.form() == Form::Words
+        {
+            prop_assert_eq!(launch.argv, words_by_bash(&command));
         }
     }
 
     #[test]
-    fn bash_accepts_what_is_produced(command in prop_oneof![command(), shell_like()]) {
-        if let Ok(launch) = decide(&command, &|_| false) && launch.form() != Form::Words && bash_accepts(&command) {
-            prop_assert!(bash_accepts(&launch.argv[2]), "{:?}", launch);
+    fn bash_accepts_every_script_that_is_launched(command in prop_oneof![command(), shell_like()]) {
+        if let Ok(launch) = decide(&command, &|_| false)
+            && let Some(script) = launch.bash_script()
+            && bash_accepts(&command)
+        {
+            prop_assert!(bash_accepts(script), "{:?}", launch);
         }
     }
 
     #[test]
-    fn what_is_refused_is_refused_by_bash_too(command in prop_oneof![1 => command(), 4 => shell_like()]) {
+    fn bash_refuses_every_command_that_is_refused(
+        command in prop_oneof![1 => command(), 4 => shell_like()]
+    ) {
         if let Err(error) = decide(&command, &|_| false) {
             prop_assert!(!bash_accepts(&command), "{}", error);
             let end = error.span.offset() + error.span.len();
@@ -592,24 +610,30 @@ proptest! {
     fn a_program_runs_as_by_bash(command in commands_in_order()) {
         let dir = rig();
         if let Ok(launch) = decide(&command, &|_| false) {
-            // Without `"$@"` the user's arguments are passed over; behind a comment or an operator bash has no place for them.
-            let takes_arguments = launch.form() == Form::Words || launch.argv[2].contains("\"$@\"");
+            // Without `"$@"`, the user's arguments are ignored.
+            let takes_arguments =
+                launch.bash_script().is_none_or(|script| script.contains("\"$@\""));
             let expected = if takes_arguments {
                 by_bash(&dir, command.trim_end_matches([';', '\n']))
             } else {
                 run(&dir, "bash", &["-c", &command, "bash"])
             };
             let actual = by_formation(&dir, &launch);
-            prop_assert_eq!(String::from_utf8_lossy(&actual.stdout), String::from_utf8_lossy(&expected.stdout), "{:?}", launch);
+            prop_assert_eq!(
+                String::from_utf8_lossy(&actual.stdout),
+                String::from_utf8_lossy(&expected.stdout),
+                "{:?}",
+                launch
+            );
             prop_assert_eq!(actual.status, expected.status, "{:?}", launch);
         }
     }
 }
 
-/// How often a property is tried: `PROPTEST_CASES`, where it is set, for a long search.
-fn cases(usual: u32) -> u32 {
+/// How many cases each property is tested with: `PROPTEST_CASES` if it is set, for a long search.
+fn cases(default: u32) -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
-        .unwrap_or(usual)
+        .unwrap_or(default)
 }

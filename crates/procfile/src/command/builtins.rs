@@ -1,6 +1,7 @@
-//! The commands that bash runs itself.
+//! The builtin commands of bash.
 
-/// All of bash 5.2 (`compgen -b`). Some exist as programs too (`echo`, `test`, `kill`), which may behave differently.
+/// All of bash 5.2 (`compgen -b`). Some exist as programs too (`echo`, `test`, `kill`), which may
+/// behave differently.
 const BUILTINS: [&str; 61] = [
     ".",
     ":",
@@ -65,10 +66,11 @@ const BUILTINS: [&str; 61] = [
     "wait",
 ];
 
-/// Those that neither wait for anything nor leave anything behind that must outlive them.
+/// Builtins after which bash can replace itself with the next program: they do not wait, and they
+/// start nothing that bash has to stay for.
 ///
-/// Not `trap`, which bash has to stay for, nor `read` and `wait`, which may take as long as they like, nor `eval`, whose
-/// text may start anything at all.
+/// Not `trap`, because bash has to stay to run the trap; not `read` and `wait`, which may wait for
+/// ever; not `eval`, whose text may start any program.
 const RETURN_AT_ONCE: [&str; 33] = [
     ".", ":", "[", "alias", "cd", "declare", "dirs", "echo", "enable", "exit", "export", "false",
     "getopts", "hash", "let", "local", "popd", "printf", "pushd", "pwd", "readonly", "set",
@@ -76,22 +78,21 @@ const RETURN_AT_ONCE: [&str; 33] = [
     "unset",
 ];
 
-/// Those for which further arguments are more of the same, or the arguments of a program.
+/// Builtins that make sense with the user's arguments appended: they print them, or pass them on.
 const TAKE_ARGUMENTS: [&str; 8] = [
     ".", "builtin", "command", "echo", "eval", "exec", "printf", "source",
 ];
 
-/// Whether bash has a builtin of this name.
 pub(super) fn is_builtin(name: &str) -> bool {
     BUILTINS.contains(&name)
 }
 
-/// Whether it is done as soon as it is called.
+/// See [`RETURN_AT_ONCE`].
 pub(super) fn returns_at_once(name: &str) -> bool {
     RETURN_AT_ONCE.contains(&name)
 }
 
-/// Whether the user's arguments mean something to it: they do to every program.
+/// Whether the user's arguments can be appended to this command. To every program they can.
 pub(super) fn takes_arguments(name: &str) -> bool {
     !is_builtin(name) || TAKE_ARGUMENTS.contains(&name)
 }

@@ -1,4 +1,4 @@
-//! Puts `exec` and `"$@"` into the text of a command, which otherwise stays as its author wrote it.
+//! Inserts `exec` and `"$@"` into the text of a command. The rest stays as its author wrote it.
 
 use super::{shape, words};
 use brush_parser::ast::{SimpleCommand, SourceLocation};
@@ -7,10 +7,11 @@ use brush_parser::{Token, tokenize_str_with_options};
 const EXEC: &str = "exec";
 const ARGUMENTS: &str = "\"$@\"";
 
-/// A command with what is to be put into it.
+/// A command, and the words to insert.
 pub(super) struct Edited<'a> {
     command: &'a str,
-    /// Words and their places: in characters from the start, as the parser counts, in rising order.
+    /// Positions and words, in ascending order. A position counts characters from the start, as the
+    /// parser does.
     insertions: Vec<(usize, &'static str)>,
 }
 
@@ -22,7 +23,7 @@ impl<'a> Edited<'a> {
         }
     }
 
-    /// None where the place is not known.
+    /// `None` if the parser does not give the position.
     pub(super) fn with_exec_before(mut self, program: &SimpleCommand) -> Option<Self> {
         let name = program.word_or_name.as_ref()?;
         if words::literal(name).as_deref() != Some(EXEC) {
@@ -31,7 +32,7 @@ impl<'a> Edited<'a> {
         Some(self)
     }
 
-    /// None where the place is not known.
+    /// `None` if the parser does not give the position.
     pub(super) fn with_arguments_after(mut self, last: Option<&SimpleCommand>) -> Option<Self> {
         if let Some(last) = last {
             let end = shape::last_argument(last)?.end.index;
@@ -40,14 +41,14 @@ impl<'a> Edited<'a> {
         Some(self)
     }
 
-    /// The text; none unless reading it again gives the same command with these words in it and nothing else changed.
+    /// The edited text. `None` unless its tokens are those of the command with the inserted words.
     pub(super) fn script(self) -> Option<String> {
         let mut script = String::new();
         let mut rest = self.insertions.iter().peekable();
         for (index, character) in self.command.chars().map(Some).chain([None]).enumerate() {
-            while let Some((_, word)) = rest.next_if(|(place, _)| *place == index) {
+            while let Some((_, word)) = rest.next_if(|(position, _)| *position == index) {
                 match *word {
-                    // Behind `A=(1 2)` a word may stand at once, but not every word.
+                    // After the array of `A=(1 2)`, `exec` needs a space before it.
                     EXEC if script.ends_with(')') => script.push_str(" exec "),
                     EXEC => script.push_str("exec "),
                     word => {
@@ -58,18 +59,18 @@ impl<'a> Edited<'a> {
             }
             script.extend(character);
         }
-        (rest.next().is_none() && self.is_what_was_meant(&script)).then_some(script)
+        (rest.next().is_none() && self.has_expected_tokens(&script)).then_some(script)
     }
 
-    fn is_what_was_meant(&self, script: &str) -> bool {
+    fn has_expected_tokens(&self, script: &str) -> bool {
         let (Some(original), Some(edited)) = (tokens(self.command), tokens(script)) else {
             return false;
         };
         let mut insertions = self.insertions.iter().peekable();
         let mut expected: Vec<String> = Vec::new();
         for token in &original {
-            let at = |place: usize| place <= token.location().start.index;
-            while let Some((_, word)) = insertions.next_if(|(place, _)| at(*place)) {
+            let start = token.location().start.index;
+            while let Some((_, word)) = insertions.next_if(|(position, _)| *position <= start) {
                 expected.push((*word).to_string());
             }
             expected.push(token.to_str().to_string());

@@ -1,12 +1,25 @@
-//! From the command of a Procfile to what is launched: without a shell, in place of the shell, or in a group with one.
+//! How the command of a process type is launched: without a shell, by a shell that replaces itself
+//! with the program, or by a shell that keeps running.
 //!
-//! A shell that stays between PID 1 and a program keeps signals from it. So where a command is plain words, no shell runs at all;
-//! where it is one program with something for a shell to do before it (variables, redirections, `cd app &&`), the shell replaces
-//! itself with the program; and where a shell has to stay, or the command starts one, signals are for the whole process group.
+//! A shell that keeps running between PID 1 and a program does not pass signals on to it.
+//! Therefore:
 //!
-//! What a command is, is decided on its syntax tree, never by looking for characters. `parse` is where the shell grammar comes
-//! from and where its gaps are known, `words` is what bash makes of a single word, `shape` finds the one program of a command,
-//! `shells` knows who is a shell itself, and `edit` puts `exec` and `"$@"` into the text.
+//! - A command of plain words runs without a shell.
+//! - If a shell has work to do before a single program (variables, redirections, `cd app &&`), it
+//!   then replaces itself with the program.
+//! - If a shell has to keep running, or the command itself starts one, signals go to the whole
+//!   process group.
+//!
+//! All decisions are made on the syntax tree of a command, never by searching its text.
+//!
+//! | module | question |
+//! |---|---|
+//! | `parse` | what is the syntax tree, and where do the parser and bash disagree? |
+//! | `words` | what does bash make of a single word? |
+//! | `shape` | which part of a command is its program, and what comes before it? |
+//! | `builtins` | which commands does bash run itself? |
+//! | `shells` | is the program a shell, or a shell script of the app? |
+//! | `edit` | where do `exec` and `"$@"` go in the text? |
 
 mod builtins;
 mod edit;
@@ -28,16 +41,16 @@ use brush_parser::ast::Program;
 use edit::Edited;
 use std::path::Path;
 
-/// Decides how a command is launched. `is_shell_script` answers for a path, relative to the app's root, whether the app has a
-/// shell script there: [`is_shell_script`] for an app that is on disk.
+/// Decides how a command is launched. `is_shell_script` says for a path, relative to the app's
+/// folder, whether the app has a shell script there: [`is_shell_script`] for an app on disk.
 ///
 /// ```
 /// use procfile::command::decide;
 /// use procfile::launch_spec::SignalTarget;
 ///
-/// let command = decide("bundle exec puma -p $PORT", &|_| false)?;
-/// assert_eq!(command.signals, SignalTarget::Process);
-/// assert_eq!(command.argv, ["bash", "-c", r#"exec bundle exec puma -p $PORT "$@""#, "bash"]);
+/// let launch = decide("bundle exec puma -p $PORT", &|_| false)?;
+/// assert_eq!(launch.signals, SignalTarget::Process);
+/// assert_eq!(launch.argv, ["bash", "-c", r#"exec bundle exec puma -p $PORT "$@""#, "bash"]);
 /// # Ok::<(), procfile::command::CommandSyntaxError>(())
 /// ```
 ///
@@ -48,7 +61,7 @@ pub fn decide(
     is_shell_script: &dyn Fn(&Path) -> bool,
 ) -> Result<LaunchSpec, CommandSyntaxError> {
     let Some(program) = parse::parse(command)? else {
-        return Ok(by_bash(command.to_string(), SignalTarget::Group));
+        return Ok(LaunchSpec::bash(command, SignalTarget::Group));
     };
     let runs_a_shell = shells::runs_a_shell(&program, is_shell_script);
     Ok(match plain_words(&program) {
@@ -60,10 +73,8 @@ pub fn decide(
             argv,
             signals: SignalTarget::Process,
         },
-        None if runs_a_shell => in_a_group(command, &program),
-        None => {
-            in_place_of_bash(command, &program).unwrap_or_else(|| in_a_group(command, &program))
-        }
+        None if runs_a_shell => with_bash(command, &program),
+        None => in_place_of_bash(command, &program).unwrap_or_else(|| with_bash(command, &program)),
     })
 }
 
@@ -76,31 +87,22 @@ fn plain_words(program: &Program) -> Option<Vec<String>> {
     (!builtins::is_builtin(&words[0])).then_some(words)
 }
 
-/// Bash for what stands before the program, then the program in its place.
+/// Bash runs what comes before the program, then replaces itself with the program.
 fn in_place_of_bash(command: &str, program: &Program) -> Option<LaunchSpec> {
     let last = shape::program_behind_builtins(program)?;
     let script = Edited::of(command)
         .with_exec_before(last)?
         .with_arguments_after(shape::takes_arguments(program))?
         .script()?;
-    Some(by_bash(script, SignalTarget::Process))
+    Some(LaunchSpec::bash(&script, SignalTarget::Process))
 }
 
-/// Bash for all of it, with the user's arguments where the last of its commands can take them.
-fn in_a_group(command: &str, program: &Program) -> LaunchSpec {
+/// Bash runs all of the command, and keeps running. The user's arguments go to the last command, if
+/// it can take them.
+fn with_bash(command: &str, program: &Program) -> LaunchSpec {
     let script = Edited::of(command)
         .with_arguments_after(shape::takes_arguments(program))
         .and_then(Edited::script)
         .unwrap_or_else(|| command.to_string());
-    by_bash(script, SignalTarget::Group)
-}
-
-fn by_bash(script: String, signals: SignalTarget) -> LaunchSpec {
-    let script = if script.starts_with(['-', '+']) {
-        // Else bash would take it for an option.
-        format!(" {script}")
-    } else {
-        script
-    };
-    LaunchSpec::by_bash(&script, signals)
+    LaunchSpec::bash(&script, SignalTarget::Group)
 }

@@ -1,13 +1,16 @@
-//! The syntax tree of a command, and what to do where the parser and bash do not agree.
+//! The syntax tree of a command, and what to do when the parser and bash disagree.
 //!
-//! The parser knows less than bash. What it cannot read but bash may, is launched as it was written; only what bash would
-//! certainly refuse is an error. The tests compare both with bash itself. Known differences:
+//! The parser (brush-parser) knows less than bash. A command that it cannot read, but bash perhaps
+//! can, is launched as written; only what bash would certainly refuse is an error. The tests
+//! compare both with bash itself. Known differences:
 //!
-//! - Not seen as an error, though bash refuses it: a mistake inside `$(…)` or backquotes, an extended pattern such as `@(a|b)`
-//!   outside `[[ … ]]`, an array as an argument, a mistake beside one of the constructs that `may_mislead` names.
-//! - Launched as written (form `group`, without the user's arguments), though it may be simple: those constructs where the
-//!   parser fails on them, `select`, `{name}>file`, a here document, `<<` inside an expansion, a backslash at the end, an
-//!   expansion that the parser does not know, and nesting deeper than `OPENINGS`.
+//! - Not reported as an error, though bash refuses it: a mistake inside `$(…)` or backquotes, an
+//!   extended pattern such as `@(a|b)` outside `[[ … ]]`, an array as an argument, a mistake in a
+//!   command that also has one of the constructs listed in `may_be_misread`.
+//! - Launched as written (form `group`, without the user's arguments), though a simpler form might
+//!   do: those constructs if the parser fails on them, `select`, `{name}>file`, a here document,
+//!   `<<` inside an expansion, a backslash at the end, an expansion that the parser does not know,
+//!   and nesting deeper than `MAX_OPENINGS`.
 
 use super::words;
 use brush_parser::ast::Program;
@@ -18,36 +21,37 @@ use brush_parser::{
 use miette::{Diagnostic, SourceSpan};
 use thiserror::Error;
 
-/// How many brackets and compound commands a command may open: the parser's time grows exponentially with their depth.
-const OPENINGS: usize = 12;
+/// How many brackets and compound commands a command may open: the parser's time grows
+/// exponentially with their depth.
+const MAX_OPENINGS: usize = 12;
 
-/// How many expansions it may hold: where they are nested, each takes a part of the parser's stack.
-const EXPANSIONS: usize = 128;
+/// How many expansions a command may have: each level of nesting takes part of the parser's stack.
+const MAX_EXPANSIONS: usize = 128;
 
 /// Bash would not accept the command.
 #[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
 #[error("bash cannot read this command: {message}")]
 #[diagnostic(help(
-    "A quote or another special character that is meant as text needs a backslash before it. Try it: `bash -n -c 'COMMAND'`."
+    "Put a backslash before a quote or another special character that is meant as text. To check a \
+     command: `bash -n -c 'COMMAND'`."
 ))]
 pub struct CommandSyntaxError {
-    /// What is wrong.
     pub message: String,
-    /// The command.
     #[source_code]
     pub command: String,
-    /// Where in the command, in bytes; its last character where something is missing at the end.
+    /// In bytes. If something is missing at the end: the last character of the command.
     #[label("{message}")]
     pub span: SourceSpan,
 }
 
-/// Reads a command; none where it is not understood well enough to be changed.
+/// The syntax tree; `None` if the parser does not understand the command well enough to edit it.
 pub(super) fn parse(command: &str) -> Result<Option<Program>, CommandSyntaxError> {
     if let Some(offset) = command.find('\0') {
         return Err(syntax_error(command, "a NUL byte", (offset, 1)));
     }
     let options = words::options();
-    if words::count_expansions(command) > EXPANSIONS || starts_a_here_document(command, &options) {
+    let has_too_many_expansions = words::count_expansions(command) > MAX_EXPANSIONS;
+    if has_too_many_expansions || starts_a_here_document(command, &options) {
         return Ok(None);
     }
     let tokens = match tokenize(command, &options) {
@@ -55,7 +59,7 @@ pub(super) fn parse(command: &str) -> Result<Option<Program>, CommandSyntaxError
         Err(error) => return unclosed(command, &error).map_or(Ok(None), Err),
     };
     let can_be_parsed = !is_too_deep(&tokens)
-        && !tokens.windows(2).any(is_beyond_all_files)
+        && !tokens.windows(2).any(has_huge_file_descriptor)
         && !tokens.windows(2).any(names_a_file_descriptor)
         && tokens.iter().all(is_understood);
     if !can_be_parsed {
@@ -63,17 +67,18 @@ pub(super) fn parse(command: &str) -> Result<Option<Program>, CommandSyntaxError
     }
     match parse_tokens(&tokens, &options) {
         Ok(program) => Ok(Some(program)),
-        Err(_) if may_mislead(command, &tokens) => Ok(None),
+        Err(_) if may_be_misread(command, &tokens) => Ok(None),
         Err(error) => Err(unexpected(command, &tokens, &error)),
     }
 }
 
-/// A here document: without its lines, the parser may look for its end for ever. Inside quotes, `<<` is none.
+/// Whether the command has a here document: the parser may search for its end for ever. `<<` inside
+/// quotes does not start one.
 fn starts_a_here_document(command: &str, options: &ParserOptions) -> bool {
     if !command.contains("<<") {
         return false;
     }
-    // The same words and places, without any here document to look for.
+    // This gives the same words at the same positions, without any here document.
     let Ok(tokens) = tokenize(&command.replace('<', ">"), options) else {
         return true;
     };
@@ -117,13 +122,15 @@ fn is_too_deep(tokens: &[Token]) -> bool {
                 | "coproc"
         )
     };
-    tokens.iter().filter(opens).count() > OPENINGS
+    tokens.iter().filter(opens).count() > MAX_OPENINGS
 }
 
-/// A file descriptor before a redirection that no number of the parser can hold.
-fn is_beyond_all_files(pair: &[Token]) -> bool {
+/// A file descriptor before a redirection that is too large for the parser's integers.
+fn has_huge_file_descriptor(pair: &[Token]) -> bool {
     matches!(pair, [Token::Word(word, _), operator @ Token::Operator(..)]
-        if is_redirection(operator) && word.len() > 9 && word.bytes().all(|byte| byte.is_ascii_digit()))
+        if is_redirection(operator)
+            && word.len() > 9
+            && word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_understood(token: &Token) -> bool {
@@ -133,7 +140,7 @@ fn is_understood(token: &Token) -> bool {
     }
 }
 
-/// `{name}>file`: for bash all of it is a redirection, for the parser the first part is a word.
+/// `{name}>file`: bash reads a redirection, the parser reads a word and a redirection.
 fn names_a_file_descriptor(pair: &[Token]) -> bool {
     matches!(pair, [Token::Word(word, _), operator @ Token::Operator(..)]
         if word.starts_with('{') && word.ends_with('}') && is_redirection(operator) && touch(pair))
@@ -143,13 +150,13 @@ fn is_redirection(operator: &Token) -> bool {
     operator.to_str().contains(['<', '>'])
 }
 
-/// Whether nothing stands between two tokens.
+/// Whether there is nothing between two tokens.
 fn touch(pair: &[Token]) -> bool {
     matches!(pair, [left, right] if left.location().end.index == right.location().start.index)
 }
 
-/// Whether the command holds something that bash may accept and the parser may not.
-fn may_mislead(command: &str, tokens: &[Token]) -> bool {
+/// Whether the command has a construct that bash may accept and the parser may refuse.
+fn may_be_misread(command: &str, tokens: &[Token]) -> bool {
     let is_loop_or_test =
         |token: &Token| matches!(token.to_str(), "select" | "coproc" | "[[" | "]]");
     tokens.iter().any(is_loop_or_test)
@@ -159,11 +166,12 @@ fn may_mislead(command: &str, tokens: &[Token]) -> bool {
             touch(pair) && (is_process_substitution || is_array)
         })
         || follows_a_prefix(tokens)
-        // A pattern of `case` ends in a bracket that the parser takes for the end of `$(`.
+        // A pattern of `case` ends with a bracket, which the parser reads as the end of `$(`.
         || (command.contains("$(") && command.contains("case"))
 }
 
-/// Whether a reserved word stands behind an assignment or a redirection, where bash takes it for a program.
+/// Whether a reserved word follows an assignment or a redirection: bash reads it as a program
+/// there.
 fn follows_a_prefix(tokens: &[Token]) -> bool {
     let is_prefix = |index: usize| {
         let assigns = tokens[index].to_str().contains('=');
@@ -196,7 +204,8 @@ fn is_reserved(word: &str) -> bool {
     )
 }
 
-/// The error for a quote or an expansion without its end; none where bash may see one, or not need it.
+/// The error for a quote or an expansion that is not closed; `None` if bash may see its end, or may
+/// not need one.
 fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError> {
     let quote = |start: &SourcePosition| byte_offset(command, start.index);
     let (what, start) = match error {
@@ -210,7 +219,8 @@ fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError>
         }
         _ => return None,
     };
-    // `$$` is no start of `$'` or `${`, nor is an escaped one; a quote in `"${…}"` may be text; `((…))` is read when it is run.
+    // `$$` and an escaped `$` do not start `$'` or `${`; a quote in `"${…}"` may be text; bash
+    // reads `((…))` only when it runs it.
     let may_be_closed = command.contains("$$")
         || command.contains("((")
         || command.contains("\\$")
@@ -226,7 +236,7 @@ fn unclosed(command: &str, error: &TokenizerError) -> Option<CommandSyntaxError>
     })
 }
 
-/// The last opening before which all is complete, else the last character.
+/// The last opening with only complete text before it, else the last character.
 fn last_opening(command: &str, opening: &str) -> usize {
     command
         .match_indices(opening)
@@ -241,7 +251,7 @@ fn unexpected(command: &str, tokens: &[Token], error: &ParseError) -> CommandSyn
         ParseError::ParsingNear(place) => tokens
             .iter()
             .find(|token| token.location().start.index == place.index),
-        // The parser was still waiting for something: most often because of these.
+        // The parser did not find the end of something. Most often, such a pair is the cause.
         _ => tokens
             .windows(2)
             .find(|pair| is_misplaced(pair))
@@ -264,7 +274,7 @@ fn unexpected(command: &str, tokens: &[Token], error: &ParseError) -> CommandSyn
     syntax_error(command, &message, (start, end - start))
 }
 
-/// A bracket behind a word, or the next part of a compound command among the words of one.
+/// A bracket after a word, or the next part of a compound command among the words of a simple one.
 fn is_misplaced(pair: &[Token]) -> bool {
     let [Token::Word(before, _), token] = pair else {
         return false;
@@ -276,7 +286,7 @@ fn is_misplaced(pair: &[Token]) -> bool {
     !is_reserved(before) && (continues || token.to_str() == "(")
 }
 
-/// The offset of the last character that is no space.
+/// The offset of the last character that is not white space.
 fn last_character(command: &str) -> usize {
     command
         .char_indices()
@@ -292,7 +302,7 @@ fn syntax_error(command: &str, message: &str, span: (usize, usize)) -> CommandSy
     }
 }
 
-/// The parser counts characters.
+/// Converts a position of the parser, which counts characters.
 fn byte_offset(command: &str, characters: usize) -> usize {
     command
         .char_indices()

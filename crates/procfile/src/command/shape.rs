@@ -1,4 +1,4 @@
-//! The shape of a command: which of its parts is the program, and what stands before it.
+//! The shape of a command: which part is the program, and what comes before it.
 
 use super::{builtins, words};
 use brush_parser::SourceSpan;
@@ -8,7 +8,7 @@ use brush_parser::ast::{
     SimpleCommand, SourceLocation, Word,
 };
 
-/// The lists of a command that follow one another, separated by `;`, `&` or a line's end.
+/// The lists of a command, which `;`, `&` or the end of a line separate.
 fn lists(program: &Program) -> impl DoubleEndedIterator<Item = &CompoundListItem> {
     program.complete_commands.iter().flat_map(|list| &list.0)
 }
@@ -17,7 +17,7 @@ fn is_in_the_background(CompoundListItem(_, separator): &CompoundListItem) -> bo
     matches!(separator, SeparatorOperator::Async)
 }
 
-/// The pipelines of a list, separated by `&&` or `||`.
+/// The pipelines of a list, which `&&` or `||` separate.
 fn pipelines(list: &AndOrList) -> impl Iterator<Item = &Pipeline> {
     let additional = list.additional.iter().map(|and_or| match and_or {
         AndOr::And(pipeline) | AndOr::Or(pipeline) => pipeline,
@@ -25,7 +25,8 @@ fn pipelines(list: &AndOrList) -> impl Iterator<Item = &Pipeline> {
     std::iter::once(&list.first).chain(additional)
 }
 
-/// The only command of a pipeline that is none, with nothing that bash would have to stay for.
+/// The command of a pipeline that has only one, and that needs no bash afterwards, as `time` and
+/// `!` do.
 fn only_command(pipeline: &Pipeline) -> Option<&Command> {
     match pipeline.seq.as_slice() {
         [command] if pipeline.timed.is_none() && !pipeline.bang => Some(command),
@@ -33,7 +34,8 @@ fn only_command(pipeline: &Pipeline) -> Option<&Command> {
     }
 }
 
-/// The words of a command that is nothing else: no assignment or redirection, nothing before or after it; at least one.
+/// The words of a command that consists of words only: one simple command without assignments and
+/// redirections. At least one word.
 pub(super) fn only_words(program: &Program) -> Option<Vec<&Word>> {
     let mut lists = lists(program);
     let (Some(CompoundListItem(list, SeparatorOperator::Sequence)), None) =
@@ -52,7 +54,8 @@ pub(super) fn only_words(program: &Program) -> Option<Vec<&Word>> {
     only_words.then(|| std::iter::once(first).chain(arguments(command)).collect())
 }
 
-/// The program that bash can replace itself with: all before it are builtins that return at once.
+/// The program that bash can replace itself with: only builtins that return at once come before
+/// it.
 pub(super) fn program_behind_builtins(program: &Program) -> Option<&SimpleCommand> {
     if lists(program).any(is_in_the_background) {
         return None;
@@ -99,7 +102,7 @@ fn returns_at_once(command: &Command) -> bool {
     }
 }
 
-/// Whether `exec` can be put before it, or is there with a program behind it.
+/// Whether `exec` can be inserted before the command, or is there already, with a program after it.
 fn is_a_program(command: &SimpleCommand) -> bool {
     let Some(name) = command.word_or_name.as_ref() else {
         return false;
@@ -107,14 +110,14 @@ fn is_a_program(command: &SimpleCommand) -> bool {
     !starts_processes(command)
         && match words::literal(name).as_deref() {
             Some("exec") => arguments(command).next().is_some(),
-            // `exec` would take it for an option.
+            // `exec` would read it as an option.
             Some(name) if name.starts_with('-') => false,
             Some(name) => !builtins::is_builtin(name),
             None => true,
         }
 }
 
-/// Whether a process substitution, `<(…)` or `>(…)`, runs beside it.
+/// Whether the command has a process substitution, `<(…)` or `>(…)`, which runs beside it.
 fn starts_processes(command: &SimpleCommand) -> bool {
     prefix(command)
         .chain(suffix(command))
@@ -127,9 +130,8 @@ fn starts_processes(command: &SimpleCommand) -> bool {
         })
 }
 
-/// The simple commands that stand before the last one, and the last one, where the whole ends in one.
-///
-/// Those inside groups, loops and functions are not among them.
+/// The simple commands before the last one, and the last one. `None` if the whole does not end with
+/// a simple command. Without the commands inside groups, loops and functions.
 pub(super) fn simple_commands(program: &Program) -> Option<(Vec<&SimpleCommand>, &SimpleCommand)> {
     if is_in_the_background(lists(program).next_back()?) {
         return None;
@@ -151,8 +153,9 @@ pub(super) fn simple_commands(program: &Program) -> Option<(Vec<&SimpleCommand>,
     Some((before, last))
 }
 
-/// The command whose arguments the user's become: the last one, unless it is a builtin to which they mean nothing, or the
-/// command itself says where they go, or has put others in their place.
+/// The command to which the user's arguments are appended: the last one. `None` if it is a builtin
+/// that cannot use them, if the command says itself where they go (`$1`, `"$@"`), or if it replaces
+/// them (`set --`).
 pub(super) fn takes_arguments(program: &Program) -> Option<&SimpleCommand> {
     let (before, last) = simple_commands(program)?;
     let name = last.word_or_name.as_ref()?;
@@ -161,14 +164,14 @@ pub(super) fn takes_arguments(program: &Program) -> Option<&SimpleCommand> {
         Some(name) => builtins::takes_arguments(name),
         None => true,
     };
-    let named = std::iter::once(name)
+    let names_them = std::iter::once(name)
         .chain(arguments(last))
         .any(|word| words::names_arguments(&word.value));
-    let replaced = before.into_iter().any(replaces_arguments);
-    (name_takes_them && !named && !replaced).then_some(last)
+    let replaces_them = before.into_iter().any(replaces_arguments);
+    (name_takes_them && !names_them && !replaces_them).then_some(last)
 }
 
-/// `shift`, and `set` with operands.
+/// Whether the command is `shift`, or `set` with operands.
 fn replaces_arguments(command: &SimpleCommand) -> bool {
     match command
         .word_or_name
@@ -185,7 +188,7 @@ fn replaces_arguments(command: &SimpleCommand) -> bool {
     }
 }
 
-/// What stands behind `set -o`.
+/// Whether the word is an option name after `set -o`.
 fn is_option_name(word: &str) -> bool {
     const OPTIONS: [&str; 8] = [
         "allexport",
@@ -208,7 +211,7 @@ fn suffix(command: &SimpleCommand) -> impl Iterator<Item = &Item> {
     command.suffix.iter().flat_map(|suffix| &suffix.0)
 }
 
-/// The words behind the first, without redirections.
+/// The words after the first, without redirections.
 pub(super) fn arguments(command: &SimpleCommand) -> impl Iterator<Item = &Word> {
     suffix(command).filter_map(|item| match item {
         Item::Word(word) | Item::AssignmentWord(_, word) => Some(word),
@@ -216,7 +219,7 @@ pub(super) fn arguments(command: &SimpleCommand) -> impl Iterator<Item = &Word> 
     })
 }
 
-/// Where the last word of a command stands, or what stands for one.
+/// The place of the last word of a command, or of a process substitution that stands for one.
 pub(super) fn last_argument(command: &SimpleCommand) -> Option<SourceSpan> {
     let last = suffix(command)
         .filter_map(|item| match item {

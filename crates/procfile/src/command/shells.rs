@@ -1,4 +1,5 @@
-//! Who is a shell itself: `sh -c '…'`, `bash start.sh`, `./start.sh`. Such a program does not pass signals on to what it runs.
+//! Whether a command starts a shell: `sh -c '…'`, `bash start.sh`, `./start.sh`. A shell does not
+//! pass signals on to the programs that it runs.
 
 use super::{shape, words};
 use brush_parser::ast::{Program, SimpleCommand};
@@ -8,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
 
-/// A program that becomes the one behind it.
+/// A program that runs the program in its arguments.
 struct Runner {
     name: &'static str,
-    /// Its options whose value is a word of its own.
+    /// Options whose value is a separate word.
     options_with_value: &'static [&'static str],
-    /// How many operands it has before the program.
+    /// The number of operands before the program.
     operands: usize,
 }
 
@@ -60,7 +61,7 @@ const RUNNERS: [Runner; 8] = [
     },
 ];
 
-/// Whether the last of a program's commands is a shell that has something to run, or a shell script of the app.
+/// Whether the last command is a shell with something to run, or a shell script of the app.
 pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) -> bool) -> bool {
     let Some((before, last)) = shape::simple_commands(program) else {
         return false;
@@ -71,7 +72,7 @@ pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) ->
         .chain(shape::arguments(last))
         .map(words::literal)
         .collect();
-    let [Some(name), operands @ ..] = behind_runners(&words) else {
+    let [Some(name), operands @ ..] = after_runners(&words) else {
         return false;
     };
     if SHELLS.contains(&file_name(name)) {
@@ -81,8 +82,9 @@ pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) ->
     name.contains('/') && folder.is_some_and(|folder| is_shell_script(&folder.join(name)))
 }
 
-/// The program at the end of `exec env A=1 timeout 5 …`, and its arguments. A word that is only known at launch is none.
-fn behind_runners(words: &[Option<String>]) -> &[Option<String>] {
+/// The program at the end of `exec env A=1 timeout 5 …`, and its arguments. A word is `None` if it
+/// is known only at launch.
+fn after_runners(words: &[Option<String>]) -> &[Option<String>] {
     let [Some(name), rest @ ..] = words else {
         return words;
     };
@@ -100,7 +102,7 @@ fn behind_runners(words: &[Option<String>]) -> &[Option<String>] {
                 others.get(1..).unwrap_or_default()
             }
             Some(option) if option.starts_with('-') => others,
-            // `A=1`, and `A=$B`, which is only known at launch.
+            // `A=1`, and `A=$B`, which is known only at launch.
             word if runner.name == "env" && word.is_none_or(|word| word.contains('=')) => others,
             _ if operands > 0 => {
                 operands -= 1;
@@ -109,10 +111,11 @@ fn behind_runners(words: &[Option<String>]) -> &[Option<String>] {
             _ => break,
         };
     }
-    behind_runners(rest)
+    after_runners(rest)
 }
 
-/// Whether a shell has something to run: a script, or the text behind `-c`. Without it, it is for a person at a terminal.
+/// Whether a shell has something to run: a script, or the text after `-c`. A shell without is
+/// interactive.
 fn has_operand(arguments: &[Option<String>]) -> bool {
     const OPTIONS_WITH_VALUE: [&str; 6] = ["-o", "+o", "-O", "+O", "--rcfile", "--init-file"];
     let mut arguments = arguments.iter();
@@ -128,7 +131,8 @@ fn has_operand(arguments: &[Option<String>]) -> bool {
     false
 }
 
-/// The folder in which a command runs, from the app's root; none where that is only known at launch.
+/// The folder in which a command runs, relative to the app's folder; `None` if it is known only at
+/// launch.
 fn folder_after(before: &[&SimpleCommand]) -> Option<PathBuf> {
     let mut folder = PathBuf::new();
     for command in before {
@@ -152,11 +156,12 @@ fn folder_after(before: &[&SimpleCommand]) -> Option<PathBuf> {
     Some(folder)
 }
 
-/// Whether a file of the app, or in the app's folder under its full name, is a script for a shell: its first line is `#!…sh`.
+/// Whether a file in the app's folder is a shell script: its first line is `#!…sh`. `path` is
+/// absolute or relative to the app's folder.
 #[must_use]
 pub fn is_shell_script(app_dir: &Path, path: &Path) -> bool {
     let path = app_dir.join(path);
-    // A pipe or a device could keep its reader waiting.
+    // Reading a pipe or a device could block.
     if !path.starts_with(app_dir) || !path.is_file() {
         return false;
     }
@@ -165,7 +170,7 @@ pub fn is_shell_script(app_dir: &Path, path: &Path) -> bool {
     read.is_ok() && names_a_shell(&String::from_utf8_lossy(&start))
 }
 
-/// Whether a text starts with `#!/bin/sh`, `#!/usr/bin/env bash` and the like.
+/// Whether a text starts with a line such as `#!/bin/sh` or `#!/usr/bin/env bash`.
 fn names_a_shell(text: &str) -> bool {
     let Some(interpreter) = text.lines().next().and_then(|line| line.strip_prefix("#!")) else {
         return false;

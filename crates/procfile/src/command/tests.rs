@@ -1,10 +1,10 @@
-//! Which form a command has, and what is launched for it.
+//! The form of a command, and its launch.
 
 use super::*;
 use crate::assert_report;
 use std::fmt::Write;
 
-/// Of an app whose `start.sh`, `bin/start` and `app/bin/run` are shell scripts.
+/// The launch in an app whose `start.sh`, `bin/start` and `app/bin/run` are shell scripts.
 fn decided(command: &str) -> LaunchSpec {
     let scripts = ["start.sh", "./start.sh", "bin/start", "app/bin/run"];
     decide(command, &|path| {
@@ -17,14 +17,10 @@ fn table(commands: &[&str]) -> String {
     let mut table = String::new();
     for command in commands {
         let launch = decided(command);
-        let (form, argv) = (launch.form(), &launch.argv);
-        let argv = match argv.as_slice() {
-            [bash, option, script, name]
-                if (&**bash, &**option, &**name) == ("bash", "-c", "bash") =>
-            {
-                format!("bash -c ⟨{script}⟩")
-            }
-            words => format!("{words:?}"),
+        let form = launch.form();
+        let argv = match launch.bash_script() {
+            Some(script) => format!("bash -c ⟨{script}⟩"),
+            None => format!("{:?}", launch.argv),
         };
         writeln!(table, "{command}\n    {form:5} {argv}").unwrap();
     }
@@ -168,7 +164,7 @@ const OF_EVERY_SHAPE: &[&str] = &[
     "exec a $B > c",
     "exec -a b c",
     "cd a && exec b c;",
-    // What bash has to stay for.
+    // Bash has to keep running.
     "a && b",
     "a || b",
     "cd a || b",
@@ -275,7 +271,7 @@ fn a_nul_byte_is_a_mistake() {
 }
 
 #[test]
-fn the_longest_of_commands_end() {
+fn long_and_deep_commands_are_decided() {
     let words = "word ".repeat(50_000);
     assert_eq!(decided(&words).argv.len(), 50_000);
     for (part, end) in [
@@ -300,7 +296,7 @@ fn the_longest_of_commands_end() {
 }
 
 #[test]
-fn scripts_of_the_app() {
+fn shell_scripts_of_the_app_are_recognized() {
     let dir = tempfile::tempdir().unwrap();
     let is_script = |name: &str, text: &str| {
         fs_err::write(dir.path().join(name), text).unwrap();

@@ -6,11 +6,13 @@ use brush_parser::word::{
     self, Parameter, ParameterExpr, SpecialParameter, WordPiece, WordPieceWithSource,
 };
 
-/// How deep a word may be nested, in opening brackets: the parser's time grows exponentially with it.
-const EXPANSIONS: usize = 12;
-const SUBSCRIPTS: usize = 4;
+/// How many expansions and subscripts a word may open: the parser's time grows exponentially with
+/// their nesting.
+const MAX_EXPANSIONS: usize = 12;
+const MAX_SUBSCRIPTS: usize = 4;
 
-/// Bash as it runs a script. Tildes are left in the text: they are judged here.
+/// The options of bash for a script. The parser leaves tildes in the text:
+/// `may_start_with_a_home` looks at them.
 pub(super) fn options() -> ParserOptions {
     ParserOptions {
         enable_extended_globbing: false,
@@ -19,17 +21,17 @@ pub(super) fn options() -> ParserOptions {
     }
 }
 
-/// The pieces of a word as written; none where the parser is not sure, or would not come to an end.
+/// The pieces of a word as written; `None` if the parser is not sure, or would take too long.
 fn pieces(text: &str) -> Option<Vec<WordPieceWithSource>> {
     let expansions = count_expansions(text);
     let subscripts = text.matches('[').count();
-    if expansions > EXPANSIONS || (expansions > 0 && subscripts > SUBSCRIPTS) {
+    if expansions > MAX_EXPANSIONS || (expansions > 0 && subscripts > MAX_SUBSCRIPTS) {
         return None;
     }
     word::parse(text, &options()).ok()
 }
 
-/// How many expansions a text may open: more than it does, where some are quoted.
+/// How many expansions a text opens at most: quoted ones count too.
 pub(super) fn count_expansions(text: &str) -> usize {
     ["${", "$(", "$[", "`"]
         .into_iter()
@@ -37,7 +39,8 @@ pub(super) fn count_expansions(text: &str) -> usize {
         .sum()
 }
 
-/// Whether the word is read here as the shell's grammar read it: nothing that would end a word is left in it.
+/// Whether the parser of words agrees with the parser of commands: no character that ends a word is
+/// unquoted in it.
 pub(super) fn is_understood(text: &str) -> bool {
     pieces(text).is_some_and(|pieces| {
         !pieces.iter().any(|piece| match &piece.piece {
@@ -47,7 +50,8 @@ pub(super) fn is_understood(text: &str) -> bool {
     })
 }
 
-/// What the word stands for, where that is known before it is run: quotes and escapes, but nothing that bash expands.
+/// The value of a word after quotes and escapes are removed; `None` if bash expands something in
+/// it.
 pub(super) fn literal(word: &Word) -> Option<String> {
     let pieces = pieces(&word.value)?;
     let unquoted: String = pieces
@@ -71,18 +75,18 @@ fn unquote(piece: &WordPiece) -> Option<String> {
         WordPiece::DoubleQuotedSequence(pieces) => pieces
             .iter()
             .map(|piece| match &piece.piece {
-                // A pattern or a tilde in quotes is text.
+                // Patterns and tildes in quotes are text.
                 WordPiece::Text(text) => Some(text.clone()),
                 WordPiece::EscapeSequence(_) => unquote(&piece.piece),
                 _ => None,
             })
             .collect(),
-        // `$'…'` and `$"…"` are left to bash too: their rules are long, and their users few.
+        // `$'…'` and `$"…"` have many rules and few users: bash expands them.
         _ => None,
     }
 }
 
-/// Whether bash would look for files of this name.
+/// Whether bash would replace the word with the names of matching files.
 fn is_a_pattern(unquoted: &str) -> bool {
     let has_a_set = unquoted
         .split_once('[')
@@ -90,19 +94,20 @@ fn is_a_pattern(unquoted: &str) -> bool {
     has_a_set || unquoted.contains(['*', '?'])
 }
 
-/// Whether bash would put a home folder in for a tilde: at the start of a word, or of a part of what is assigned.
+/// Whether bash would replace a tilde with a home folder: at the start of a word, or of a part of
+/// an assigned value.
 fn may_start_with_a_home(unquoted: &str) -> bool {
     unquoted.starts_with('~') || unquoted.contains("=~") || unquoted.contains(":~")
 }
 
-/// `{a,b}` and `{1..9}`, and some words that only look like them, which bash then leaves alone.
+/// `{a,b}` and `{1..9}`, and some words that only look like them, which bash leaves unchanged.
 fn may_be_a_brace_expansion(unquoted: &str) -> bool {
     unquoted.contains('{')
         && unquoted.contains('}')
         && (unquoted.contains(',') || unquoted.contains(".."))
 }
 
-/// Whether the word says itself where the user's arguments go: `$@`, `$*`, `$1`.
+/// Whether the word says where the user's arguments go: `$@`, `$*`, `$1`.
 pub(super) fn names_arguments(text: &str) -> bool {
     pieces(text).is_some_and(|pieces| {
         pieces
@@ -135,7 +140,7 @@ fn is_an_argument(parameter: &Parameter) -> bool {
     )
 }
 
-/// The parameter of the expansions that put in a value as a whole, or part of it by position.
+/// The parameter of an expansion that inserts a whole value, or a part of it by position.
 fn expanded_parameter(expansion: &ParameterExpr) -> Option<&Parameter> {
     match expansion {
         ParameterExpr::Parameter { parameter, .. }

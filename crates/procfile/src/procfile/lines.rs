@@ -1,17 +1,60 @@
 //! Reading a Procfile line by line.
 
+use super::entry::Entry;
 use super::problem::Problem;
 use super::process_type::{NotAProcessType, ProcessType};
-use super::{Entry, Reading};
-use crate::text::{BYTE_ORDER_MARK, CONFLICT_MARKERS};
+use crate::text::{is_conflict_marker, without_byte_order_mark};
 use std::path::Path;
 
-/// Types that a person would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
-const PROGRAMS: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
+/// Types that users would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
+const PROGRAM_NAMES: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
 
-/// One pass over the lines.
-pub(super) struct Reader<'a> {
+/// What the lines of a Procfile say.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Each type once, in the order of the file: the last entry of a repeated type.
+    pub(super) entries: Vec<Entry>,
+    /// In the order of the file.
+    pub(super) errors: Vec<Problem>,
+    /// In the order of the file.
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Reads a whole file. `text` is `bytes` as UTF-8, with replacement characters for bytes that are
+/// not valid.
+pub(super) fn read_lines(
+    bytes: &[u8],
+    text: &str,
+    is_shell_script: &dyn Fn(&Path) -> bool,
+) -> Lines {
+    if let Some(problem) = encoding_problem(bytes) {
+        return Lines {
+            errors: vec![problem],
+            ..Lines::default()
+        };
+    }
+    let mut reader = Reader {
+        lines: source_lines(text).collect(),
+        next: 0,
+        entries: Vec::new(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        is_shell_script,
+    };
+    reader.read();
+    // A repeated type warns about an earlier line.
+    reader.warnings.sort_by_key(|problem| problem.offset);
+    Lines {
+        entries: reader.entries.into_iter().map(|(entry, _)| entry).collect(),
+        errors: reader.errors,
+        warnings: reader.warnings,
+    }
+}
+
+/// A single pass over the lines of a file.
+struct Reader<'a> {
     lines: Vec<SourceLine<'a>>,
+    /// The index of the next line to read.
     next: usize,
     entries: Vec<(Entry, SourceLine<'a>)>,
     errors: Vec<Problem>,
@@ -19,21 +62,21 @@ pub(super) struct Reader<'a> {
     is_shell_script: &'a dyn Fn(&Path) -> bool,
 }
 
-/// A line without its ending and without the space around it.
+/// A line without its line ending and without the white space around it.
 #[derive(Clone, Copy)]
 struct SourceLine<'a> {
-    /// Where the text starts, in bytes from the start of the file.
+    /// Where the text starts: bytes from the start of the file.
     offset: usize,
     text: &'a str,
     indented: bool,
 }
 
-fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
+fn source_lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     let mut offset = 0;
     text.split_inclusive('\n').map(move |raw| {
         let start = offset;
         offset += raw.len();
-        let unmarked = raw.trim_start_matches(BYTE_ORDER_MARK);
+        let unmarked = without_byte_order_mark(raw);
         let text = unmarked.trim_start();
         SourceLine {
             offset: start + raw.len() - text.len(),
@@ -67,7 +110,7 @@ impl<'a> SourceLine<'a> {
         }
     }
 
-    /// The text before and after the first colon, without the space around them.
+    /// The text before and after the first colon, without the white space around the colon.
     fn split(&self) -> Option<(&'a str, &'a str)> {
         let (process_type, command) = self.text.split_once(':')?;
         Some((process_type.trim_end(), command.trim_start()))
@@ -75,34 +118,7 @@ impl<'a> SourceLine<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a whole file; `text` is what the bytes say, with a replacement for what they do not.
-    pub(super) fn read(
-        bytes: &[u8],
-        text: &'a str,
-        is_shell_script: &'a dyn Fn(&Path) -> bool,
-    ) -> Reading {
-        let mut reader = Self {
-            lines: lines(text).collect(),
-            next: 0,
-            entries: Vec::new(),
-            errors: Vec::new(),
-            warnings: Vec::new(),
-            is_shell_script,
-        };
-        match not_text(bytes) {
-            Some(problem) => reader.errors.push(problem),
-            None => reader.read_lines(),
-        }
-        reader.warnings.sort_by_key(|problem| problem.offset);
-        Reading {
-            entries: reader.entries.into_iter().map(|(entry, _)| entry).collect(),
-            errors: reader.errors,
-            warnings: reader.warnings,
-            text: text.to_string(),
-        }
-    }
-
-    fn read_lines(&mut self) {
+    fn read(&mut self) {
         while let Some(line) = self.take_line() {
             match self.read_line(line) {
                 Ok(Some(entry)) => self.add(entry, line),
@@ -118,14 +134,14 @@ impl<'a> Reader<'a> {
         line
     }
 
-    /// An entry, or nothing for a line that has none to have.
+    /// The entry of a line; `None` for a comment or a blank line.
     fn read_line(&mut self, line: SourceLine<'a>) -> Result<Option<Entry>, Problem> {
         if line.is_blank() || line.text.starts_with('#') {
             return Ok(None);
         }
         if line.text.starts_with("//") {
             self.warnings
-                .push(line.problem("taken for a comment, but comments start with `#`", None));
+                .push(line.problem("ignored as a comment, but comments start with `#`", None));
             return Ok(None);
         }
         if let Some(nul) = line.text.find('\0') {
@@ -134,11 +150,11 @@ impl<'a> Reader<'a> {
         if is_conflict_marker(line.text) {
             return Err(line.problem(
                 "a merge conflict",
-                Some("take one of the sides and delete the markers".into()),
+                Some("keep one side and delete the markers".into()),
             ));
         }
         if line.text.chars().all(|c| c == '-') {
-            return Err(line.problem("a Procfile is no YAML", Some("delete this line".into())));
+            return Err(line.problem("a Procfile is not YAML", Some("delete this line".into())));
         }
         let Some((written_type, command)) = line.split() else {
             return Err(missing_colon(line));
@@ -146,7 +162,7 @@ impl<'a> Reader<'a> {
         let command = self.whole_command(line, command)?;
         let process_type: ProcessType =
             written_type.parse().map_err(|error: NotAProcessType| {
-                let help = as_line(&error.better, &command);
+                let help = as_line(&error.suggestion, &command);
                 line.problem_at(0, written_type.len().max(1), error.to_string(), Some(help))
             })?;
         if command.is_empty() {
@@ -159,7 +175,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A command that ends with a backslash goes on in the next line for a shell, but not in a Procfile.
+    /// In a shell, a command that ends with a backslash continues in the next line. Not in a
+    /// Procfile.
     fn whole_command(&mut self, line: SourceLine<'a>, command: &str) -> Result<String, Problem> {
         let Some(first) = command.strip_suffix('\\') else {
             return Ok(command.to_string());
@@ -177,12 +194,12 @@ impl<'a> Reader<'a> {
         Err(line.problem_at(
             line.text.len() - 1,
             1,
-            "an entry is one line, without a backslash at its end",
+            "an entry is a single line, without a backslash at its end",
             Some(as_line(process_type, whole.trim())),
         ))
     }
 
-    /// `web:` alone; where YAML follows it, with what that YAML means.
+    /// The problem of `web:` without a command. If YAML follows, the help has the command from it.
     fn no_command(&mut self, line: SourceLine<'a>, process_type: &ProcessType) -> Problem {
         let Some(yaml) = self.lines.get(self.next).filter(|next| next.indented) else {
             return line.problem(
@@ -197,7 +214,7 @@ impl<'a> Reader<'a> {
         let help = as_line(process_type.as_str(), command.trim_matches(['"', '\'']));
         self.next += 1;
         line.problem(
-            "a Procfile is no YAML: the command stands behind the colon",
+            "a Procfile is not YAML: the command follows the colon",
             Some(help),
         )
     }
@@ -211,17 +228,20 @@ impl<'a> Reader<'a> {
         {
             let (_, earlier) = self.entries.remove(index);
             self.warnings.push(earlier.problem(
-                format!("not used, for `{process_type}` is set again below"),
+                format!("not used: `{process_type}` is defined again below"),
                 None,
             ));
             self.warnings
-                .push(line.problem(format!("used for `{process_type}`"), None));
+                .push(line.problem(format!("this definition of `{process_type}` is used"), None));
         }
-        if PROGRAMS.contains(&process_type.as_str()) {
+        if PROGRAM_NAMES.contains(&process_type.as_str()) {
             self.warnings.push(line.problem_at(
                 0,
                 process_type.as_str().len(),
-                format!("`docker run --entrypoint {process_type} IMAGE` starts this process, not the program"),
+                format!(
+                    "`docker run --entrypoint {process_type} IMAGE` starts this process type, not \
+                     the program"
+                ),
                 None,
             ));
         }
@@ -229,13 +249,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Why bytes are no UTF-8 text, if they are not.
-fn not_text(bytes: &[u8]) -> Option<Problem> {
-    let save = || Some("save the file as UTF-8".to_string());
+/// The first reason why the bytes are not UTF-8 text.
+fn encoding_problem(bytes: &[u8]) -> Option<Problem> {
+    let help = || Some("save the file as UTF-8".to_string());
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Some(Problem {
             message: "the file is UTF-16 text".into(),
-            help: save(),
+            help: help(),
             offset: 0,
             length: 1,
         });
@@ -255,17 +275,11 @@ fn not_text(bytes: &[u8]) -> Option<Problem> {
             "the byte {:#04x} in column {column} is not UTF-8",
             bytes[offset]
         ),
-        help: save(),
+        help: help(),
         offset,
-        // It is shown as the replacement character.
+        // The report shows a replacement character.
         length: char::REPLACEMENT_CHARACTER.len_utf8(),
     })
-}
-
-fn is_conflict_marker(text: &str) -> bool {
-    CONFLICT_MARKERS
-        .iter()
-        .any(|marker| text.starts_with(marker))
 }
 
 fn as_line(process_type: &str, command: &str) -> String {
@@ -290,7 +304,7 @@ fn missing_colon(line: SourceLine<'_>) -> Problem {
             Some(as_line(process_type.as_str(), command)),
         ),
         Err(_) => line.problem(
-            "no entry",
+            "not an entry",
             Some("write `TYPE: COMMAND`, or `#` before a comment".into()),
         ),
     }

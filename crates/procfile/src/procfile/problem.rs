@@ -1,19 +1,18 @@
-//! What may be wrong in a Procfile, and the reports that show it.
+//! Errors and warnings about the lines of a Procfile, and the reports that show them.
 
 use crate::report::counted;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
 use thiserror::Error;
 
-/// Something in a Procfile that is wrong, or may not be meant.
+/// An error in a Procfile, or something suspicious.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
-    /// What it is.
     pub message: String,
-    /// What to write instead, as it could be pasted; or what to do.
+    /// What to write instead, ready to be pasted; or what to do.
     pub help: Option<String>,
-    /// Where: bytes from the start of the file.
+    /// Bytes from the start of the file.
     pub offset: usize,
-    /// How many bytes.
+    /// In bytes.
     pub length: usize,
 }
 
@@ -27,30 +26,28 @@ impl Problem {
     }
 }
 
-/// The Procfile cannot be used: every mistake in it.
+/// Every mistake in a Procfile.
 #[derive(Clone, Debug, Diagnostic, Error)]
 #[error("{} in the Procfile", counted(problems.len(), "mistake"))]
 #[diagnostic(help(
     "Each line is `TYPE: COMMAND`, such as `web: bundle exec puma`, a comment (`#`), or blank."
 ))]
 pub struct ProcfileError {
-    /// Each mistake, in the order of the file.
+    /// In the order of the file.
     pub problems: Vec<Problem>,
-    /// The file's text.
     #[source_code]
     pub source_code: NamedSource<String>,
     #[label(collection)]
     labels: Vec<LabeledSpan>,
 }
 
-/// The Procfile is usable, but something in it may not be meant.
+/// Every line that is accepted, but is probably not what its author wanted.
 #[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{} in the Procfile may not be meant", counted(problems.len(), "line"))]
+#[error("{} in the Procfile", counted(problems.len(), "suspicious line"))]
 #[diagnostic(severity(Warning))]
 pub struct ProcfileWarnings {
-    /// Each of them, in the order of the file.
+    /// In the order of the file.
     pub problems: Vec<Problem>,
-    /// The file's text.
     #[source_code]
     pub source_code: NamedSource<String>,
     #[label(collection)]

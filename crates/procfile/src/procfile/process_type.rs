@@ -1,34 +1,34 @@
-//! The name of a process type.
+//! The name of a process type: the rules for it, and the nearest valid name to any text.
 
 use crate::launch_spec::FORMATION;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use thiserror::Error;
 
-/// The longest type that Kubernetes takes as a name.
-const LONGEST_TYPE: usize = 63;
+/// In characters: the longest name that Kubernetes allows for an object.
+const MAX_LENGTH: usize = 63;
 
-/// Types that have a meaning of their own in the image.
+/// Process types that every image has already.
 const RESERVED: [&str; 2] = ["launcher", FORMATION];
 
-/// A valid process type: letters, digits, `-` and `_`, with a letter or digit at both ends, 63 characters at most.
+/// A valid process type: letters, digits, `-` and `_`, with a letter or digit at both ends, at
+/// most 63 characters.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ProcessType(String);
 
 impl ProcessType {
-    /// The type that receives HTTP traffic, and the default process where there is one.
+    /// The type that receives HTTP traffic. It is the image's default process.
     pub const WEB: &str = "web";
-    /// The type that runs once before a release and never serves.
+    /// The task that runs once before each release.
     pub const RELEASE: &str = "release";
 
-    /// A type that this program itself names.
+    /// A process type that is valid by construction, such as [`Self::WEB`].
     #[must_use]
     pub fn known(name: &'static str) -> Self {
         debug_assert!(name.parse::<Self>().is_ok());
         Self(name.into())
     }
 
-    /// As written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -41,49 +41,48 @@ impl Display for ProcessType {
     }
 }
 
-/// The text is no process type.
+/// A text that is not a valid process type.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 #[error("{message}")]
 pub struct NotAProcessType {
     message: String,
-    /// The nearest valid type.
-    pub better: String,
+    /// The nearest valid process type.
+    pub suggestion: String,
 }
 
 impl FromStr for ProcessType {
     type Err = NotAProcessType;
 
     fn from_str(text: &str) -> Result<Self, NotAProcessType> {
-        let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let ends_well = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let has_valid_ends = text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.ends_with(|c: char| c.is_ascii_alphanumeric());
         let message = if text.is_empty() {
             "no type before the colon".to_string()
-        } else if let Some(bad) = text.chars().find(|c| !valid(*c)) {
+        } else if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             format!(
-                "a type has letters, digits, `-` and `_`, but not {}",
+                "a type may contain letters, digits, `-` and `_`, but not {}",
                 printable(bad)
             )
-        } else if !ends_well {
+        } else if !has_valid_ends {
             "a type starts and ends with a letter or a digit".to_string()
-        } else if text.len() > LONGEST_TYPE {
+        } else if text.len() > MAX_LENGTH {
             format!(
-                "a type has {LONGEST_TYPE} characters at most, and this one {}",
+                "a type has at most {MAX_LENGTH} characters, but this one has {}",
                 text.len()
             )
         } else if RESERVED.contains(&text) {
-            format!("every image has a `{text}` of its own")
+            format!("the type `{text}` is reserved")
         } else {
             return Ok(Self(text.to_string()));
         };
         Err(NotAProcessType {
             message,
-            better: better_type(text),
+            suggestion: nearest_valid(text),
         })
     }
 }
 
-/// A character as a message can show it.
 fn printable(c: char) -> String {
     match c {
         ' ' => "a space".into(),
@@ -92,8 +91,9 @@ fn printable(c: char) -> String {
     }
 }
 
-/// The nearest valid type: other characters become dashes, none stands at an end, and what is too long is cut.
-fn better_type(text: &str) -> String {
+/// The nearest valid type: invalid characters become dashes, dashes at the ends are removed, and
+/// a long text is cut.
+fn nearest_valid(text: &str) -> String {
     if RESERVED.contains(&text) {
         return format!("app-{text}");
     }
@@ -108,9 +108,9 @@ fn better_type(text: &str) -> String {
         })
         .collect();
     let trimmed = dashed.trim_matches(['-', '_']);
-    let short = &trimmed[..trimmed.len().min(LONGEST_TYPE)];
+    let short = &trimmed[..trimmed.len().min(MAX_LENGTH)];
     match short.trim_end_matches(['-', '_']) {
         "" => "worker".into(),
-        better => better.into(),
+        valid => valid.into(),
     }
 }

@@ -36,7 +36,7 @@ fn entries_in_the_order_of_the_file() {
 }
 
 #[test]
-fn line_endings_and_a_byte_order_mark_do_not_matter() {
+fn line_endings_and_a_byte_order_mark_make_no_difference() {
     let expected = entries("web: puma\nworker: sidekiq\n");
     assert_eq!(entries("web: puma\r\nworker: sidekiq"), expected);
     assert_eq!(
@@ -46,7 +46,7 @@ fn line_endings_and_a_byte_order_mark_do_not_matter() {
 }
 
 #[test]
-fn no_entries_is_no_error() {
+fn a_procfile_without_entries_has_no_errors() {
     for text in ["", "\n\n", "# only a comment", "   \n\t"] {
         assert!(entries(text).is_empty(), "{text:?}");
     }
@@ -100,9 +100,21 @@ fn yaml_and_conflicts_are_shown() {
 }
 
 #[test]
-fn what_is_suggested_is_accepted() {
+fn suggested_lines_are_accepted() {
     let problems = errors(
-        "web puma\nworker=sidekiq\n\"clock\": x\nmy.worker: y\n-x: z\nformation: f\nb c: d\n_: e\nlong: a \\\n b\n".as_bytes(),
+        indoc! {r#"
+            web puma
+            worker=sidekiq
+            "clock": x
+            my.worker: y
+            -x: z
+            formation: f
+            b c: d
+            _: e
+            long: a \
+             b
+        "#}
+        .as_bytes(),
     )
     .problems;
     assert_eq!(problems.len(), 9);
@@ -116,7 +128,13 @@ fn what_is_suggested_is_accepted() {
 #[test]
 fn commands_that_bash_would_refuse_are_shown() {
     assert_report!(errors(
-        b"web: bundle exec puma -p \"$PORT\nworker: bundle exec sidekiq && \nclock: (ruby clock.rb\nfine: true\n"
+        concat!(
+            "web: bundle exec puma -p \"$PORT\n",
+            "worker: bundle exec sidekiq && \n",
+            "clock: (ruby clock.rb\n",
+            "fine: true\n",
+        )
+        .as_bytes()
     ));
 }
 
@@ -174,33 +192,46 @@ fn a_procfile_without_entries_is_shown() {
 }
 
 #[test]
-fn what_is_no_text_is_shown() {
+fn bytes_that_are_not_utf_8_are_shown() {
     assert_report!("latin_1", errors(b"web: puma\nworker: echo caf\xe9\n"));
     assert_report!("utf_16", errors(b"\xff\xfew\0e\0b\0:\0 \0p\0u\0m\0a\0\n\0"));
 }
 
 proptest! {
     #[test]
-    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "(?s).{0,200}") {
+    fn reading_never_panics(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        text in "(?s).{0,200}",
+    ) {
         let _ = parse(&bytes);
         let _ = parse(text.as_bytes());
     }
 
     #[test]
-    fn what_is_written_is_read(lines in prop::collection::btree_map("[a-zA-Z0-9]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9])?", "x[a-z]{1,8}( [a-zA-Z0-9_./:=-]{1,8}){0,3}", 0..6)) {
-        prop_assume!(lines.keys().all(|name| !(name.as_str() == "launcher" || name.as_str() == "formation")));
-        let text = lines.iter().map(|(name, command)| format!("{name}: {command}")).collect::<Vec<_>>().join("
-");
+    fn entries_are_read_as_written(
+        lines in prop::collection::btree_map(
+            "[a-zA-Z0-9]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9])?",
+            "x[a-z]{1,8}( [a-zA-Z0-9_./:=-]{1,8}){0,3}",
+            0..6,
+        )
+    ) {
+        let is_reserved = |name: &String| ["launcher", "formation"].contains(&name.as_str());
+        prop_assume!(!lines.keys().any(is_reserved));
+        let as_line = |(name, command): (&String, &String)| format!("{name}: {command}");
+        let text = lines.iter().map(as_line).collect::<Vec<_>>().join("\n");
         prop_assert_eq!(entries(&text), lines.into_iter().collect::<Vec<_>>());
     }
 
     #[test]
-    fn foreman_reads_the_same_where_both_accept(line in "[a-zA-Z0-9_-]{1,8}[ ]?:[ \t]{0,2}[ -~]{1,20}") {
+    fn foreman_reads_the_same_from_lines_that_both_accept(
+        line in "[a-zA-Z0-9_-]{1,8}[ ]?:[ \t]{0,2}[ -~]{1,20}"
+    ) {
         // foreman/procfile.rb
         let foreman = regex::Regex::new(r"^([A-Za-z0-9_-]+):\s*(.+)$").unwrap();
-        if let (Some(theirs), Ok(ours)) = (foreman.captures(&line), parse(line.as_bytes())) {
-            prop_assert_eq!(ours.entries[0].process_type.as_str(), &theirs[1]);
-            prop_assert_eq!(&ours.entries[0].command, theirs[2].trim());
+        if let (Some(by_foreman), Ok(procfile)) =
+            (foreman.captures(&line), parse(line.as_bytes())) {
+            prop_assert_eq!(procfile.entries[0].process_type.as_str(), &by_foreman[1]);
+            prop_assert_eq!(&procfile.entries[0].command, by_foreman[2].trim());
         }
     }
 }

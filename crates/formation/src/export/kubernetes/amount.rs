@@ -1,22 +1,21 @@
-//! An amount of a resource.
+//! An amount of CPU or memory.
 
 use miette::Diagnostic;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// An amount of a resource, as Kubernetes writes it: `250m`, `512Mi`.
+/// An amount of CPU or memory in the syntax of Kubernetes: `250m`, `512Mi`. More than zero.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Amount(pub(super) String);
 
-/// No amount can be read from that.
 #[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
-#[error("an amount is expected, like 250m (of a CPU) or 512Mi (of memory)")]
-pub struct NoAmount;
+#[error("expected an amount, such as 250m (of a CPU) or 512Mi (of memory)")]
+pub struct NotAnAmount;
 
 impl FromStr for Amount {
-    type Err = NoAmount;
+    type Err = NotAnAmount;
 
-    fn from_str(text: &str) -> Result<Self, NoAmount> {
+    fn from_str(text: &str) -> Result<Self, NotAnAmount> {
         const SUFFIXES: [&str; 13] = [
             "", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
         ];
@@ -28,7 +27,7 @@ impl FromStr for Amount {
         if positive && SUFFIXES.contains(&suffix) {
             Ok(Self(text.into()))
         } else {
-            Err(NoAmount)
+            Err(NotAnAmount)
         }
     }
 }
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts() {
+    fn amounts_are_positive_numbers_with_a_unit() {
         for good in ["1", "0.5", "250m", "512Mi", "2G"] {
             assert!(good.parse::<Amount>().is_ok(), "{good}");
         }

@@ -1,16 +1,20 @@
-//! Objects for Kubernetes, of kinds that every supported release has (1.23 and newer take all of them).
+//! The file for Kubernetes 1.23 and newer.
 //!
 //! Source: <https://kubernetes.io/docs/reference/kubernetes-api/>
 
 mod amount;
+mod options;
 mod pod;
+mod writer;
 
-pub use amount::{Amount, NoAmount};
+pub use amount::{Amount, NotAnAmount};
+pub use options::KubernetesOptions;
 
-use super::autoscale::Autoscale;
+use super::autoscale::InstanceRange;
 use super::header::Header;
 use super::names;
-use super::plan::{Plan, PlanProblem, Service, Task};
+use super::plan::{Plan, Service, Task};
+use super::yaml::yaml;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -26,72 +30,31 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use pod::{entry_point, escaped};
 use procfile::ProcessType;
-use std::collections::BTreeMap;
+use writer::{COMPONENT, PORT_NAME, Writer};
 
-const NAME: &str = "app.kubernetes.io/name";
-const COMPONENT: &str = "app.kubernetes.io/component";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-
-/// The name that the container's port goes by.
-const PORT_NAME: &str = "http";
-
-/// The launcher of the platform, for a command that is no process type.
+/// The CNB launcher, for commands that are not process types.
 const LAUNCHER: [&str; 2] = ["/cnb/lifecycle/launcher", "--"];
 
-/// An autoscaler adds instances when the average instance uses more than this part of its CPU request, in per cent.
-const BUSY: i32 = 80;
+/// In per cent of the requested CPU: when instances use more on average, the autoscaler adds some.
+const TARGET_CPU_UTILIZATION: i32 = 80;
 
-/// What the user asks for besides.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KubernetesOptions {
-    /// The `ConfigMap` with settings; the app's name without one.
-    pub config_map: Option<String>,
-    /// The Secret with settings; the app's name without one.
-    pub secret: Option<String>,
-    /// What each instance is promised of a CPU.
-    pub cpu: Amount,
-    /// What each instance is promised of memory, and gets at most.
-    pub memory: Amount,
-}
-
-impl KubernetesOptions {
-    /// What keeps them from being used.
-    #[must_use]
-    pub fn problems(&self) -> Vec<PlanProblem> {
-        [
-            ("ConfigMap", "--config-map", &self.config_map),
-            ("Secret", "--secret", &self.secret),
-        ]
-        .into_iter()
-        .filter_map(|(kind, option, name)| {
-            let name = name.clone().filter(|name| !names::is_object_name(name))?;
-            Some(PlanProblem::BadObjectName { name, kind, option })
-        })
-        .collect()
-    }
-}
-
-/// The file.
+/// The text of the file. `made_by` is the command that exports it.
 #[must_use]
 pub fn kubernetes(plan: &Plan, options: &KubernetesOptions, made_by: &str) -> String {
     let writer = Writer { plan, options };
     let release = plan.has_release.then(|| writer.release());
     let mut documents = Vec::new();
-    documents.extend(release.as_ref().map(super::yaml));
+    documents.extend(release.as_ref().map(yaml));
     for service in &plan.services {
-        documents.push(super::yaml(&writer.deployment(service)));
+        documents.push(yaml(&writer.deployment(service)));
         if service.is_web() {
-            documents.push(super::yaml(&writer.service(service)));
+            documents.push(yaml(&writer.service(service)));
         }
-        if let Some(autoscale) = service.autoscale {
-            documents.push(super::yaml(&writer.autoscaler(service, autoscale)));
+        if let Some(range) = service.autoscale {
+            documents.push(yaml(&writer.autoscaler(service, range)));
         }
     }
-    documents.extend(
-        plan.tasks
-            .iter()
-            .map(|task| super::yaml(&writer.cron_job(task))),
-    );
+    documents.extend(plan.tasks.iter().map(|task| yaml(&writer.cron_job(task))));
     let job_name = release.and_then(|job| job.metadata.name);
     format!(
         "{}{}",
@@ -100,35 +63,31 @@ pub fn kubernetes(plan: &Plan, options: &KubernetesOptions, made_by: &str) -> St
     )
 }
 
-struct Writer<'a> {
-    plan: &'a Plan,
-    options: &'a KubernetesOptions,
-}
-
 impl Writer<'_> {
     fn header(&self, made_by: &str, job_name: Option<&str>) -> String {
         let file = format!("{}.yaml", self.plan.name);
         let mut header = Header::new(made_by);
         header.paragraph(&[&format!(
-            "Settings are taken from the ConfigMap `{}` and the Secret `{}`, where there are such:",
+            "Variables are taken from the ConfigMap `{}` and the Secret `{}`, if they exist.",
             self.config_map(),
             self.secret()
         )]);
+        header.paragraph(&["To create the Secret:"]);
         header.commands(&[&format!(
             "kubectl create secret generic {} --from-env-file .env",
             self.secret()
         )]);
         if let Some(job) = job_name {
             header.paragraph(&[
-                &format!("Apply it as {file}, the release task before everything else. Give each release an image name of its own,"),
-                "a tag or a digest: the task runs once for each.",
+                &format!("To deploy it, save this file as {file}, and run the release task first."),
+                "Use another image tag or digest for each release: the task runs once for each.",
             ]);
             header.commands(&[
                 &format!("kubectl apply -f {file} -l {COMPONENT}=release"),
                 &format!("kubectl wait --for=condition=complete --timeout=10m job/{job}"),
             ]);
         } else {
-            header.paragraph(&[&format!("Apply it as {file}:")]);
+            header.paragraph(&[&format!("To deploy it, save this file as {file}:")]);
         }
         header.commands(&[&format!("kubectl apply -f {file}")]);
         header.finish()
@@ -139,7 +98,7 @@ impl Writer<'_> {
         Deployment {
             metadata: self.metadata(&service.process_type),
             spec: Some(DeploymentSpec {
-                // An autoscaler's number is not to be set back by the next apply.
+                // Without replicas, `kubectl apply` keeps the number that the autoscaler has set.
                 replicas: (service.autoscale.is_none()).then(|| i32::from(service.quantity)),
                 selector: LabelSelector {
                     match_labels: Some(self.selector(&service.process_type)),
@@ -147,7 +106,7 @@ impl Writer<'_> {
                 },
                 strategy: Some(DeploymentStrategy {
                     type_: Some("RollingUpdate".into()),
-                    // A second worker beside the old one may be one too many: a clock, for example.
+                    // Other types may not run twice for a moment: a clock, for example.
                     rolling_update: Some(RollingUpdateDeployment {
                         max_surge: Some(IntOrString::Int(i32::from(web))),
                         max_unavailable: Some(IntOrString::Int(i32::from(!web))),
@@ -177,7 +136,7 @@ impl Writer<'_> {
         }
     }
 
-    fn autoscaler(&self, service: &Service, autoscale: Autoscale) -> HorizontalPodAutoscaler {
+    fn autoscaler(&self, service: &Service, range: InstanceRange) -> HorizontalPodAutoscaler {
         HorizontalPodAutoscaler {
             metadata: self.metadata(&service.process_type),
             spec: Some(HorizontalPodAutoscalerSpec {
@@ -186,15 +145,15 @@ impl Writer<'_> {
                     kind: "Deployment".into(),
                     name: self.plan.name.with(&service.process_type),
                 },
-                min_replicas: Some(i32::from(autoscale.least)),
-                max_replicas: i32::from(autoscale.most),
+                min_replicas: Some(i32::from(range.min)),
+                max_replicas: i32::from(range.max),
                 metrics: Some(vec![MetricSpec {
                     type_: "Resource".into(),
                     resource: Some(ResourceMetricSource {
                         name: "cpu".into(),
                         target: MetricTarget {
                             type_: "Utilization".into(),
-                            average_utilization: Some(BUSY),
+                            average_utilization: Some(TARGET_CPU_UTILIZATION),
                             ..MetricTarget::default()
                         },
                     }),
@@ -206,17 +165,18 @@ impl Writer<'_> {
         }
     }
 
-    /// A Job cannot be changed: another image, or other settings, make another one.
+    /// A Job cannot be changed. A hash in its name gives another image, or other options, another
+    /// Job.
     fn release(&self) -> Job {
         const RELEASE: &str = ProcessType::RELEASE;
         let spec = JobSpec {
-            // A release that fails is looked at, not tried again.
+            // The user should look at a release that failed, so it is not repeated.
             backoff_limit: Some(0),
             template: self.task_template(RELEASE, self.container(RELEASE, entry_point(RELEASE))),
             ..JobSpec::default()
         };
         let mut metadata = self.metadata(RELEASE);
-        let hash = names::short_hash(&super::yaml(&spec));
+        let hash = names::short_hash(&yaml(&spec));
         metadata.name = Some(format!("{}-{hash}", self.plan.name.with(RELEASE)));
         Job {
             metadata,
@@ -251,40 +211,17 @@ impl Writer<'_> {
             ..CronJob::default()
         }
     }
-
-    fn metadata(&self, part: &str) -> ObjectMeta {
-        ObjectMeta {
-            name: Some(self.plan.name.with(part)),
-            labels: Some(self.labels(part)),
-            ..ObjectMeta::default()
-        }
-    }
-
-    fn labels(&self, part: &str) -> BTreeMap<String, String> {
-        let managed_by = (MANAGED_BY.to_string(), "formation".to_string());
-        self.selector(part)
-            .into_iter()
-            .chain([managed_by])
-            .collect()
-    }
-
-    /// What a Deployment finds its pods by, which can never be changed.
-    fn selector(&self, part: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            (NAME.to_string(), self.plan.name.to_string()),
-            (COMPONENT.to_string(), names::label(part)),
-        ])
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ODD_TYPES, app_json, kubernetes_options, options};
     use super::*;
+    use crate::export::examples::{ODD_TYPES, app_json, kubernetes_options, options};
+    use crate::export::plan::Options;
     use crate::image::Image;
     use procfile::app_json::AppJson;
 
-    fn file_of(types: &[&str], json: &AppJson, options: super::super::plan::Options) -> String {
+    fn file_of(types: &[&str], json: &AppJson, options: Options) -> String {
         let plan = Plan::new(&Image::of_types(types), json, options).unwrap();
         kubernetes(&plan, &kubernetes_options(), "formation export kubernetes")
     }
@@ -304,12 +241,17 @@ mod tests {
 
     #[test]
     fn every_option() {
-        let mut all = options();
-        all.image = Some("registry.example/team/shop:42".into());
-        all.health_path = Some("/up".into());
-        all.grace = "8".parse().unwrap();
-        all.port = 3000;
-        let plan = Plan::new(&Image::of_types(&["web"]), &AppJson::default(), all).unwrap();
+        let mut every_option = options();
+        every_option.image = Some("registry.example/team/shop:42".into());
+        every_option.health_path = Some("/up".into());
+        every_option.grace = "8".parse().unwrap();
+        every_option.port = 3000;
+        let plan = Plan::new(
+            &Image::of_types(&["web"]),
+            &AppJson::default(),
+            every_option,
+        )
+        .unwrap();
         let kubernetes_options = KubernetesOptions {
             config_map: Some("settings".into()),
             secret: Some("credentials".into()),
@@ -338,7 +280,7 @@ mod tests {
             let file = file_of(
                 &["web", "release"],
                 &AppJson::default(),
-                super::super::plan::Options {
+                Options {
                     image: image_name,
                     ..options()
                 },

@@ -1,6 +1,6 @@
-//! What runs in a pod, and what it may do there.
+//! The pods: what runs in them, and with which rights.
 
-use super::{PORT_NAME, Writer};
+use super::writer::{PORT_NAME, Writer};
 use crate::export::names;
 use crate::export::plan::Service;
 use crate::image::ENTRY_POINTS;
@@ -15,8 +15,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use procfile::ProcessType;
 use std::collections::BTreeMap;
 
-/// How long `web` goes on taking requests when it is asked to stop, in seconds: as long as it takes until nobody sends it any more.
-const DRAIN: u64 = 5;
+/// In seconds: how long `web` keeps accepting requests after its pod is told to stop. Until all of
+/// the cluster knows, requests still arrive.
+const DRAIN_SECONDS: u64 = 5;
 
 impl Writer<'_> {
     /// The container of a process type.
@@ -34,11 +35,11 @@ impl Writer<'_> {
             startup_probe: Some(self.probe(2, 60)),
             readiness_probe: Some(self.probe(5, 3)),
             liveness_probe: Some(self.probe(10, 6)),
-            // It is told to end while others still send it requests. Where the image has no such program, the pod goes on to end.
+            // If the image has no `sleep`, the pod stops without the delay.
             lifecycle: Some(Lifecycle {
                 pre_stop: Some(LifecycleHandler {
                     exec: Some(ExecAction {
-                        command: Some(vec!["sleep".into(), DRAIN.to_string()]),
+                        command: Some(vec!["sleep".into(), DRAIN_SECONDS.to_string()]),
                     }),
                     ..LifecycleHandler::default()
                 }),
@@ -78,7 +79,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn template(&self, part: &str, container: Container) -> PodTemplateSpec {
-        let drain = container.lifecycle.as_ref().map_or(0, |_| DRAIN);
+        let drain = container.lifecycle.as_ref().map_or(0, |_| DRAIN_SECONDS);
         let stop_seconds = self.plan.stop_seconds() + drain;
         PodTemplateSpec {
             metadata: Some(ObjectMeta {
@@ -112,7 +113,7 @@ impl Writer<'_> {
             image: Some(self.plan.image.clone()),
             command: Some(command),
             env: Some(web_port.into_iter().chain([grace]).collect()),
-            env_from: Some(self.settings()),
+            env_from: Some(self.env_from()),
             resources: Some(self.resources()),
             security_context: Some(SecurityContext {
                 allow_privilege_escalation: Some(false),
@@ -126,8 +127,8 @@ impl Writer<'_> {
         }
     }
 
-    /// By name only: no secret stands in the file.
-    fn settings(&self) -> Vec<EnvFromSource> {
+    /// Only names: no secret is in the file.
+    fn env_from(&self) -> Vec<EnvFromSource> {
         let config_map = ConfigMapEnvSource {
             name: self.config_map(),
             optional: Some(true),
@@ -148,17 +149,7 @@ impl Writer<'_> {
         ]
     }
 
-    pub(super) fn config_map(&self) -> String {
-        let given = self.options.config_map.clone();
-        given.unwrap_or_else(|| self.plan.name.to_string())
-    }
-
-    pub(super) fn secret(&self) -> String {
-        let given = self.options.secret.clone();
-        given.unwrap_or_else(|| self.plan.name.to_string())
-    }
-
-    /// No limit of the CPU: it would slow an app down on a machine that has nothing else to do.
+    /// Without a limit for the CPU: it would slow down an app even on an idle machine.
     fn resources(&self) -> ResourceRequirements {
         let cpu = ("cpu".to_string(), Quantity(self.options.cpu.0.clone()));
         let memory = (
@@ -185,7 +176,8 @@ fn variable(name: &str, value: String) -> EnvVar {
     }
 }
 
-/// Kubernetes puts variables in place of `$(NAME)` in commands and arguments, and one `$` in place of two.
+/// In commands and arguments, Kubernetes replaces `$(NAME)` with the variable's value, and `$$`
+/// with `$`.
 pub(super) fn escaped(word: &str) -> String {
     if word.contains("$(") || word.contains("$$") {
         word.replace('$', "$$")
@@ -199,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_would_replace() {
+    fn text_that_kubernetes_would_replace_is_escaped() {
         for (word, written) in [
             ("$PORT", "$PORT"),
             ("$(date)", "$$(date)"),

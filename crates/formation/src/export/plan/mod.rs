@@ -1,122 +1,110 @@
-//! What is to run, and how many of it: checked, and the same for every orchestrator.
+//! What an orchestrator has to run, and how many instances of it: checked, and the same for every
+//! orchestrator.
 
 mod problem;
 
 pub use problem::{PlanError, PlanProblem};
 
-use super::autoscale::Autoscale;
+use super::autoscale::{InstanceRange, read_ranges};
 use super::names::{self, AppName};
 use crate::image::Image;
-use crate::image::quantities::Quantities;
+use crate::image::quantities::{Quantities, available_types};
 use crate::probe::is_request_path;
 use crate::process::grace::Grace;
 use crate::run::TASKS;
-use procfile::app_json::{AppJson, MOST_INSTANCES};
+use procfile::app_json::{AppJson, MAX_INSTANCES, ScheduledTask};
 use procfile::launch_spec::FORMATION;
 use procfile::{ProcessType, command};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How much longer than `formation exec` a platform waits before it kills, in seconds.
+/// In seconds: how much longer than `formation exec` an orchestrator waits before it kills.
 const MARGIN: u64 = 2;
 
-/// What the user asks for, whatever the orchestrator is.
+/// The user's options for any orchestrator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The image, as the orchestrator finds it.
+    /// The name by which the orchestrator pulls the image.
     pub image: Option<String>,
     /// The app's name.
     pub name: Option<String>,
-    /// Numbers of instances: `TYPE=N`.
+    /// Words of the form `TYPE=N`.
     pub scale: Vec<String>,
-    /// Ranges of them: `TYPE=MIN-MAX`.
+    /// Words of the form `TYPE=MIN-MAX`.
     pub autoscale: Vec<String>,
-    /// Where `web` listens in its container.
+    /// The port of `web` in its container.
     pub port: u16,
-    /// How long a process may take to end.
+    /// How long a process may take to stop.
     pub grace: Grace,
-    /// What to ask `web` for; without it, that it takes connections is enough.
+    /// The page that tells whether `web` is healthy. `None`: it is healthy if it accepts
+    /// connections.
     pub health_path: Option<String>,
 }
 
-/// What is to run.
+/// What an orchestrator has to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The app.
     pub name: AppName,
-    /// Its image.
     pub image: String,
-    /// Each type that goes on, in the image's order.
+    /// One for each scalable process type, in the image's order.
     pub services: Vec<Service>,
-    /// Whether something runs before a release.
+    /// Whether the image has the process type `release`.
     pub has_release: bool,
-    /// What runs at its times.
+    /// The scheduled tasks of app.json, in its order.
     pub tasks: Vec<Task>,
-    /// Where `web` listens in its container.
+    /// See [`Options::port`].
     pub port: u16,
-    /// How long a process may take to end.
+    /// See [`Options::grace`].
     pub grace: Grace,
-    /// What to ask `web` for.
+    /// See [`Options::health_path`].
     pub health_path: Option<String>,
 }
 
-/// A process type that goes on.
+/// A process type whose instances run until they are stopped.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Service {
-    /// As the image has it.
     pub process_type: String,
-    /// How many of it.
+    /// The number of instances, if no autoscaler changes it.
     pub quantity: u16,
-    /// How many of it, where that changes by itself.
-    pub autoscale: Option<Autoscale>,
+    /// The range in which an autoscaler changes the number of instances.
+    pub autoscale: Option<InstanceRange>,
 }
 
-/// A command that runs again and again.
+/// A scheduled task.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Task {
-    /// Its number in app.json makes it: `cron-1`.
+    /// `cron-` and the position in app.json, from 1.
     pub name: String,
-    /// When: five fields.
+    /// In the syntax of [`procfile::app_json::CronSchedule`].
     pub schedule: String,
-    /// As it was written.
+    /// As written in app.json.
     pub command: String,
-    /// What the platform's launcher is given.
+    /// The arguments for the launcher of the image.
     pub argv: Vec<String>,
 }
 
 impl Plan {
-    /// Decides how many of each type there are: by the user's word, by app.json, or one.
+    /// The number of instances of each type comes from the options, else from app.json, else it is
+    /// one.
     ///
     /// # Errors
-    /// Everything that keeps it from being written.
+    /// Every problem with the options, the image and app.json.
     pub fn new(image: &Image, app_json: &AppJson, options: Options) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
-        let scale = collect(
-            Quantities::read_up_to(
-                MOST_INSTANCES,
-                options.scale.iter().map(String::as_str),
-                image,
-            ),
-            &mut problems,
-        );
-        let autoscale = collect(
-            Autoscale::read(&options.autoscale, &scale, image),
-            &mut problems,
-        );
-        let services: Vec<Service> = (image.processes.iter())
-            .map(|process| process.process_type.as_str())
-            .filter(|process_type| *process_type != ProcessType::RELEASE)
-            .map(|process_type| Service {
-                process_type: process_type.into(),
-                quantity: (scale.of(process_type))
-                    .unwrap_or_else(|| usual_quantity(process_type, app_json)),
-                autoscale: autoscale.get(process_type).copied(),
-            })
-            .collect();
+        let scale = Scale::read(&options, image, &mut problems);
+        let service = |process_type: &str| Service {
+            process_type: process_type.into(),
+            quantity: scale
+                .numbers
+                .of(process_type)
+                .unwrap_or_else(|| default_quantity(process_type, app_json)),
+            autoscale: scale.ranges.get(process_type).copied(),
+        };
+        let services: Vec<Service> = image.scalable_types().map(service).collect();
         if services.is_empty() {
             problems.push(PlanProblem::NoTypes);
         }
-        problems.extend(unknown_types(app_json, image));
+        problems.extend(formation_problems(app_json, image));
         let (name, image_name) = names_of(
             options.name.as_deref(),
             options.image.as_deref(),
@@ -128,7 +116,7 @@ impl Plan {
             problems.push(PlanProblem::BadHealthPath { path: path.clone() });
         }
         let tasks = tasks(app_json, &mut problems);
-        problems.extend(same_names(&services, &tasks));
+        problems.extend(name_conflicts(&services, &tasks));
         if !problems.is_empty() {
             return Err(PlanError(problems));
         }
@@ -144,7 +132,8 @@ impl Plan {
         })
     }
 
-    /// What a platform is told to wait before it kills, in whole seconds: longer than `formation exec` waits.
+    /// How long an orchestrator waits before it kills a process, in whole seconds: longer than
+    /// `formation exec`.
     #[must_use]
     pub fn stop_seconds(&self) -> u64 {
         self.grace.0.as_secs() + u64::from(self.grace.0.subsec_nanos() > 0) + MARGIN
@@ -152,62 +141,80 @@ impl Plan {
 }
 
 impl Service {
-    /// Whether it receives HTTP traffic.
     #[must_use]
     pub fn is_web(&self) -> bool {
         self.process_type == ProcessType::WEB
     }
 }
 
-fn usual_quantity(process_type: &str, app_json: &AppJson) -> u16 {
+/// What the options say about numbers of instances.
+struct Scale {
+    numbers: Quantities,
+    ranges: BTreeMap<String, InstanceRange>,
+}
+
+impl Scale {
+    fn read(options: &Options, image: &Image, problems: &mut Vec<PlanProblem>) -> Self {
+        let words = options.scale.iter().map(String::as_str);
+        let numbers = Quantities::read_up_to(MAX_INSTANCES, words, image).unwrap_or_else(|error| {
+            problems.extend(error.problems.into_iter().map(PlanProblem::from));
+            Quantities::default()
+        });
+        let words = options.autoscale.iter().map(String::as_str);
+        let ranges = read_ranges(words, image).unwrap_or_else(|range_problems| {
+            problems.extend(range_problems.into_iter().map(PlanProblem::from));
+            Vec::new()
+        });
+        let has_number = |process_type: &&String| numbers.of(process_type).is_some();
+        let scaled_twice = ranges.iter().map(|(name, _)| name).filter(has_number);
+        problems.extend(scaled_twice.cloned().map(PlanProblem::ScaledTwice));
+        Self {
+            numbers,
+            ranges: ranges.into_iter().collect(),
+        }
+    }
+}
+
+fn default_quantity(process_type: &str, app_json: &AppJson) -> u16 {
     if app_json.formation.is_none() && TASKS.contains(&process_type) {
         return 0;
     }
     app_json.quantity(process_type)
 }
 
-fn unknown_types(app_json: &AppJson, image: &Image) -> Vec<PlanProblem> {
-    let known: Vec<_> = (image.processes.iter())
-        .map(|process| process.process_type.as_str())
-        .filter(|process_type| *process_type != ProcessType::RELEASE)
-        .collect();
-    let named = app_json.formation.iter().flatten();
-    let unknown = named.filter(|(process_type, quantity)| {
-        !known.contains(&process_type.as_str())
-            // As many of a task as there ever are.
-            && (process_type.as_str() != ProcessType::RELEASE || **quantity > 0)
-    });
-    unknown
-        .map(|(process_type, _)| PlanProblem::UnknownType {
-            process_type: process_type.clone(),
-            help: if process_type == ProcessType::RELEASE {
-                "`release` runs once before a release: leave it out of the formation.".into()
-            } else {
-                format!("The image has {}.", known.join(", "))
-            },
-        })
-        .collect()
+/// Process types in the formation of app.json that the image cannot have instances of.
+fn formation_problems(app_json: &AppJson, image: &Image) -> Vec<PlanProblem> {
+    let problem = |(process_type, quantity): (&String, &u16)| match process_type.as_str() {
+        ProcessType::RELEASE => (*quantity > 0).then_some(PlanProblem::ReleaseInFormation),
+        known if image.process(known).is_some() => None,
+        unknown => Some(PlanProblem::UnknownType {
+            process_type: unknown.into(),
+            available: available_types(image),
+        }),
+    };
+    let formation = app_json.formation.iter().flatten();
+    formation.filter_map(problem).collect()
 }
 
-/// The app's name and the image's, each from the other where only one was given.
+/// The names of the app and of the image. If only one was given, the other is made from it.
 fn names_of(
     name: Option<&str>,
     image: Option<&str>,
     problems: &mut Vec<PlanProblem>,
 ) -> (AppName, String) {
-    if let Some(image) = image.filter(|image| !is_image(image)) {
+    if let Some(image) = image.filter(|image| !may_be_image_name(image)) {
         problems.push(PlanProblem::BadImage {
             image: image.into(),
         });
     }
     let app = match name {
-        Some(name) => AppName::given(name).unwrap_or_else(|| {
-            let better = AppName::nearest(name);
+        Some(name) => AppName::valid(name).unwrap_or_else(|| {
+            let suggestion = AppName::nearest(name);
             problems.push(PlanProblem::BadName {
                 name: name.into(),
-                better: better.to_string(),
+                suggestion: suggestion.to_string(),
             });
-            better
+            suggestion
         }),
         None => AppName::of_image(image.unwrap_or(names::DEFAULT_APP)),
     };
@@ -215,15 +222,16 @@ fn names_of(
     (app, image)
 }
 
-/// Near enough: what cannot be in any reference, and in no comment or option either.
-fn is_image(text: &str) -> bool {
+/// Whether the text has only characters that image names have. They are harmless in comments and
+/// options too.
+fn may_be_image_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && (text.chars()).all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
 }
 
 fn tasks(app_json: &AppJson, problems: &mut Vec<PlanProblem>) -> Vec<Task> {
-    let task = |(index, task): (usize, &procfile::app_json::ScheduledTask)| {
-        let is_shell_script = |path: &Path| command::is_shell_script(Path::new(""), path);
+    let is_shell_script = |path: &Path| command::is_shell_script(Path::new(""), path);
+    let task = |(index, task): (usize, &ScheduledTask)| {
         let launch = command::decide(&task.command, &is_shell_script)
             .map_err(|source| {
                 problems.push(PlanProblem::Command {
@@ -242,7 +250,9 @@ fn tasks(app_json: &AppJson, problems: &mut Vec<PlanProblem>) -> Vec<Task> {
     app_json.cron.iter().enumerate().filter_map(task).collect()
 }
 
-fn same_names(services: &[Service], tasks: &[Task]) -> Vec<PlanProblem> {
+/// Services and tasks that would have the same name: a DNS label is not as long, and has fewer
+/// characters, than a process type.
+fn name_conflicts(services: &[Service], tasks: &[Task]) -> Vec<PlanProblem> {
     let types = services.iter().map(|service| {
         let process_type = &service.process_type;
         (
@@ -272,20 +282,10 @@ fn same_names(services: &[Service], tasks: &[Task]) -> Vec<PlanProblem> {
         .collect()
 }
 
-fn collect<T: Default, E: Into<PlanProblem>>(
-    result: Result<T, E>,
-    problems: &mut Vec<PlanProblem>,
-) -> T {
-    result.unwrap_or_else(|error| {
-        problems.push(error.into());
-        T::default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::options;
     use super::*;
+    use crate::export::examples::options;
     use procfile::assert_report;
 
     fn quantities(types: &[&str], app_json: &str, scale: &[&str]) -> Vec<String> {
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn how_many_of_each_type() {
+    fn the_number_of_each_type_comes_from_options_then_app_json() {
         let types = ["web", "worker", "clock", "release"];
         for (app_json, scale, expected) in [
             ("{}", [].as_slice(), ["web=1", "worker=1", "clock=1"]),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_each_other() {
+    fn the_app_name_and_the_image_name_come_from_each_other() {
         let named = |name: Option<&str>, image_name: Option<&str>| {
             let options = Options {
                 name: name.map(String::from),
@@ -337,18 +337,18 @@ mod tests {
             let plan = Plan::new(&Image::of_types(&["web"]), &AppJson::default(), options).unwrap();
             (plan.name.to_string(), plan.image)
         };
-        let is = |name: &str, image: &str| (name.to_string(), image.to_string());
-        assert_eq!(named(None, None), is("app", "app"));
-        assert_eq!(named(Some("shop"), None), is("shop", "shop"));
+        let pair = |name: &str, image: &str| (name.to_string(), image.to_string());
+        assert_eq!(named(None, None), pair("app", "app"));
+        assert_eq!(named(Some("shop"), None), pair("shop", "shop"));
         assert_eq!(
             named(None, Some("r.example/shop:1")),
-            is("shop", "r.example/shop:1")
+            pair("shop", "r.example/shop:1")
         );
-        assert_eq!(named(Some("s"), Some("shop:1")), is("s", "shop:1"));
+        assert_eq!(named(Some("s"), Some("shop:1")), pair("s", "shop:1"));
     }
 
     #[test]
-    fn a_platform_waits_longer_than_we_do() {
+    fn an_orchestrator_waits_longer_than_formation_exec() {
         let seconds = |grace: &str| {
             let grace = grace.parse().unwrap();
             let options = Options { grace, ..options() };
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_in_one_report() {
+    fn every_problem_is_in_one_report() {
         let app_json = AppJson::read(
             r#"{
                 "formation": { "wrker": { "quantity": 1 }, "release": { "quantity": 1 } },
@@ -394,16 +394,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_export() {
+    fn a_type_with_a_number_and_a_range_is_refused() {
+        let options = Options {
+            scale: vec!["worker=1".into()],
+            autoscale: vec!["worker=1-9,web=1-2".into()],
+            ..options()
+        };
+        let image = Image::of_types(&["web", "worker"]);
+        assert_report!(Plan::new(&image, &AppJson::default(), options).unwrap_err());
+    }
+
+    #[test]
+    fn an_image_without_scalable_types_is_refused() {
         for types in [[].as_slice(), &["release"]] {
             let error =
                 Plan::new(&Image::of_types(types), &AppJson::default(), options()).unwrap_err();
-            assert_report!("nothing_to_export", error);
+            assert_report!("no_types", error);
         }
     }
 
     #[test]
-    fn a_task_that_is_named_like_a_type() {
+    fn a_task_and_a_type_of_the_same_name_are_refused() {
         let app_json = r#"{ "cron": [{ "command": "rake a", "schedule": "@daily" }] }"#;
         let app_json = AppJson::read(app_json).unwrap();
         assert_report!(

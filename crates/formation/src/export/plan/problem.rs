@@ -1,101 +1,83 @@
-//! What keeps a plan from being made.
+//! Problems that keep a plan from being made.
 
-use super::super::autoscale::AutoscaleError;
-use super::super::names;
-use crate::image::quantities::QuantitiesError;
+use crate::export::names::MAX_APP_LENGTH;
+use crate::image::quantities::QuantityProblem;
 use miette::Diagnostic;
 use procfile::command;
 use thiserror::Error;
 
-/// Nothing can be written.
+/// Every problem with an export.
 #[derive(Debug, Diagnostic, Error)]
 #[error("nothing was exported")]
 pub struct PlanError(#[related] pub Vec<PlanProblem>);
 
-/// Why not.
 #[derive(Debug, Diagnostic, Error)]
 pub enum PlanProblem {
-    /// Numbers of instances.
+    /// In the words of `--scale` or `--autoscale`.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Quantities(#[from] QuantitiesError),
-    /// Ranges of them.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Autoscale(#[from] AutoscaleError),
-    /// A type that is a task, or that there is not, in app.json.
-    #[error("app.json has a formation of `{process_type}`, which is no process type of this image")]
-    #[diagnostic(help("{help}"))]
+    Quantity(#[from] QuantityProblem),
+    #[error("`{0}` has a number (`--scale`) and a range (`--autoscale`) of instances")]
+    #[diagnostic(help("Leave out one of them."))]
+    ScaledTwice(String),
+    #[error(
+        "`formation` in app.json has `{process_type}`, which is not a process type of this image"
+    )]
+    #[diagnostic(help("{available}"))]
     UnknownType {
-        /// The type.
         process_type: String,
-        /// What to do.
-        help: String,
+        /// See [`crate::image::quantities::available_types`].
+        available: String,
     },
-    /// Two things of one name.
+    #[error("`formation` in app.json has `release`, which is not a long-running process type")]
+    #[diagnostic(help("`release` runs once before each release: leave it out of the formation."))]
+    ReleaseInFormation,
     #[error("{first} and {second} would both be called `{name}`")]
     #[diagnostic(help(
-        "An orchestrator's names have lower-case letters, digits and `-`. Give one of them another name in the Procfile."
+        "Names in an orchestrator have only lower-case letters, digits and `-`. Rename one of the \
+         two in the Procfile."
     ))]
     SameName {
-        /// One of them.
         first: String,
-        /// The other.
         second: String,
-        /// What both are called.
         name: String,
     },
-    /// An app's name.
     #[error("`{name}` cannot be the name of an app")]
     #[diagnostic(help(
-        "A name starts with a lower-case letter, has lower-case letters, digits and `-`, and at most {} characters: `--name {better}`.",
-        names::LONGEST_APP
+        "A name starts with a lower-case letter, has only lower-case letters, digits and `-`, and \
+         at most {MAX_APP_LENGTH} characters: `--name {suggestion}`."
     ))]
     BadName {
-        /// As it was given.
         name: String,
-        /// The nearest good one.
-        better: String,
+        /// The nearest valid name.
+        suggestion: String,
     },
-    /// The name of an object that somebody else makes.
     #[error("`{name}` cannot be the name of a {kind}")]
     #[diagnostic(help(
-        "Kubernetes' names have lower-case letters, digits, `-` and `.`, and begin and end with a letter or a digit: `{option} shop-settings`."
+        "Names in Kubernetes have only lower-case letters, digits, `-` and `.`, and start and end \
+         with a letter or a digit: `{option} shop-settings`."
     ))]
     BadObjectName {
-        /// As it was given.
         name: String,
-        /// Of which kind it is.
+        /// The kind of the object, which the user creates: `Secret`.
         kind: &'static str,
-        /// The option that it is for.
+        /// The option with the name: `--secret`.
         option: &'static str,
     },
-    /// An image's name.
-    #[error("`{image}` is no name of an image")]
-    #[diagnostic(help("Name it as `docker pull` would: `--image registry.example/shop:42`."))]
-    BadImage {
-        /// As it was given.
-        image: String,
-    },
-    /// What to ask `web` for.
-    #[error("`{path}` is no path of an HTTP request")]
-    #[diagnostic(help("It starts with `/` and has no spaces: `--health-path /up`."))]
-    BadHealthPath {
-        /// As it was given.
-        path: String,
-    },
-    /// A command of app.json that bash would refuse.
+    #[error("`{image}` is not an image name")]
+    #[diagnostic(help("Write it as for `docker pull`: `--image registry.example/shop:42`."))]
+    BadImage { image: String },
+    #[error("`{path}` is not a path for an HTTP request")]
+    #[diagnostic(help("A path starts with `/` and has no spaces: `--health-path /up`."))]
+    BadHealthPath { path: String },
     #[error("the scheduled task `{command}` of app.json cannot be run")]
     Command {
-        /// As it is written.
         command: String,
-        /// Why not.
         #[source]
         #[diagnostic_source]
         source: command::CommandSyntaxError,
     },
-    /// There is nothing to export.
-    #[error("the image has no process type that goes on")]
+    #[error("the image has no long-running process type")]
     #[diagnostic(help(
         "Write a Procfile with a line such as `web: bundle exec puma`, and build the image again."
     ))]
