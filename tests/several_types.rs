@@ -85,9 +85,9 @@ impl App {
         same.next().is_none().then_some(pid)
     }
 
-    /// Whether it has so many processes, and can be asked.
+    /// Whether it answers, and has so many processes.
     fn runs(&self, processes: usize) -> bool {
-        self.path("control/socket").exists() && self.names().len() == processes
+        self.ask(&["ps"]).status.success() && self.names().len() == processes
     }
 
     fn names(&self) -> Vec<String> {
@@ -142,7 +142,7 @@ fn launched(process_type: &str, command: &[&str]) -> String {
     )
 }
 
-/// Ends at once when it is asked to, with a line.
+/// Ends at once when it gets SIGTERM, with a line.
 const POLITE: &str =
     "trap 'echo asked; exit' TERM; echo ready; while :; do read -rt 0.05 <> <(:); done";
 
@@ -234,7 +234,10 @@ fn the_first_end_ends_all_and_its_status_is_the_exit_status() {
             "{command}: {}",
             text_of(&output.stderr)
         );
-        assert!(text_of(&output.stderr).contains("asking all to end, because worker.1 has ended"));
+        assert!(
+            text_of(&output.stderr)
+                .contains("asking all processes to end, because worker.1 has ended")
+        );
     }
 }
 
@@ -250,7 +253,7 @@ fn a_program_that_is_not_there_ends_all() {
 }
 
 #[test]
-fn who_asks_for_the_end_gets_status_0_and_each_signal_is_passed_on() {
+fn a_requested_end_gives_status_0_and_each_signal_is_passed_on() {
     for (signal, name) in [
         (Signal::TERM, "TERM"),
         (Signal::INT, "INT"),
@@ -286,7 +289,7 @@ fn other_signals_are_passed_on_and_end_nothing() {
 
 /// A program knows its own children; a shell passes nothing on.
 #[test]
-fn signals_go_where_they_go_when_a_type_runs_alone() {
+fn signals_go_to_the_same_processes_as_when_a_type_runs_alone() {
     let tell = "trap 'echo child; exit' TERM; echo ready; while :; do sleep 0.02; done";
     let alone = format!("trap 'echo parent; kill $!; wait; exit' TERM; (cd /; {tell}) & wait");
     for (command, expected) in [
@@ -340,7 +343,7 @@ fn an_exec_d_program_is_a_part_of_its_process() {
     assert_eq!(running.status(), Some(0));
 }
 
-/// It gets its process's signals, and nobody waits for it.
+/// It gets the signals of its process, and other processes do not wait for it.
 #[test]
 fn an_exec_d_program_may_take_its_time() {
     let worker = ["bash", "-c", "echo works; exec sleep 60"];
@@ -376,7 +379,7 @@ fn a_successor_whose_exec_d_program_fails_changes_nothing() {
 }
 
 #[test]
-fn what_keeps_a_process_with_an_exec_d_program_from_its_start() {
+fn a_failed_preparation_is_reported_by_the_process() {
     for (program, status, expected) in [
         ("#!/bin/sh\necho why >&2\nexit 3\n", 126, "why"),
         ("#!/bin/sh\n", 127, "there is no program `nowhere`"),
@@ -390,8 +393,38 @@ fn what_keeps_a_process_with_an_exec_d_program_from_its_start() {
     }
 }
 
+/// And the working directory of `formation` itself never changes.
 #[test]
-fn who_does_not_end_is_killed_after_the_grace() {
+fn the_processes_of_a_procfile_run_in_its_folder() {
+    let app = App::with("");
+    fs::create_dir(app.path("other")).unwrap();
+    fs::write(app.path("other/Procfile"), "web: pwd -P; exec sleep 60\n").unwrap();
+    let arguments = ["run", "--procfile", "other/Procfile", "--prefix", "none"];
+    let mut running = Running::spawn(app.command(&arguments));
+    let folder = app.path("").canonicalize().unwrap();
+    assert_eq!(running.line(), folder.join("other").display().to_string());
+    let own = fs::read_link(format!("/proc/{}/cwd", running.id())).unwrap();
+    assert_eq!(own, folder);
+    running.signal(Signal::TERM);
+    assert_eq!(running.status(), Some(0));
+}
+
+#[test]
+fn a_working_directory_that_is_missing_is_reported() {
+    let (app, mut command) = app_with_exec_d("#!/bin/sh\n", &SLEEP, &SLEEP);
+    fs::remove_dir(app.path("jobs")).unwrap();
+    let output = command
+        .arg("worker=1")
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let log = text_of(&output.stderr);
+    assert_eq!(output.status.code(), Some(126), "{log}");
+    assert!(log.contains("cannot be started in the folder"), "{log}");
+}
+
+#[test]
+fn a_process_that_does_not_end_is_killed_after_the_grace() {
     let app = App::with_script(
         "web",
         "trap '' TERM; (trap '' TERM; sleep 60) & echo $!; sleep 60",
@@ -417,7 +450,7 @@ fn a_second_signal_kills_at_once() {
 }
 
 #[test]
-fn who_forks_away_is_adopted_and_ends_with_the_others() {
+fn a_daemon_is_adopted_and_ends_with_the_others() {
     let polite = "trap 'echo away ends; exit' TERM";
     let deaf = "trap '' TERM";
     for (away, last, status) in [(polite, "away ends", 0), (deaf, "", 137)] {
@@ -452,9 +485,9 @@ fn an_orphan_of_an_orphan_is_asked_to_end_too() {
     assert_eq!(running.status(), Some(0));
 }
 
-/// Whoever connects and says nothing is sent away, and is in nobody's way until then.
+/// Until then, other clients get their answers.
 #[test]
-fn silence_is_not_waited_for() {
+fn a_client_without_a_request_is_disconnected() {
     let app = App::with("web: sleep 60\n");
     let running = app.run(&[]);
     wait_until("it can be asked", || app.path("control/socket").exists());
@@ -467,9 +500,9 @@ fn silence_is_not_waited_for() {
     running.signal(Signal::TERM);
 }
 
-/// Those who cannot be let in are told of by the kernel for as long as they wait.
+/// The kernel reports a client that cannot be accepted for as long as it waits.
 #[test]
-fn without_a_descriptor_for_who_asks_nobody_is_kept_busy() {
+fn without_a_descriptor_for_a_client_the_supervisor_is_not_kept_busy() {
     let app = App::with("web: sleep 60\n");
     let command = app.run_command(&[]);
     let mut limited = Command::new("bash");
@@ -512,7 +545,7 @@ fn orphans_are_reaped() {
 }
 
 #[test]
-fn who_closes_its_output_goes_on() {
+fn a_process_that_closes_its_output_keeps_running() {
     let app = App::with("web: exec >&- 2>&-; sleep 0.5; exit 4\nworker: sleep 60\n");
     assert_eq!(app.output(&[]).status.code(), Some(4));
 }
@@ -563,7 +596,7 @@ fn streams_are_kept_apart() {
 }
 
 #[test]
-fn what_is_no_text_is_passed_on_as_it_is() {
+fn bytes_that_are_not_text_are_passed_on_unchanged() {
     let app = App::with("web: cat bytes\n");
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     fs::write(app.path("bytes"), &bytes).unwrap();
@@ -581,9 +614,10 @@ fn a_line_without_end_does_not_fill_the_memory() {
     assert!(lines.iter().all(|line| line.len() <= 64 * 1024));
 }
 
-/// Twenty megabytes from ten processes, and a reader that begins late: nothing is lost, signals are heard meanwhile, and memory is bounded.
+/// Twenty megabytes from ten processes, and a reader that begins late: nothing is lost, signals are
+/// handled meanwhile, and memory is bounded.
 #[test]
-fn who_reads_late_misses_nothing() {
+fn a_late_reader_misses_nothing() {
     let app = App::with("web: seq -f \"$PS %.0f\" 100000; exec sleep 60\n");
     let mut command = app.run_command(&["web=10", "--prefix", "none"]);
     let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -615,7 +649,7 @@ fn who_reads_late_misses_nothing() {
 }
 
 #[test]
-fn where_nobody_reads_signals_are_heard() {
+fn without_a_reader_signals_are_handled_all_the_same() {
     let app = App::with("web: yes\nworker: sleep 60\n");
     let mut command = app.run_command(&["--grace", "1"]);
     let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -740,7 +774,7 @@ fn scaling_leaves_the_others_alone() {
     assert!(app.ask(&["scale", "web=1", "worker=0"]).status.success());
     wait_until("workers have ended", || app.names() == ["web.1"]);
     assert_ne!(app.process("web.1"), before.0);
-    // None is left, and still it is there.
+    // No process is left, and the formation goes on.
     assert!(app.ask(&["scale", "web=0"]).status.success());
     wait_until("all have ended", || app.names().is_empty());
     running.signal(Signal::TERM);
@@ -749,7 +783,7 @@ fn scaling_leaves_the_others_alone() {
 }
 
 #[test]
-fn who_was_asked_to_end_and_is_wanted_again_comes_back() {
+fn an_instance_that_is_ending_and_wanted_again_comes_back() {
     let app = App::with_script(
         "web",
         "trap 'sleep 0.5; exit' TERM; echo ready; while :; do sleep 0.02; done",
@@ -807,7 +841,7 @@ fn a_restart_begins_with_the_successor() {
     wait_until("all run", || app.runs(3));
     let before = ["worker.1", "worker.2", "web.1"].map(|name| app.process(name).unwrap());
     assert!(app.ask(&["restart", "worker"]).status.success());
-    // One at a time has a second self, and its type is never fewer.
+    // One at a time has a successor, and there are never fewer processes than before.
     for line in ["up", "down", "up", "down"] {
         assert_eq!(running.line(), line);
     }
@@ -827,7 +861,7 @@ fn a_restart_begins_with_the_successor() {
 }
 
 #[test]
-fn who_listens_on_its_port_ends_before_its_successor_starts() {
+fn a_process_that_listens_ends_before_its_successor_starts() {
     let server = "use IO::Socket; $s = IO::Socket::INET->new(LocalPort => $ENV{PORT}, Listen => 1) or die; print qq(up $$\\n); \
                   $SIG{TERM} = sub { print qq(down\\n); exit }; sleep 1 while 1";
     let app = App::with("web: perl server\n");
@@ -866,9 +900,9 @@ fn a_successor_that_does_not_come_up_changes_nothing() {
     assert_eq!(running.status(), Some(0));
 }
 
-/// A killed supervisor takes nobody with it, but the next one is not kept from its place.
+/// The processes of a killed supervisor go on; the next supervisor starts all the same.
 #[test]
-fn the_socket_of_a_killed_formation_is_in_nobodys_way() {
+fn the_socket_of_a_killed_formation_is_replaced() {
     let app = App::with("web: echo $$; sleep 60\n");
     let mut killed = app.run(&["--prefix", "none"]);
     let left: u32 = killed.line().parse().unwrap();
@@ -930,7 +964,7 @@ fn a_long_life_leaves_nothing_behind() {
 }
 
 #[test]
-fn polite_processes_end_in_peace() {
+fn processes_that_end_in_time_are_not_killed() {
     let app = App::with_script("worker", POLITE);
     let mut running = app.run(&["worker=20", "--prefix", "none"]);
     for _ in 0..20 {
@@ -945,7 +979,7 @@ fn polite_processes_end_in_peace() {
 
 /// Its parent has left the group, and does not reap it.
 #[test]
-fn a_zombie_that_nobody_looks_after_keeps_nobody() {
+fn a_zombie_that_is_never_reaped_holds_nothing_up() {
     let app = App::with_script(
         "web",
         "bash -c 'sleep 0.2 & echo ready; exec setsid sleep 1003' & sleep 1000",
@@ -980,7 +1014,7 @@ fn the_end_comes_when_the_last_line_is_read() {
 }
 
 #[test]
-fn who_is_being_replaced_is_not_brought_back() {
+fn an_instance_that_is_being_replaced_is_not_brought_back() {
     let app = App::with_script(
         "worker",
         "trap 'sleep 2; exit' TERM; echo ready; while :; do sleep 0.02; done",
@@ -1015,7 +1049,7 @@ fn a_first_signal_kills_nobody() {
 }
 
 #[test]
-fn an_empty_variable_is_none() {
+fn an_empty_variable_counts_as_not_set() {
     let app = App::with("web: echo \"$PORT\"\n");
     let mut command = app.run_command(&["--prefix", "none"]);
     for variable in ["PORT", "FORMATION", "FORMATION_GRACE", "FORMATION_RESTART"] {
@@ -1029,9 +1063,9 @@ fn an_empty_variable_is_none() {
     );
 }
 
-/// Servers that take their time until they listen: never are both away.
+/// Servers that take their time until they listen: one of them always listens.
 #[test]
-fn who_listens_is_through_when_it_listens_again() {
+fn a_restart_is_complete_when_the_new_process_listens() {
     let server = "use IO::Socket; sleep 2; $s = IO::Socket::INET->new(LocalPort => $ENV{PORT}, Listen => 1) or die; \
                   print qq($ENV{PS} up\n); $SIG{TERM} = sub { print qq($ENV{PS} down\n); exit }; sleep 1 while 1";
     let app = App::with("web: perl server\n");

@@ -441,7 +441,7 @@ fn completions_are_there_for_each_shell() {
             assert!(script.contains(word), "{shell}: {word}");
         }
         // What is of no use to anybody is not offered.
-        for word in ["foreground", "exec-d"] {
+        for word in ["foreground", "prepare-process"] {
             assert!(!script.contains(word), "{shell}: {word}");
         }
         if shell == "bash" {

@@ -1,8 +1,9 @@
 //! `formation ps`, `scale` and `restart`.
 
 use super::{fail, hear_signals};
-use crate::control::show::{Ask, Format};
-use crate::control::{AskError, Request};
+use crate::control::client::{ControlCommand, RequestError};
+use crate::control::protocol::Request;
+use crate::control::show::Format;
 use crate::process::signals::Signals;
 use clap::Args;
 use std::io;
@@ -63,8 +64,8 @@ Examples:
   docker exec CONTAINER formation restart worker web.2";
 
 impl PsArguments {
-    pub(super) fn ask(self, request: Request) -> Ask {
-        Ask {
+    pub(super) fn ask(self, request: Request) -> ControlCommand {
+        ControlCommand {
             socket: self.socket,
             request,
             format: if self.json {
@@ -76,13 +77,13 @@ impl PsArguments {
     }
 }
 
-pub(super) fn ask(ask: &Ask, signals: io::Result<Signals>) -> ExitCode {
+pub(super) fn ask(command: &ControlCommand, signals: io::Result<Signals>) -> ExitCode {
     if let Err(status) = hear_signals(signals, 2) {
         return status;
     }
-    match ask.run() {
+    match command.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(AskError::Refused(text)) => {
+        Err(RequestError::Refused(text)) => {
             eprint!("\n{text}\n");
             ExitCode::FAILURE
         }

@@ -5,7 +5,7 @@ use crate::exec::{Exec, ExecError};
 use crate::process::grace::Grace;
 use crate::process::program::Program;
 use crate::process::signals::Signals;
-use crate::run::exec_d::ExecD;
+use crate::run::preparation::Preparation;
 use clap::Args;
 use procfile::launch_spec::{LaunchSpec, SignalTarget};
 use std::ffi::OsString;
@@ -70,9 +70,10 @@ pub(super) fn foreground(arguments: ForegroundArguments) -> ExitCode {
     fail(&error, error.exit_code())
 }
 
-/// The first half of a process of `run` that begins with exec.d programs; of no use to anybody else.
+/// The first step of a process that `run` starts, where it has exec.d programs or a working
+/// directory of its own; of no use to anybody else.
 #[derive(Args)]
-pub(super) struct ExecDArguments {
+pub(super) struct PrepareArguments {
     #[arg(long)]
     folder: PathBuf,
     #[arg(long = "program")]
@@ -81,16 +82,16 @@ pub(super) struct ExecDArguments {
     command: Vec<OsString>,
 }
 
-pub(super) fn exec_d(arguments: ExecDArguments, signals: io::Result<Signals>) -> ExitCode {
+pub(super) fn prepare(arguments: PrepareArguments, signals: io::Result<Signals>) -> ExitCode {
     // Until it is the process's program, it ends as one that hears of no signal.
     if let Err(status) = hear_signals(signals, 126) {
         return status;
     }
-    let exec_d = ExecD {
-        programs: arguments.programs,
+    let preparation = Preparation {
+        exec_d: arguments.programs,
         folder: arguments.folder,
         program: Program::new(arguments.command),
     };
-    let error = exec_d.run();
+    let error = preparation.run();
     fail(&error, error.exit_code())
 }

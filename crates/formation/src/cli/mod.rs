@@ -8,17 +8,17 @@ mod export;
 mod probe;
 mod run;
 
-use crate::control::Request;
+use crate::control::protocol::Request;
 use crate::exec::ExecError;
 use crate::process::program::FOREGROUND;
 use crate::process::signals::Signals;
-use crate::run::exec_d::EXEC_D;
+use crate::run::preparation::PREPARE;
 use ask::{PsArguments, RestartArguments, ScaleArguments, ask};
 use check::{CheckArguments, check};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use completions::{CompletionsArguments, completions};
-use exec::{ExecArguments, ExecDArguments, ForegroundArguments, exec, exec_d, foreground};
+use exec::{ExecArguments, ForegroundArguments, PrepareArguments, exec, foreground, prepare};
 use export::{ExportTarget, export_to};
 use miette::Diagnostic;
 use probe::{ProbeArguments, probe};
@@ -58,8 +58,8 @@ enum Formation {
     Completions(CompletionsArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
-    #[command(name = EXEC_D, hide = true)]
-    ExecD(ExecDArguments),
+    #[command(name = PREPARE, hide = true)]
+    Prepare(PrepareArguments),
 }
 
 /// The `main` of the program.
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
         Formation::Completions(arguments) => completions(&arguments),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
-        Formation::ExecD(arguments) => exec_d(arguments, signals),
+        Formation::Prepare(arguments) => prepare(arguments, signals),
     }
 }
 
