@@ -8,7 +8,7 @@ use super::poller::{Poller, Source};
 use super::spawner::{OutputPipes, SpawnError, Spawner};
 use super::state::State;
 use super::state::action::{Action, ListedProcess, Recipient, Start};
-use super::state::event::{ClientId, Event, Jitter};
+use super::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Started};
 use super::state::instance_id::InstanceId;
 use crate::control::protocol::Answer;
 use crate::control::server::Server;
@@ -150,11 +150,11 @@ impl<'a> Supervisor<'a> {
     /// Reaps all children that have ended, also orphans that were adopted.
     fn reap(&mut self) -> io::Result<()> {
         while let Some((process, status)) = next_change(WaitOptions::empty())? {
-            self.handle(Event::Ended {
+            self.handle(Event::Ended(Ended {
                 process,
                 exit: Exit::of(status),
                 jitter: jitter(),
-            });
+            }));
         }
         Ok(())
     }
@@ -204,20 +204,18 @@ impl<'a> Supervisor<'a> {
     }
 
     fn start(&mut self, start: &Start) -> Event {
-        let instance = start.instance;
-        self.try_start(start).unwrap_or_else(|error| {
-            let report = report::plain(&error);
-            let status = error.exit_code();
-            Event::NotStarted {
-                instance,
-                report,
-                status,
+        match self.try_start(start) {
+            Ok(started) => Event::Started(started),
+            Err(error) => Event::NotStarted(NotStarted {
+                instance: start.instance,
+                report: report::plain(&error),
+                status: error.exit_code(),
                 jitter: jitter(),
-            }
-        })
+            }),
+        }
     }
 
-    fn try_start(&mut self, start: &Start) -> Result<Event, SpawnError> {
+    fn try_start(&mut self, start: &Start) -> Result<Started, SpawnError> {
         let Start {
             instance,
             name,
@@ -233,7 +231,7 @@ impl<'a> Supervisor<'a> {
         let streams = streams.map_err(no_pipes)?;
         let spawned = self.spawner.start(name, *port, &writers)?;
         self.streams.insert(*instance, streams);
-        Ok(Event::Started {
+        Ok(Started {
             instance: *instance,
             process: spawned.process,
             is_preparing: spawned.is_preparing,

@@ -5,6 +5,7 @@ use super::instance::AfterEnd;
 use super::instance_id::InstanceId;
 use super::instances::Instances;
 use crate::run::restart_policy::RestartPolicy;
+use procfile::report::counted;
 use std::time::Duration;
 
 /// The end of a process that was not asked to end.
@@ -69,7 +70,7 @@ pub(super) fn consequence(
         return Consequence::Remove { text: Some(text) };
     }
     let successor = (instances.named(&name))
-        .find(|it| it.id != death.instance && it.is_successor && !it.is_ending());
+        .find(|other| other.id != death.instance && other.is_successor && !other.is_ending());
     if let Some(successor) = successor {
         successor.is_successor = false;
         return Consequence::Remove { text: None };
@@ -89,8 +90,9 @@ fn restart(instances: &mut Instances, policy: &RestartPolicy, death: Death) -> C
     let name = &instance.name;
     instance.deaths.count(death.ran_for);
     if let Some(limit) = policy.limit.filter(|limit| instance.deaths.exceed(*limit)) {
+        let restarts = counted(limit, "restart");
         let text = format!(
-            "asking all processes to end, because {name} has ended after {limit} restarts in a row"
+            "asking all processes to end, because {name} has ended after {restarts} in a row"
         );
         return Consequence::EndAll { text };
     }

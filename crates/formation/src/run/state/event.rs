@@ -13,38 +13,50 @@ use std::io;
 pub(in crate::run) enum Event {
     /// Time has passed; with the answers to the questions of this moment.
     Time(Observations),
-    /// The process that `Action::Start` asked for has started.
-    Started {
-        instance: InstanceId,
-        process: Pid,
-        /// Whether it has yet to run exec.d programs or to change its working directory before it
-        /// becomes the program of its process type.
-        is_preparing: bool,
-    },
-    /// The process that `Action::Start` asked for does not start.
-    NotStarted {
-        instance: InstanceId,
-        /// Why, as the log shows it.
-        report: String,
-        /// The exit status that a shell would give: 126 or 127.
-        status: u8,
-        jitter: Jitter,
-    },
-    /// A child of this process has ended and was reaped: the process of an instance, or an orphan
-    /// that this process has adopted.
-    Ended {
-        process: Pid,
-        exit: Exit,
-        jitter: Jitter,
-    },
+    Started(Started),
+    NotStarted(NotStarted),
+    Ended(Ended),
     /// This process has received a signal, other than SIGCHLD.
     Signal(Signal),
     /// `formation ps`, `scale` or `restart` asks for something.
-    Request { client: ClientId, request: Request },
+    Request {
+        client: ClientId,
+        request: Request,
+    },
     /// The reader of standard output has gone.
     OutputBroken(Errno),
     /// A system call fails that every kernel grants.
     KernelError(io::Error),
+}
+
+/// The process that `Action::Start` asked for has started.
+#[derive(Debug)]
+pub(in crate::run) struct Started {
+    pub(in crate::run) instance: InstanceId,
+    pub(in crate::run) process: Pid,
+    /// Whether it has yet to run exec.d programs or to change its working directory before it
+    /// becomes the program of its process type.
+    pub(in crate::run) is_preparing: bool,
+}
+
+/// The process that `Action::Start` asked for does not start.
+#[derive(Debug)]
+pub(in crate::run) struct NotStarted {
+    pub(in crate::run) instance: InstanceId,
+    /// Why, as the log shows it.
+    pub(in crate::run) report: String,
+    /// The exit status that a shell would give: 126 or 127.
+    pub(in crate::run) status: u8,
+    pub(in crate::run) jitter: Jitter,
+}
+
+/// A child of this process has ended and was reaped: the process of an instance, or an orphan that
+/// this process has adopted.
+#[derive(Debug)]
+pub(in crate::run) struct Ended {
+    pub(in crate::run) process: Pid,
+    pub(in crate::run) exit: Exit,
+    pub(in crate::run) jitter: Jitter,
 }
 
 /// A connection to the control socket.

@@ -59,7 +59,8 @@ impl Instances {
 
     /// The instance whose own process that is.
     pub(super) fn of_process(&mut self, process: Pid) -> Option<&mut Instance> {
-        self.iter_mut().find(|it| it.process() == Some(process))
+        self.iter_mut()
+            .find(|instance| instance.process() == Some(process))
     }
 
     /// The identities of those for which something is true.
@@ -96,7 +97,9 @@ impl Instances {
             restart: None,
             name,
         };
-        let position = self.sorted.partition_point(|it| it.name <= instance.name);
+        let position = self
+            .sorted
+            .partition_point(|other| other.name <= instance.name);
         self.sorted.insert(position, instance);
         &mut self.sorted[position]
     }
@@ -114,8 +117,10 @@ impl Instances {
         }
         let kill_at = self.kill_at(now);
         self.iter_mut()
-            .filter(|it| it.name.process_type == process_type && it.name.number > count)
-            .filter_map(|it| it.ask_to_end(Signal::TERM, kill_at, AfterEnd::Remove))
+            .filter(|instance| {
+                instance.name.process_type == process_type && instance.name.number > count
+            })
+            .filter_map(|instance| instance.ask_to_end(Signal::TERM, kill_at, AfterEnd::Remove))
             .collect()
     }
 
@@ -136,7 +141,7 @@ impl Instances {
     pub(super) fn end_all(&mut self, signal: Signal, now: Instant) -> Vec<Action> {
         let kill_at = self.kill_at(now);
         self.iter_mut()
-            .filter_map(|it| it.ask_to_end(signal, kill_at, AfterEnd::Remove))
+            .filter_map(|instance| instance.ask_to_end(signal, kill_at, AfterEnd::Remove))
             .collect()
     }
 }

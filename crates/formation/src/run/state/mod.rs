@@ -23,18 +23,17 @@ use crate::control::protocol::Request;
 use crate::image::Image;
 use crate::process::grace::Grace;
 use crate::process::signals::{is_stop_by_terminal, signal_name};
-use crate::process::wait::{Exit, POLL_INTERVAL};
+use crate::process::wait::POLL_INTERVAL;
 use action::{Action, Start};
 use deaths::{Consequence, Death};
 use ending::Ending;
-use event::{ClientId, Event, Jitter, Observations, Questions};
+use event::{ClientId, Ended, Event, NotStarted, Observations, Questions, Started};
 use instance::{AfterEnd, Instance, Phase};
-use instance_id::InstanceId;
 use instances::Instances;
 use procfile::report;
 use requests::Refusal;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{io, mem};
@@ -103,8 +102,8 @@ impl State {
 
     /// When the next [`Event::Time`] is due, if nothing else happens before.
     pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
-        let next = |it: &Instance| match it.phase {
-            Phase::Running { .. } => rolling_restart::next_look(&self.instances, it, now),
+        let next = |instance: &Instance| match instance.phase {
+            Phase::Running { .. } => rolling_restart::next_look(&self.instances, instance, now),
             Phase::Ending {
                 is_reaped: true, ..
             } => Some(now + POLL_INTERVAL),
@@ -121,22 +120,9 @@ impl State {
     pub(super) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
             Event::Time(observed) => self.time_has_passed(now, &observed),
-            Event::Started {
-                instance,
-                process,
-                is_preparing,
-            } => self.has_started(instance, (process, is_preparing), now),
-            Event::NotStarted {
-                instance,
-                report,
-                status,
-                jitter,
-            } => self.has_not_started(instance, &report, (status, jitter), now),
-            Event::Ended {
-                process,
-                exit,
-                jitter,
-            } => self.process_has_ended(process, (exit, jitter), now),
+            Event::Started(started) => self.has_started(&started, now),
+            Event::NotStarted(not_started) => self.has_not_started(&not_started, now),
+            Event::Ended(ended) => self.process_has_ended(&ended, now),
             Event::Signal(signal) => self.handle_signal(signal, now),
             Event::Request { client, request } => self.handle_request(client, request, now),
             Event::OutputBroken(errno) => self.output_is_broken(errno, now),
@@ -155,11 +141,14 @@ impl State {
     /// Starts what is due, one after the other: where one does not start, those behind it may not
     /// be wanted any more.
     fn start_next(&mut self) {
-        let is_starting = |it: &Instance| matches!(it.phase, Phase::Starting { .. });
+        let is_starting = |instance: &Instance| matches!(instance.phase, Phase::Starting { .. });
         if self.instances.iter().any(is_starting) {
             return;
         }
-        let next = self.instances.iter_mut().find(|it| it.phase == Phase::Due);
+        let next = self
+            .instances
+            .iter_mut()
+            .find(|instance| instance.phase == Phase::Due);
         if let Some(instance) = next {
             instance.phase = Phase::Starting { is_wanted: true };
             self.actions.push(Action::Start(Start {
@@ -170,42 +159,38 @@ impl State {
         }
     }
 
-    fn has_started(&mut self, id: InstanceId, (process, is_preparing): (Pid, bool), now: Instant) {
+    fn has_started(&mut self, started: &Started, now: Instant) {
         let kill_at = self.instances.kill_at(now);
-        let is_ending = self.ending.is_some();
-        let Some(instance) = self.instances.get_mut(id) else {
+        let Some(instance) = self.instances.get_mut(started.instance) else {
             return;
         };
-        let was_wanted = instance.counts() || instance.is_successor;
-        instance.has_started(process, now, is_preparing);
+        let is_wanted = instance.phase == Phase::Starting { is_wanted: true };
+        let process = started.process;
+        instance.has_started(process, now, started.is_preparing);
         let Instance { name, port, .. } = instance;
         let text = format!("{name} started (process {process}, port {port})");
-        if is_ending || !was_wanted {
+        self.actions.push(Action::Say(text));
+        if !is_wanted {
             let action = instance.ask_to_end(Signal::TERM, kill_at, AfterEnd::Remove);
             self.actions.extend(action);
         }
-        self.say(text);
     }
 
-    fn has_not_started(
-        &mut self,
-        id: InstanceId,
-        report: &str,
-        (status, jitter): (u8, Jitter),
-        now: Instant,
-    ) {
+    fn has_not_started(&mut self, not_started: &NotStarted, now: Instant) {
+        let id = not_started.instance;
         let Some(instance) = self.instances.get(id) else {
             return;
         };
         let was_wanted = instance.phase == Phase::Starting { is_wanted: true };
-        let text = format!("{} does not start\n{report}", instance.name);
+        let name = &instance.name;
+        let text = format!("{name} does not start\n{}", not_started.report);
         self.say(text);
-        let next = if was_wanted && self.ending.is_none() {
+        let next = if was_wanted {
             let death = Death {
                 instance: id,
-                status,
+                status: not_started.status,
                 ran_for: Duration::ZERO,
-                jitter,
+                jitter: not_started.jitter,
             };
             self.after_death(death, now)
         } else {
@@ -216,15 +201,14 @@ impl State {
         }
     }
 
-    fn process_has_ended(&mut self, process: Pid, (exit, jitter): (Exit, Jitter), now: Instant) {
+    fn process_has_ended(&mut self, ended: &Ended, now: Instant) {
         let kill_at = self.instances.kill_at(now);
-        let is_ending = self.ending.is_some();
-        let Some(instance) = self.instances.of_process(process) else {
+        let Some(instance) = self.instances.of_process(ended.process) else {
             return; // An orphan.
         };
         let (id, since) = (instance.id, instance.since().unwrap_or(now));
-        let was_asked = is_ending || instance.is_ending();
-        let text = format!("{} {exit}", instance.name);
+        let was_asked = instance.is_ending();
+        let text = format!("{} {}", instance.name, ended.exit);
         let action = instance.process_ended(kill_at);
         self.actions.push(Action::SettleOutput(id));
         self.say(text);
@@ -234,9 +218,9 @@ impl State {
         }
         let death = Death {
             instance: id,
-            status: exit.code(),
+            status: ended.exit.code(),
             ran_for: now.saturating_duration_since(since),
-            jitter,
+            jitter: ended.jitter,
         };
         let next = self.after_death(death, now);
         if let Some(instance) = self.instances.get_mut(id) {
@@ -286,8 +270,11 @@ impl State {
         } else if is_stop_by_terminal(signal.as_raw()) {
             self.stop();
         } else {
-            let running = self.instances.iter().filter(|it| it.is_running());
-            let actions = running.filter_map(|it| it.signal(signal));
+            let running = self
+                .instances
+                .iter()
+                .filter(|instance| instance.is_running());
+            let actions = running.filter_map(|instance| instance.signal(signal));
             self.actions.extend(actions);
         }
     }
@@ -296,7 +283,7 @@ impl State {
     fn stop(&mut self) {
         let all = |signal| {
             let instances = self.instances.iter();
-            instances.filter_map(move |it| it.signal_group(signal))
+            instances.filter_map(move |instance| instance.signal_group(signal))
         };
         self.actions.extend(all(Signal::TSTP));
         self.actions.push(Action::StopThisProcess);
@@ -380,7 +367,7 @@ impl State {
 
     fn answer_clients(&mut self, now: Instant) {
         let has_yet_to_start =
-            |it: &Instance| matches!(it.phase, Phase::Due | Phase::Starting { .. });
+            |instance: &Instance| matches!(instance.phase, Phase::Due | Phase::Starting { .. });
         if self.instances.iter().any(has_yet_to_start) {
             return;
         }

@@ -23,10 +23,10 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Queues a restart of those instances whose process type or own name is named; of all where
 /// `names` is empty. Returns the names that no instance has, and queues nothing then.
 pub(super) fn queue(instances: &mut Instances, names: &[String]) -> Result<(), Vec<String>> {
-    let is_named = |it: &Instance, name: &String| {
-        it.name.process_type == *name || it.name.to_string() == *name
+    let is_named = |instance: &Instance, name: &String| {
+        instance.name.process_type == *name || instance.name.to_string() == *name
     };
-    let is_known = |name: &&String| instances.iter().any(|it| is_named(it, name));
+    let is_known = |name: &&String| instances.iter().any(|instance| is_named(instance, name));
     let unknown: Vec<_> = (names.iter())
         .filter(|name| !is_known(name))
         .cloned()
@@ -45,9 +45,9 @@ pub(super) fn queue(instances: &mut Instances, names: &[String]) -> Result<(), V
 
 /// The ports that [`advance`] has to know about.
 pub(super) fn ports_to_observe(instances: &Instances, now: Instant) -> Vec<u16> {
-    let is_of_interest = |it: &&Instance| match it.restart {
-        Some(Restart::Queued) => it.is_running() && may_begin(instances, it),
-        _ => is_new_process(it) && is_up(it, now) && awaits_listener(it, now),
+    let is_of_interest = |instance: &&Instance| match instance.restart {
+        Some(Restart::Queued) => instance.is_running() && may_begin(instances, instance),
+        _ => is_new_process(instance) && is_up(instance, now) && awaits_listener(instance, now),
     };
     let found = instances.iter().filter(is_of_interest);
     found.map(|instance| instance.port).collect()
@@ -84,19 +84,19 @@ pub(super) fn advance(
     observed: &Observations,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
-    for id in instances.ids_where(|it| is_complete(it, now, observed)) {
+    for id in instances.ids_where(|instance| is_complete(instance, now, observed)) {
         actions.extend(complete(instances, id, now));
     }
-    for id in instances.ids_where(|it| it.restart == Some(Restart::Queued)) {
+    for id in instances.ids_where(|instance| instance.restart == Some(Restart::Queued)) {
         actions.extend(begin(instances, id, now, observed));
     }
     actions
 }
 
 fn may_begin(instances: &Instances, instance: &Instance) -> bool {
-    let is_busy = |it: &Instance| {
-        it.name.process_type == instance.name.process_type
-            && matches!(it.restart, Some(Restart::UnderWay { .. }))
+    let is_busy = |other: &Instance| {
+        other.name.process_type == instance.name.process_type
+            && matches!(other.restart, Some(Restart::UnderWay { .. }))
     };
     !instances.iter().any(is_busy)
 }
@@ -146,7 +146,7 @@ fn complete(instances: &mut Instances, id: InstanceId, now: Instant) -> Option<A
         return None;
     }
     let name = instance.name.clone();
-    let predecessor = instances.named(&name).find(|it| it.id != id)?;
+    let predecessor = instances.named(&name).find(|other| other.id != id)?;
     predecessor.restart = None;
     predecessor.ask_to_end(Signal::TERM, kill_at, AfterEnd::Remove)
 }

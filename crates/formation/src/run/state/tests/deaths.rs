@@ -49,7 +49,7 @@ fn too_many_deaths_in_a_row_end_all() {
         rig.ended(103, Exit::Status(9))[2..],
         [
             "SIGTERM to group 103",
-            "say: asking all processes to end, because worker.1 has ended after 1 restarts in a row",
+            "say: asking all processes to end, because worker.1 has ended after 1 restart in a row",
             "SIGTERM to process 101",
         ]
     );

@@ -3,7 +3,7 @@
 use super::rig::{Rig, pid};
 use crate::process::wait::Exit;
 use crate::run::state::action::Action;
-use crate::run::state::event::{Event, Observations};
+use crate::run::state::event::{Event, Observations, Started};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::io;
@@ -172,14 +172,14 @@ fn a_process_that_starts_during_the_end_is_asked_to_end() {
     };
     rig.signal(Signal::TERM);
     assert_eq!(
-        rig.handle(Event::Started {
+        rig.handle(Event::Started(Started {
             instance: start.instance,
             process: pid(101),
             is_preparing: false,
-        }),
+        })),
         [
-            "SIGTERM to process 101",
             "say: web.1 started (process 101, port 5000)",
+            "SIGTERM to process 101",
         ]
     );
     rig.ended(101, Exit::Status(0));

@@ -7,7 +7,7 @@ use crate::process::signals::signal_name;
 use crate::process::wait::Exit;
 use crate::run::restart_policy::RestartPolicy;
 use crate::run::state::action::{Action, ListedProcess, Recipient};
-use crate::run::state::event::{ClientId, Event, Jitter, Observations};
+use crate::run::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Observations, Started};
 use crate::run::state::{Options, State};
 use procfile::launch_spec::SignalTarget;
 use rustix::process::{Pid, Signal};
@@ -85,20 +85,20 @@ impl Rig {
             if let Action::Start(start) = action {
                 let instance = start.instance;
                 let event = if self.broken_types.contains(&*start.name.process_type) {
-                    Event::NotStarted {
+                    Event::NotStarted(NotStarted {
                         instance,
                         report: "no such program".into(),
                         status: 127,
                         jitter: Jitter(0.5),
-                    }
+                    })
                 } else {
                     let process = self.next_process;
                     self.next_process += 1;
-                    Event::Started {
+                    Event::Started(Started {
                         instance,
                         process: pid(process),
                         is_preparing: self.preparing.contains(&process),
-                    }
+                    })
                 };
                 actions.extend(self.state.step(self.now, event));
             }
@@ -129,11 +129,11 @@ impl Rig {
     }
 
     pub(super) fn ended(&mut self, process: i32, exit: Exit) -> Vec<String> {
-        self.handle(Event::Ended {
+        self.handle(Event::Ended(Ended {
             process: pid(process),
             exit,
             jitter: Jitter(0.5),
-        })
+        }))
     }
 
     pub(super) fn signal(&mut self, signal: Signal) -> Vec<String> {
