@@ -129,3 +129,17 @@ impl Spawner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfile::assert_report;
+
+    #[test]
+    fn missing_pipes_are_reported() {
+        assert_report!(SpawnError::Pipes {
+            instance: "worker.2".into(),
+            source: io::Error::from(rustix::io::Errno::MFILE),
+        });
+    }
+}
