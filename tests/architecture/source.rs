@@ -108,10 +108,10 @@ fn without_tests(text: &str) -> String {
         .split("#[cfg(test)]\nmod tests")
         .next()
         .unwrap_or_default();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
 }
 
 /// The paths that begin with `crate` or `super`, each as its parts.

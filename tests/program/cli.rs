@@ -36,7 +36,7 @@ fn each_shell_gets_completions() {
             assert!(script.contains(word), "{shell}: {word}");
         }
         // Words that are only for other programs are not offered.
-        for word in ["foreground", "exec-d"] {
+        for word in ["foreground", "prepare-process"] {
             assert!(!script.contains(word), "{shell}: {word}");
         }
         if shell == "bash" {

@@ -28,7 +28,10 @@ fn the_first_process_that_ends_ends_all_and_gives_the_exit_status() {
             "{command}: {}",
             text(&output.stderr)
         );
-        assert!(text(&output.stderr).contains("asking all to end, because worker.1 has ended"));
+        assert!(
+            text(&output.stderr)
+                .contains("asking all processes to end, because worker.1 has ended")
+        );
     }
 }
 

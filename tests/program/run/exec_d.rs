@@ -100,3 +100,14 @@ fn a_failed_exec_d_program_is_reported() {
         assert!(log.lines().any(told), "{log}");
     }
 }
+
+#[test]
+fn a_working_directory_that_is_missing_is_reported() {
+    let (app, mut command) = app_with_exec_d("#!/bin/sh\n", &SLEEP, &SLEEP);
+    fs::remove_dir(app.path("jobs")).unwrap();
+    command.arg("worker=1").stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(126), "{log}");
+    assert!(log.contains("cannot be started in the folder"), "{log}");
+}

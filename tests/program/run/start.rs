@@ -5,6 +5,7 @@ use crate::run::app::App;
 use rig::command::text;
 use rig::program::Running;
 use std::fmt::Write;
+use std::fs;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -102,4 +103,19 @@ fn an_empty_variable_is_ignored() {
         exec.env("FORMATION_GRACE", "").status().unwrap().code(),
         Some(0)
     );
+}
+
+/// And the working directory of `formation` itself never changes.
+#[test]
+fn the_processes_of_a_procfile_run_in_its_folder() {
+    let app = App::with("");
+    fs::create_dir(app.path("other")).unwrap();
+    fs::write(app.path("other/Procfile"), "web: pwd -P; exec sleep 60\n").unwrap();
+    let arguments = ["run", "--procfile", "other/Procfile", "--prefix", "none"];
+    let mut running = Running::spawn(app.command(&arguments));
+    let folder = app.path("").canonicalize().unwrap();
+    assert_eq!(running.line(), folder.join("other").display().to_string());
+    let own = fs::read_link(format!("/proc/{}/cwd", running.id())).unwrap();
+    assert_eq!(own, folder);
+    assert_eq!(running.terminate(), Some(0));
 }

@@ -1,8 +1,9 @@
 //! `formation ps`, `scale` and `restart`, which ask the formation that runs in this container.
 
 use super::exit::{fail, unblock_signals};
-use crate::control::show::{Ask, Format};
-use crate::control::{AskError, Request};
+use crate::control::client::{ControlCommand, RequestError};
+use crate::control::protocol::Request;
+use crate::control::show::Format;
 use crate::process::signals::Signals;
 use clap::Args;
 use std::ffi::OsString;
@@ -66,8 +67,8 @@ Examples:
   docker exec CONTAINER formation restart worker web.2";
 
 impl PsArguments {
-    pub(super) fn ask(self, request: Request) -> Ask {
-        Ask {
+    pub(super) fn ask(self, request: Request) -> ControlCommand {
+        ControlCommand {
             socket: self.socket,
             request,
             format: self.format,
@@ -93,13 +94,13 @@ pub(super) fn with_format(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-pub(super) fn ask(ask: &Ask, signals: io::Result<Signals>) -> ExitCode {
+pub(super) fn ask(command: &ControlCommand, signals: io::Result<Signals>) -> ExitCode {
     if let Err(status) = unblock_signals(signals, 2) {
         return status;
     }
-    match ask.run() {
+    match command.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(AskError::Refused(text)) => {
+        Err(RequestError::Refused(text)) => {
             eprint!("\n{text}\n");
             ExitCode::FAILURE
         }

@@ -5,7 +5,7 @@ use crate::exec::{Exec, ExecError};
 use crate::process::grace::Grace;
 use crate::process::program::Program;
 use crate::process::signals::Signals;
-use crate::run::exec_d::ExecD;
+use crate::run::preparation::Preparation;
 use clap::Args;
 use procfile::launch_spec::{GROUP, LaunchSpec, SignalTarget};
 use std::ffi::OsString;
@@ -77,9 +77,10 @@ pub(super) fn foreground(arguments: ForegroundArguments) -> ExitCode {
     fail(&error, error.exit_code())
 }
 
-/// The start of a process with exec.d programs: `run` starts it, users have no use for it.
+/// The start of a process with exec.d programs or a working directory of its own: `run` starts it,
+/// users have no use for it.
 #[derive(Args)]
-pub(super) struct ExecDArguments {
+pub(super) struct PrepareArguments {
     #[arg(long)]
     folder: PathBuf,
     #[arg(long = "program")]
@@ -88,16 +89,16 @@ pub(super) struct ExecDArguments {
     command: Vec<OsString>,
 }
 
-pub(super) fn exec_d(arguments: ExecDArguments, signals: io::Result<Signals>) -> ExitCode {
+pub(super) fn prepare(arguments: PrepareArguments, signals: io::Result<Signals>) -> ExitCode {
     // Until it becomes the program of the process, signals end it as they end any program.
     if let Err(status) = unblock_signals(signals, 126) {
         return status;
     }
-    let exec_d = ExecD {
-        programs: arguments.programs,
+    let preparation = Preparation {
+        exec_d: arguments.programs,
         folder: arguments.folder,
         program: Program::new(arguments.command),
     };
-    let error = exec_d.run();
+    let error = preparation.run();
     fail(&error, error.exit_code())
 }

@@ -12,16 +12,16 @@ mod export;
 mod probe;
 mod run;
 
-use crate::control::Request;
+use crate::control::protocol::Request;
 use crate::process::program::FOREGROUND;
 use crate::process::signals::Signals;
-use crate::run::exec_d::EXEC_D;
+use crate::run::preparation::PREPARE;
 use check::{CheckArguments, check};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use completions::{CompletionsArguments, completions};
 use control::{PsArguments, RestartArguments, ScaleArguments, ask, with_format};
-use exec::{ExecArguments, ExecDArguments, ForegroundArguments, exec, exec_d, foreground};
+use exec::{ExecArguments, ForegroundArguments, PrepareArguments, exec, foreground, prepare};
 use export::{ExportTarget, export_to};
 use probe::{ProbeArguments, probe};
 use procfile::launch_spec::EXEC;
@@ -60,8 +60,8 @@ enum Formation {
     Completions(CompletionsArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
-    #[command(name = EXEC_D, hide = true)]
-    ExecD(ExecDArguments),
+    #[command(name = PREPARE, hide = true)]
+    Prepare(PrepareArguments),
 }
 
 /// The `main` of the program.
@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
         Formation::Completions(arguments) => completions(&arguments, &CommandLine::command()),
         Formation::Exec(arguments) => exec(arguments, signals),
         Formation::Foreground(arguments) => foreground(arguments),
-        Formation::ExecD(arguments) => exec_d(arguments, signals),
+        Formation::Prepare(arguments) => prepare(arguments, signals),
     }
 }
 

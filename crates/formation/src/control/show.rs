@@ -1,10 +1,9 @@
-//! `formation ps`, `scale` and `restart`: asking the formation that runs in this container, and showing what it answers.
+//! The answer to `formation ps`, `scale` and `restart`, as it is printed.
 
-use super::{AskError, Request, Row, State};
+use super::protocol::{ProcessInfo, ProcessState};
 use humantime::format_duration;
 use procfile::report::megabytes;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::Write;
 use std::time::Duration;
 use tabwriter::TabWriter;
 
@@ -18,39 +17,18 @@ pub enum Format {
     Json,
 }
 
-/// A question to the formation that runs here.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ask {
-    /// The control socket, if not in the usual place.
-    pub socket: Option<PathBuf>,
-    /// What is asked.
-    pub request: Request,
-    /// How the answer is shown.
-    pub format: Format,
-}
-
-impl Ask {
-    /// Asks, and prints the processes that there are then.
-    ///
-    /// # Errors
-    /// Nobody answers, or it is not done.
-    pub fn run(&self) -> Result<(), AskError> {
-        let rows = super::ask(self.socket.as_deref(), &self.request)?;
-        let text = match self.format {
-            Format::Table => table(&rows),
-            Format::Json => json(&rows),
-        };
-        // Who closes the pipe has seen enough.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(())
+pub(super) fn show(processes: &[ProcessInfo], format: Format) -> String {
+    match format {
+        Format::Table => table(processes),
+        Format::Json => json(processes),
     }
 }
 
-fn json(rows: &[Row]) -> String {
-    serde_json::to_string(rows).expect("rows are text and numbers") + "\n"
+fn json(processes: &[ProcessInfo]) -> String {
+    serde_json::to_string(processes).expect("text and numbers") + "\n"
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(processes: &[ProcessInfo]) -> String {
     let mut table = TabWriter::new(Vec::new());
     let mut write = |cells: [&str; 7]| {
         writeln!(table, "{}", cells.join("\t")).expect("a table in memory");
@@ -58,22 +36,22 @@ fn table(rows: &[Row]) -> String {
     write([
         "PROCESS", "STATE", "PID", "PORT", "RESTARTS", "UPTIME", "MEMORY",
     ]);
-    for row in rows {
-        let state = match row.state {
-            State::Running => "running",
-            State::Starting => "starting",
-            State::Ending => "ending",
-            State::Waiting => "waiting",
+    for process in processes {
+        let state = match process.state {
+            ProcessState::Running => "running",
+            ProcessState::Starting => "starting",
+            ProcessState::Ending => "ending",
+            ProcessState::Waiting => "waiting",
         };
-        let uptime = (row.uptime).map(|seconds| format_duration(Duration::from_secs(seconds)));
+        let uptime = (process.uptime).map(|seconds| format_duration(Duration::from_secs(seconds)));
         write([
-            &row.name,
+            &process.name,
             state,
-            &shown(row.pid),
-            &row.port.to_string(),
-            &row.restarts.to_string(),
+            &shown(process.pid),
+            &process.port.to_string(),
+            &process.restarts.to_string(),
             &shown(uptime),
-            &shown((row.memory > 0).then(|| format!("{} MB", megabytes(row.memory)))),
+            &shown((process.memory > 0).then(|| format!("{} MB", megabytes(process.memory)))),
         ]);
     }
     let bytes = table.into_inner().expect("a table in memory");
@@ -90,7 +68,7 @@ mod tests {
 
     #[test]
     fn processes_are_a_table() {
-        let row = |name: &str, state, pid: Option<i32>| Row {
+        let row = |name: &str, state, pid: Option<i32>| ProcessInfo {
             name: name.into(),
             state,
             pid,
@@ -100,10 +78,10 @@ mod tests {
             memory: pid.map_or(0, |pid| 1_000_000 * u64::from(pid.unsigned_abs())),
         };
         insta::assert_snapshot!(table(&[
-            row("web.1", State::Running, Some(7)),
-            row("web.2", State::Starting, Some(4000)),
-            row("worker.10", State::Waiting, None),
-            row("clock.1", State::Ending, Some(90_061)),
+            row("web.1", ProcessState::Running, Some(7)),
+            row("web.2", ProcessState::Starting, Some(4000)),
+            row("worker.10", ProcessState::Waiting, None),
+            row("clock.1", ProcessState::Ending, Some(90_061)),
         ]));
         insta::assert_snapshot!("no_processes", table(&[]));
     }

@@ -1,7 +1,8 @@
-//! `formation`: the program in the image, as small as what is in memory for as long as a process runs has to be.
+//! `formation`, the program in the image: small, because it stays in memory beside each process.
 //!
-//! It is `formation exec`, as every process type is launched. Everything else, also to say why a command does not start, is the work of
-//! `formation-cli` beside it: its command line alone would take as much memory again, once for each process.
+//! It is `formation exec`, with which every process type is launched. Everything else, also the
+//! report on a command that does not start, is the work of `formation-cli` beside it: its command
+//! line alone would double the memory of each process.
 
 use super::{Exec, ExecError};
 use crate::process::program::Program;
@@ -13,10 +14,10 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-/// Stands beside this program.
+/// The program for everything else, in the same folder.
 const COMMAND_LINE: &str = "formation-cli";
 
-/// What stands for its options.
+/// Variables that stand for options of `formation-cli`.
 const VARIABLES: [&str; 8] = [
     "FORMATION",
     "FORMATION_GRACE",
@@ -40,7 +41,7 @@ pub fn main() -> ExitCode {
             .and_then(|signals| exec.run(&signals))
         {
             Ok(status) => return ExitCode::from(status),
-            // It will not start then either, and there is somebody to say why.
+            // `formation-cli` tries again, fails too, and reports why.
             Err(ExecError::Start(_)) => {}
             Err(error) => return fail(&error.to_string(), error.exit_code()),
         }
@@ -50,12 +51,12 @@ pub fn main() -> ExitCode {
     hand_over(&words)
 }
 
-/// Becomes the program that knows the rest, with the signals held back that came meanwhile.
+/// Replaces this process with `formation-cli`. Signals that came meanwhile stay blocked, and wait.
 fn hand_over(words: &[OsString]) -> ExitCode {
     let path = beside_this().unwrap_or_else(|| COMMAND_LINE.into());
     let mut command = Command::new(&path);
     command.arg0("formation").args(words.iter().skip(1));
-    // An empty one is none, as Compose makes it of a variable that is not set.
+    // An empty variable counts as not set: Compose makes one of a variable that has no value.
     for variable in VARIABLES {
         if env::var_os(variable).is_some_and(|value| value.is_empty()) {
             command.env_remove(variable);

@@ -1,6 +1,7 @@
 //! `formation exec`: one command under a well-behaved PID 1.
 //!
-//! It passes every signal on, reaps whatever is left without a parent, lends the terminal, and ends as the command ended. It prints nothing.
+//! It passes every signal on, reaps orphans, lends the terminal to the command, and exits with the
+//! exit status of the command. It prints nothing.
 
 pub mod entry;
 
@@ -9,7 +10,7 @@ use crate::process::program::Program;
 use crate::process::signals::{Signals, is_stop_by_terminal};
 use crate::process::start_error::StartError;
 use crate::process::terminal::Terminal;
-use crate::process::wait::{POLL_INTERVAL, adopt_orphans, exit_status, next_change};
+use crate::process::wait::{Exit, POLL_INTERVAL, adopt_orphans, next_change};
 use miette::Diagnostic;
 use procfile::launch_spec::{LaunchSpec, SignalTarget};
 use rustix::process::{
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use std::{env, io};
 use thiserror::Error;
 
-/// The variable with another grace.
+/// The variable that sets [`Exec::grace`].
 const GRACE_VARIABLE: &str = "FORMATION_GRACE";
 
 /// One command to run.
@@ -29,27 +30,28 @@ const GRACE_VARIABLE: &str = "FORMATION_GRACE";
 pub struct Exec {
     /// The command, and where its signals go.
     pub spec: LaunchSpec<OsString>,
-    /// With [`SignalTarget::Group`]: how long the group may outlive the command.
+    /// With [`SignalTarget::Group`]: how long the process group may outlive the command.
     pub grace: Grace,
 }
 
-/// Why there is no exit status of the command.
+/// The command did not run to its end.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ExecError {
-    /// It does not start.
+    /// The command does not start.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Start(#[from] StartError),
-    /// The kernel denies what every kernel grants.
+    /// The system denies what every kernel grants.
     #[error("signals cannot be received")]
     #[diagnostic(help(
-        "Ask whoever runs this container: a limit on open files, or a seccomp policy, keeps signalfd, poll or wait from working."
+        "Ask whoever runs this container: a limit on open files, or a seccomp policy, keeps \
+         signalfd, poll or wait from working."
     ))]
     Kernel(#[from] io::Error),
 }
 
 impl ExecError {
-    /// What `formation` exits with.
+    /// The exit status of `formation`.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -60,12 +62,13 @@ impl ExecError {
 }
 
 impl Exec {
-    /// Reads the command line that every process type of an image is launched with, and no other. The grace is the variable's.
+    /// Reads the command line with which every process type of an image is launched, and no other.
+    /// The grace is that of the variable `FORMATION_GRACE`.
     #[must_use]
     pub fn from_args(args: &[OsString]) -> Option<Self> {
         let spec = LaunchSpec::from_args(args.iter().cloned())?;
         let grace = match env::var(GRACE_VARIABLE) {
-            // Compose makes an empty one of a variable that is not set.
+            // Compose sets a variable that has no value to an empty text.
             Ok(text) if !text.is_empty() => text.parse().ok()?,
             Ok(_) | Err(env::VarError::NotPresent) => Grace::default(),
             Err(env::VarError::NotUnicode(_)) => return None,
@@ -73,7 +76,7 @@ impl Exec {
         Some(Self { spec, grace })
     }
 
-    /// Runs the command to its end, and returns its exit status: 128 + N where signal N ended it.
+    /// Runs the command to its end. Returns its exit status: 128 + N where signal N has ended it.
     pub fn run(&self, signals: &Signals) -> Result<u8, ExecError> {
         let mut running = self.start(signals)?;
         let status = loop {
@@ -87,7 +90,7 @@ impl Exec {
                 None => {}
             }
         };
-        running.give_up_terminal();
+        running.take_terminal_back();
         running.terminal = None;
         if self.spec.signals == SignalTarget::Group {
             running.terminate_group(self.grace.0)?;
@@ -100,9 +103,9 @@ impl Exec {
         let program = Program::new(self.spec.argv.iter().cloned());
         let mut terminal = Terminal::of_stdin();
         let child = match &mut terminal {
-            Some(terminal) if terminal.is_ours() => {
+            Some(terminal) if terminal.is_in_foreground() => {
                 let child = program.start_in_foreground()?;
-                terminal.taken_by(child);
+                terminal.lend_to_entering(child);
                 child
             }
             _ => program.start()?,
@@ -117,34 +120,35 @@ impl Exec {
     }
 }
 
-/// The command, started.
+/// A command that runs.
 struct Running<'a> {
-    /// Leader of its process group, whose number is the same.
+    /// The process of the command. Its process group has the same number.
     child: Pid,
     target: SignalTarget,
     signals: &'a Signals,
     terminal: Option<Terminal>,
-    /// Whether somebody has asked it to end.
+    /// Whether a signal has asked it to end.
     asked_to_end: bool,
 }
 
 impl Running<'_> {
-    /// Nobody else can be hit: a child keeps its number until it is reaped, a group as long as it has a member.
+    /// No other process can be hit: a child keeps its number until it is reaped, and a process
+    /// group as long as it has a member.
     fn pass_on(&mut self, signal: Signal) {
         if signal == Signal::CONT {
-            // A shell's `fg` puts this process in the foreground before it says so.
+            // The `fg` of a shell puts this process in the foreground before it sends this signal.
             self.lend_terminal();
         }
         self.asked_to_end |=
             [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal);
-        // The one error there can be is that all of them have just ended.
+        // The only possible error is that all recipients have just ended.
         let _ = match self.target {
             SignalTarget::Process => kill_process(self.child, signal),
             SignalTarget::Group => kill_process_group(self.child, signal),
         };
     }
 
-    /// Reaps all that have ended. The exit status of the child, if it is among them.
+    /// Reaps all children that have ended. The exit status of the command, if it is among them.
     fn reap(&mut self) -> io::Result<Option<u8>> {
         let mut ended = None;
         while let Some((process, status)) = next_change(WaitOptions::UNTRACED)? {
@@ -154,44 +158,46 @@ impl Running<'_> {
             if let Some(signal) = status.stopping_signal() {
                 self.child_was_stopped(signal)?;
             } else {
-                ended = Some(exit_status(status));
+                ended = Some(Exit::of(status).code());
             }
         }
         Ok(ended)
     }
 
-    /// A program that a terminal stops gives it back to the shell that started it; for that shell, the program is this process.
-    /// Any other stop was meant for the child, by somebody who will let it go on.
+    /// Where the terminal has stopped the command, its shell wants the terminal back; for the
+    /// shell, this process is the command, so it has to stop too. Any other stop was meant for the
+    /// command alone, and its sender will continue it.
     fn child_was_stopped(&mut self, signal: i32) -> io::Result<()> {
         if !is_stop_by_terminal(signal) {
             return Ok(());
         }
         let wants_terminal = signal != Signal::TSTP.as_raw();
         if wants_terminal && self.lend_terminal() {
-            self.let_go_on();
+            self.continue_child();
             return Ok(());
         }
         let had_terminal = self.terminal.as_ref().is_some_and(Terminal::is_lent);
-        self.give_up_terminal();
-        let was_stopped = self.stop_likewise(had_terminal)?;
-        // Without the terminal a program that wants it would only be stopped again, for ever.
+        self.take_terminal_back();
+        let was_stopped = self.stop_this_process(had_terminal)?;
+        // Without the terminal, a program that reads from it would be stopped again and again.
         if self.lend_terminal() || was_stopped || !wants_terminal {
-            self.let_go_on();
+            self.continue_child();
         }
         Ok(())
     }
 
-    fn let_go_on(&self) {
+    fn continue_child(&self) {
         let _ = kill_process_group(self.child, Signal::CONT);
     }
 
-    /// Stops this process; its whole group where the terminal, which was lent, has only told the child's. Whether it was stopped: PID 1
-    /// never is, for nobody could let it go on.
-    fn stop_likewise(&self, all_of_our_group: bool) -> io::Result<bool> {
+    /// Stops this process; with `whole_group` all of its process group, which the terminal has not
+    /// stopped while it was lent to the command. Returns whether it was stopped: PID 1 never is, as
+    /// no process could continue it.
+    fn stop_this_process(&self, whole_group: bool) -> io::Result<bool> {
         if getpid().is_init() {
             return Ok(false);
         }
-        if all_of_our_group {
+        if whole_group {
             kill_current_process_group(Signal::TSTP)?;
         } else {
             kill_process(getpid(), Signal::TSTP)?;
@@ -206,14 +212,15 @@ impl Running<'_> {
             .is_some_and(|terminal| terminal.lend_to(child))
     }
 
-    fn give_up_terminal(&mut self) {
+    fn take_terminal_back(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.take_back();
         }
     }
 
-    /// Waits for the last member of the group, for as long as the grace lasts, then kills whoever is left. Where the command ended by
-    /// itself, as `a & b & wait -n` does when one of them dies, the others have yet to be asked to end.
+    /// Waits for the last member of the process group; kills those that are left when the grace is
+    /// over. Where the command ended by itself, as `a & b & wait -n` does when one of them dies,
+    /// the others have yet to be asked to end.
     fn terminate_group(&mut self, grace: Duration) -> io::Result<()> {
         let ended = Instant::now();
         if !self.asked_to_end {
@@ -243,7 +250,7 @@ mod tests {
     use procfile::assert_report;
 
     #[test]
-    fn a_kernel_that_gives_no_signals_is_shown() {
+    fn a_system_that_gives_no_signals_is_reported() {
         let too_many_files = io::Error::from(rustix::io::Errno::MFILE);
         assert_report!(ExecError::from(too_many_files));
     }

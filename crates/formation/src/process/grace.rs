@@ -1,21 +1,23 @@
-//! How long a process group may outlive its command, and durations in seconds as users write them.
+//! How long processes may take to end, and durations in seconds as users write them.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long a process group may outlive its command, counted from the command's end. Written in seconds: `8`, `0.5`.
+/// How long processes may take to end before they are killed. Written in seconds: `8`, `0.5`.
+///
+/// `formation exec` counts from the end of the command, `formation run` from the signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Grace(pub Duration);
 
-/// What clocks can count; a year is more than anybody waits.
+/// Clocks can count that; nobody waits for longer than a year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// No grace can be read from that.
+/// A text is not a duration in seconds.
 #[derive(Debug, Error)]
 #[error("a number of seconds is expected, like 8 or 0.5, of no more than a year")]
-pub struct NoGrace;
+pub struct InvalidSeconds;
 
 impl Default for Grace {
     /// Docker kills a container ten seconds after it asked it to stop.
@@ -25,22 +27,19 @@ impl Default for Grace {
 }
 
 impl FromStr for Grace {
-    type Err = NoGrace;
+    type Err = InvalidSeconds;
 
-    fn from_str(text: &str) -> Result<Self, NoGrace> {
+    fn from_str(text: &str) -> Result<Self, InvalidSeconds> {
         seconds(text).map(Self)
     }
 }
 
 /// Reads a number of seconds: `8`, `0.5`.
-///
-/// # Errors
-/// It is none.
-pub fn seconds(text: &str) -> Result<Duration, NoGrace> {
-    let seconds: f64 = text.trim().parse().map_err(|_| NoGrace)?;
-    let time = Duration::try_from_secs_f64(seconds).map_err(|_| NoGrace)?;
+pub fn seconds(text: &str) -> Result<Duration, InvalidSeconds> {
+    let seconds: f64 = text.trim().parse().map_err(|_| InvalidSeconds)?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| InvalidSeconds)?;
     if time > LONGEST {
-        return Err(NoGrace);
+        return Err(InvalidSeconds);
     }
     Ok(time)
 }

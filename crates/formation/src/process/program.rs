@@ -1,4 +1,4 @@
-//! How a command starts: in a process group of its own, with signals as a fresh process has them.
+//! Starts a command: in a process group of its own, with no signal blocked or ignored.
 
 use super::lookup::{has_execute_permission, is_compiled};
 use super::start_error::StartError;
@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, io};
 
-/// This very program, whatever its path is.
-const OURSELVES: &str = "/proc/self/exe";
+/// The executable of this process.
+const THIS_EXECUTABLE: &str = "/proc/self/exe";
 
 /// The subcommand of `formation` that calls [`Program::run_in_foreground`].
 pub const FOREGROUND: &str = "foreground";
 
-/// What runs a script that does not say what runs it.
+/// Runs scripts whose first line names no interpreter.
 const SHELL: &str = "/bin/sh";
 
 /// A program and its arguments.
@@ -31,23 +31,24 @@ pub struct Program {
     arguments: Vec<OsString>,
 }
 
-/// What a process finds when it starts.
+/// What a new process gets from this one.
 #[derive(Debug)]
 pub struct SpawnOptions<'a> {
     environment: Vec<CString>,
     path: Option<OsString>,
+    /// Open files, each with its number in the new process.
     files: &'a [(BorrowedFd<'a>, RawFd)],
     own_group: bool,
 }
 
 impl<'a> SpawnOptions<'a> {
-    /// What this process has.
+    /// The environment and the files of this process.
     #[must_use]
-    pub fn ours() -> Self {
+    pub fn inherited() -> Self {
         Self::new(env::vars_os(), &[])
     }
 
-    /// These variables, and of this process's files those that are to have other numbers.
+    /// These variables; and the files of this process, some of them with other numbers.
     #[must_use]
     pub fn new(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -73,7 +74,7 @@ impl<'a> SpawnOptions<'a> {
         }
     }
 
-    /// The process is to be one of this process's group, instead of the leader of a new one.
+    /// The process is to be in the process group of this process, instead of a new one.
     #[must_use]
     pub fn in_this_group(self) -> Self {
         Self {
@@ -84,7 +85,8 @@ impl<'a> SpawnOptions<'a> {
 }
 
 impl Program {
-    /// The first word is the program: a path, or a name that is looked up in PATH. Without one it does not start.
+    /// The first word is the program: a path, or a name that is looked up in PATH. Without words it
+    /// does not start.
     #[must_use]
     pub fn new(words: impl IntoIterator<Item = OsString>) -> Self {
         let mut words = words.into_iter();
@@ -94,7 +96,7 @@ impl Program {
         }
     }
 
-    /// Reads the command line with which [`start_in_foreground`](Self::start_in_foreground) starts a program, and no other.
+    /// Reads the command line of [`start_in_foreground`](Self::start_in_foreground), and no other.
     #[must_use]
     pub fn from_words_in_foreground(words: &[OsString]) -> Option<Self> {
         let (before, command) = words.split_at_checked(3)?;
@@ -102,15 +104,15 @@ impl Program {
             .then(|| Self::new(command.iter().cloned()))
     }
 
-    /// This very program, with other arguments.
-    pub(crate) fn ourselves(arguments: impl IntoIterator<Item = OsString>) -> Self {
+    /// The executable of this process, with other arguments.
+    pub(crate) fn this_executable(arguments: impl IntoIterator<Item = OsString>) -> Self {
         Self {
-            name: OURSELVES.into(),
+            name: THIS_EXECUTABLE.into(),
             arguments: arguments.into_iter().collect(),
         }
     }
 
-    /// Its words, the program first.
+    /// The program and its arguments.
     pub(crate) fn words(&self) -> impl Iterator<Item = OsString> {
         [&self.name].into_iter().chain(&self.arguments).cloned()
     }
@@ -124,19 +126,13 @@ impl Program {
         }
     }
 
-    /// Starts it as the leader of a new process group, with all signals let through and none ignored, and everything else as this
-    /// process has it.
-    ///
-    /// # Errors
-    /// It does not start; nothing is left of it.
+    /// Starts it as the leader of a new process group, with no signal blocked or ignored, and
+    /// everything else as this process has it. After an error no process is left.
     pub fn start(&self) -> Result<Pid, StartError> {
-        self.start_with(&SpawnOptions::ours())
+        self.start_with(&SpawnOptions::inherited())
     }
 
-    /// Starts it likewise, with another environment and other files.
-    ///
-    /// # Errors
-    /// It does not start; nothing is left of it.
+    /// Like [`start`](Self::start), with another environment and other files.
     pub fn start_with(&self, options: &SpawnOptions<'_>) -> Result<Pid, StartError> {
         match self.spawn(options) {
             Err(Errno::ENOEXEC) => self.as_script(options)?.spawn(options),
@@ -145,35 +141,33 @@ impl Program {
         .map_err(|errno| self.explain(errno.into(), options))
     }
 
-    /// Like [`start`](Self::start), and the new group is in the foreground of the terminal before the program can do anything: the
-    /// new process is `formation` at first, which there calls [`run_in_foreground`](Self::run_in_foreground).
-    ///
-    /// # Errors
-    /// It does not start. Where only the second step fails, the new process says so.
+    /// Like [`start`](Self::start), and the new process group is in the foreground of the terminal
+    /// before the program can do anything: the new process is `formation` at first, which calls
+    /// [`run_in_foreground`](Self::run_in_foreground). Where that fails, the new process says so.
     pub fn start_in_foreground(&self) -> Result<Pid, StartError> {
-        let ourselves = Self::ourselves(
+        let first_step = Self::this_executable(
             [FOREGROUND.into(), "--".into()]
                 .into_iter()
                 .chain(self.words()),
         );
         // Without /proc there is only one step, and the terminal is lent a moment late.
-        ourselves
-            .spawn(&SpawnOptions::ours())
+        first_step
+            .spawn(&SpawnOptions::inherited())
             .or_else(|_| self.start())
     }
 
-    /// Puts this process, which leads its group and holds its signals back, in the foreground of the terminal; and becomes the program.
-    /// Returns only where that fails.
+    /// Puts this process, which leads its process group and has its signals blocked, in the
+    /// foreground of the terminal, and replaces it with the program. Returns only where that fails.
     #[must_use]
     pub fn run_in_foreground(&self) -> StartError {
-        terminal::take_for_ourselves();
+        terminal::enter_foreground();
         match SigSet::empty().thread_set_mask() {
             Ok(()) => self.replace_this_process(env::vars_os()),
-            Err(errno) => self.explain(errno.into(), &SpawnOptions::ours()),
+            Err(errno) => self.explain(errno.into(), &SpawnOptions::inherited()),
         }
     }
 
-    /// Becomes the program, with these variables. Returns only where that fails.
+    /// Replaces this process with the program, with these variables. Returns only where that fails.
     pub(crate) fn replace_this_process(
         &self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -184,7 +178,8 @@ impl Program {
             .args(&self.arguments)
             .env_clear()
             .envs(environment.clone());
-        // The standard library lets SIGPIPE have its effect again, which it had taken from this process, but holds back what is held back.
+        // The standard library resets SIGPIPE, which it ignores in this process, and leaves the
+        // signal mask as it is.
         self.explain(command.exec(), &SpawnOptions::new(environment, &[]))
     }
 
@@ -230,9 +225,9 @@ impl Program {
         )
     }
 
-    /// A script without a first line that names its interpreter is one for the shell, by an old rule that all shells keep.
+    /// A script whose first line names no interpreter is run by the shell: all shells do so.
     fn as_script(&self, options: &SpawnOptions<'_>) -> Result<Self, StartError> {
-        let program = self.shown();
+        let program = self.name_as_text();
         let file = self.found(options).unwrap_or_default();
         if is_compiled(&file) {
             return Err(StartError::OtherPlatform { program });
@@ -255,23 +250,27 @@ impl Program {
         self.find(options, Path::is_file)
     }
 
-    /// The first in PATH that will do.
-    fn find(&self, options: &SpawnOptions<'_>, will_do: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    /// The first file of that name in PATH that is suitable.
+    fn find(
+        &self,
+        options: &SpawnOptions<'_>,
+        is_suitable: impl Fn(&Path) -> bool,
+    ) -> Option<PathBuf> {
         env::split_paths(options.path.as_ref()?)
             .map(|folder| folder.join(&self.name))
-            .find(|file| will_do(file))
+            .find(|file| is_suitable(file))
     }
 
     fn is_path(&self) -> bool {
         self.name.as_bytes().contains(&b'/')
     }
 
-    fn shown(&self) -> String {
+    fn name_as_text(&self) -> String {
         self.name.display().to_string()
     }
 
     fn explain(&self, source: io::Error, options: &SpawnOptions<'_>) -> StartError {
-        StartError::of(self.shown(), self.found(options), source)
+        StartError::of(self.name_as_text(), self.found(options), source)
     }
 }
 
@@ -285,7 +284,7 @@ mod tests {
     use procfile::assert_report;
 
     #[test]
-    fn what_the_system_refuses_is_shown() {
+    fn a_refusal_of_the_system_is_reported() {
         // No kernel takes 8 MiB, whatever its page size and the limit on the stack.
         let words = ["/bin/sh".into(), "x".repeat(8 << 20).into()];
         let program = Program::new(words);

@@ -1,4 +1,5 @@
-//! The signals that this process gets: held back, then read one by one, in the order of their arrival.
+//! The signals that this process receives: blocked, then read one by one, in the order of their
+//! arrival.
 
 use nix::sys::signal::{SigSet, Signal as Named};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// What a processor's fault raises in the very program that made it. To hold these back would hide a crash.
+/// Signals that a fault raises in the program that made it. To block these would hide a crash.
 const FAULTS: [Named; 6] = [
     Named::SIGBUS,
     Named::SIGFPE,
@@ -22,45 +23,38 @@ const FAULTS: [Named; 6] = [
     Named::SIGTRAP,
 ];
 
-/// All catchable signals, real-time ones among them, held back from this process.
+/// All signals that can be blocked, real-time ones among them, to be read one by one.
 ///
-/// Until they are read they wait in the kernel, whatever this process does meanwhile: also those that came before its child was there.
+/// Until they are read they wait in the kernel, whatever this process does meanwhile: also those
+/// that came before its child was started.
 #[derive(Debug)]
 pub struct Signals {
-    held: SigSet,
+    blocked: SigSet,
     arrived: SignalFd,
 }
 
 impl Signals {
-    /// Holds all signals back from now on: the first thing to be done by a program that passes signals on.
-    ///
-    /// # Errors
-    /// The kernel has no file descriptor left.
+    /// Blocks all signals from now on: the first thing to be done by a program that passes signals
+    /// on. Fails where no file descriptor is left.
     pub fn hold() -> io::Result<Self> {
-        let mut held = SigSet::all();
+        let mut blocked = SigSet::all();
         for fault in FAULTS {
-            held.remove(fault);
+            blocked.remove(fault);
         }
-        held.thread_block()?;
-        hear_of_children()?;
-        let arrived = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { held, arrived })
+        blocked.thread_block()?;
+        stop_ignoring_children()?;
+        let arrived = file_of(&blocked)?;
+        Ok(Self { blocked, arrived })
     }
 
-    /// Lets them through again, those that are waiting first: for a program that passes nothing on.
-    ///
-    /// # Errors
-    /// None that a kernel is known to give.
+    /// Unblocks them, and so receives those that are waiting: for a program that passes none on.
     pub fn release(self) -> io::Result<()> {
-        Ok(self.held.thread_unblock()?)
+        Ok(self.blocked.thread_unblock()?)
     }
 
-    /// The next one; `None` where none comes within the time given.
-    ///
-    /// # Errors
-    /// None that a kernel is known to give.
+    /// The next signal; `None` where none arrives within the time given.
     pub fn next(&self, within: Option<Duration>) -> io::Result<Option<Signal>> {
-        // A time that the kernel cannot count is no bound.
+        // A time that the kernel cannot count is as good as none.
         let within = within.and_then(|time| Timespec::try_from(time).ok());
         loop {
             if let Some(signal) = read(&self.arrived)? {
@@ -69,27 +63,22 @@ impl Signals {
             let mut readable = [PollFd::new(&self.arrived, PollFlags::IN)];
             match poll(&mut readable, within.as_ref()) {
                 Ok(0) => return Ok(None),
-                // A process that was stopped and goes on may get this without any handler.
+                // A process that was stopped and continues may get this without any handler.
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Lets a stop from the terminal take effect on this very process, as if it were not held back. Returns when somebody lets the
-    /// process go on, which is `true`; or at once with `false` where the kernel does not stop it, because nobody is there who could.
-    ///
-    /// # Errors
-    /// None that a kernel is known to give.
+    /// Lets a SIGTSTP that is waiting stop this process, as if it were not blocked. Returns `true`
+    /// when SIGCONT continues the process; or `false` at once where the kernel does not stop it,
+    /// because its process group is orphaned: no shell could continue it.
     pub fn stop_here(&self) -> io::Result<bool> {
         let stop = SigSet::from(Named::SIGTSTP);
         stop.thread_unblock()?;
         stop.thread_block()?;
-        let going_on = SignalFd::with_flags(
-            &SigSet::from(Named::SIGCONT),
-            SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
-        )?;
-        Ok(read(&going_on)?.is_some())
+        let continued = file_of(&SigSet::from(Named::SIGCONT))?;
+        Ok(read(&continued)?.is_some())
     }
 }
 
@@ -100,9 +89,10 @@ impl AsFd for Signals {
     }
 }
 
-/// Who started this process may have had it ignore the end of children, and then the kernel would not keep their exit statuses. Any
-/// handler undoes that; this one is never called, for the signal is held back.
-fn hear_of_children() -> io::Result<()> {
+/// The parent of this process may have made it ignore SIGCHLD, and then the kernel would not keep
+/// exit statuses of children. Any handler undoes that; this one is never called, as the signal is
+/// blocked.
+fn stop_ignoring_children() -> io::Result<()> {
     signal_hook::flag::register(
         signal_hook::consts::SIGCHLD,
         Arc::new(AtomicBool::new(false)),
@@ -110,10 +100,16 @@ fn hear_of_children() -> io::Result<()> {
     Ok(())
 }
 
+/// A file from which these signals, which are blocked, can be read.
+fn file_of(signals: &SigSet) -> io::Result<SignalFd> {
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    Ok(SignalFd::with_flags(signals, flags)?)
+}
+
 fn read(arrived: &SignalFd) -> io::Result<Option<Signal>> {
     while let Some(info) = arrived.read_signal()? {
         let number = i32::try_from(info.ssi_signo).ok();
-        // Those that the C library keeps for itself have no name here, and are for nobody else.
+        // Those that the C library keeps for itself have no name here, and are not passed on.
         if let Some(signal) = number.and_then(Signal::from_raw) {
             return Ok(Some(signal));
         }
@@ -121,7 +117,8 @@ fn read(arrived: &SignalFd) -> io::Result<Option<Signal>> {
     Ok(None)
 }
 
-/// Whether a terminal stops a program with it (Ctrl-Z, or reading while in the background), unlike the stop that nothing can refuse.
+/// Whether it is a signal by which a terminal stops a program: Ctrl-Z, or reading or writing in the
+/// background.
 #[must_use]
 pub fn is_stop_by_terminal(signal: i32) -> bool {
     [Signal::TSTP, Signal::TTIN, Signal::TTOU]

@@ -1,4 +1,4 @@
-//! Why a command does not start, and what to do about it.
+//! Errors of commands that do not start.
 
 use super::lookup::has_execute_permission;
 use miette::Diagnostic;
@@ -10,37 +10,39 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// As a report shows one.
+/// A carriage return, as reports show it.
 const CARRIAGE_RETURN: &str = "\\r";
 
-/// The command does not start.
+/// A command does not start.
 #[derive(Debug, Diagnostic, Error)]
 pub enum StartError {
-    /// The shell that most Procfile commands need.
+    /// Most Procfile commands need bash.
     #[error("the run image has no bash")]
     #[diagnostic(help(
-        "A Procfile command of plain words needs none: without variables, redirections, pipes, `&&`, or a builtin of the shell. \
-         Write it so, or choose a run image that has bash."
+        "A Procfile command of plain words needs no shell: write it without variables, \
+         redirections, pipes, `&&`, or builtins of the shell. Or choose a run image that has bash."
     ))]
     NoBash,
     /// A name without a slash.
     #[error("there is no program `{program}`: no folder of PATH has it")]
     #[diagnostic(help(
-        "Check its spelling in the Procfile, and write a program of the app with its path, as in `bin/{program}`. A program of a gem is \
-         there when the Gemfile has that gem outside of the groups `development` and `test`."
+        "Check its spelling in the Procfile, and write a program of the app with its path, as in \
+         `bin/{program}`. For a program of a gem, the Gemfile must have that gem outside of the \
+         groups `development` and `test`."
     ))]
     NotOnPath {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
     },
     /// A path that leads to nothing.
     #[error("there is no file `{program}`")]
     #[diagnostic(help(
-        "It was looked for from the folder `{folder}`. Check its spelling, and that it was in the app's folder when the image was built: \
-         not left out by .gitignore or by the `exclude` of project.toml."
+        "The path starts from the folder `{folder}`. Check its spelling, and that the file was in \
+         the app's folder when the image was built: not left out by .gitignore or by the `exclude` \
+         of project.toml."
     ))]
     NoSuchFile {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
         /// The working directory.
         folder: String,
@@ -51,7 +53,7 @@ pub enum StartError {
     )]
     #[diagnostic(help("{}", interpreter_help(interpreter)))]
     NoInterpreter {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
         /// From the script's first line.
         interpreter: String,
@@ -59,67 +61,69 @@ pub enum StartError {
     /// A compiled program for another C library.
     #[error("`{program}` cannot run: the loader that it was compiled for is not in the image")]
     #[diagnostic(help(
-        "The loader is part of the C library: programs compiled on Alpine want musl, most others glibc. Compile it for the run image, or \
-         choose a run image that it was compiled for."
+        "The loader is part of the C library: programs compiled on Alpine need musl, most others \
+         glibc. Compile it for the run image, or choose a run image that it was compiled for."
     ))]
     NoLoader {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
     },
     /// A file without the permission.
     #[error("`{program}` is not executable")]
     #[diagnostic(help(
-        "Run `chmod +x {file}` and commit that (`git update-index --chmod=+x {file}`), or name the program that runs it in the command, \
-         as in `ruby {program}`."
+        "Run `chmod +x {file}` and commit that (`git update-index --chmod=+x {file}`), or name the \
+         program that runs it in the command, as in `ruby {program}`."
     ))]
     NotExecutable {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
         /// Where it was found.
         file: String,
     },
     /// A folder.
     #[error("`{program}` is a folder")]
-    #[diagnostic(help("Name the program in it that is to run."))]
+    #[diagnostic(help("Name the program in the folder that is to run."))]
     Folder {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
     },
     /// A compiled program that this kernel does not run.
-    #[error("`{program}` was made for another system or processor")]
+    #[error("`{program}` was compiled for another system or processor")]
     #[diagnostic(help(
-        "Build it for this platform (`{}`), or build the image for the platform that it was made for.",
+        "Compile it for this platform (`{}`), or build the image for the platform that it was \
+         compiled for.",
         env::consts::ARCH
     ))]
     OtherPlatform {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
     },
-    /// Whatever else the system has against it.
+    /// Any other reason.
     #[error("`{program}` cannot be started")]
     #[diagnostic(help(
-        "Ask whoever runs this container: the system refuses, for a limit on memory, processes, files, or the length of arguments and \
-         variables, or for a mount or a policy that forbids to execute it."
+        "The system refuses it. Ask whoever runs this container: the reason may be a limit on \
+         memory, processes, files, or the length of arguments and variables; or a mount or a \
+         policy that forbids to execute it."
     ))]
     Refused {
-        /// As it was asked for.
+        /// As the command has it.
         program: String,
-        /// The system's words.
         source: io::Error,
     },
 }
 
 fn interpreter_help(interpreter: &str) -> &'static str {
     if interpreter.ends_with(CARRIAGE_RETURN) {
-        "The line ends in a carriage return, as Windows editors write it. Save the file with Unix line endings."
+        "The line ends in a carriage return, as Windows editors write it. Save the file with Unix \
+         line endings."
     } else {
         "Check the script's first line, or choose a run image that has it."
     }
 }
 
 impl StartError {
-    /// What a user can do about the system's error, found by looking at what is there: the first `file` of the program's name, executable
-    /// or not.
+    /// Finds the cause of the system's error. `file` is the first file of the program's name,
+    /// executable or not.
     pub(super) fn of(program: String, file: Option<PathBuf>, source: io::Error) -> Self {
         match (source.kind(), file) {
             (io::ErrorKind::NotFound, Some(file)) => match interpreter_of(&file) {
@@ -153,7 +157,8 @@ impl StartError {
         }
     }
 
-    /// What the shells and `env` exit with: 127 where there is nothing to start, 126 where it cannot be.
+    /// The exit status that shells and `env` give: 127 where there is nothing to start, 126 where
+    /// it cannot be started.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -170,7 +175,8 @@ impl StartError {
     }
 }
 
-/// What the first line of a script names, with a carriage return at its end made visible.
+/// The interpreter that the first line of a script names, with a carriage return at its end made
+/// visible.
 fn interpreter_of(file: &Path) -> Option<String> {
     let mut line = Vec::new();
     BufReader::new(File::open(file).ok()?.take(256))

@@ -1,102 +1,112 @@
-//! Who has connected to the control socket.
+//! The clients that are connected to the control socket.
 
 use super::poller::{Poller, Source};
-use crate::control::{Client, Request, Server};
+use super::state::event::ClientId;
+use crate::control::protocol::{Answer, Request};
+use crate::control::server::{Connection, Server};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Who asks at the same time at most: descriptors are for the processes.
+/// The most connections at a time: file descriptors are for the processes.
 const MOST: usize = 16;
 
-/// How long somebody may take to ask.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to send its request.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long nobody is let in where there is no descriptor for them.
-const BREAK: Duration = Duration::from_secs(1);
+/// How long no connection is accepted where there is no file descriptor for one.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// The control socket, and who has connected to it.
+/// The control socket, if there is one, and its connections.
+#[derive(Default)]
 pub(super) struct Clients {
     server: Option<Server>,
-    /// Whoever has not asked by then is sent away.
-    connected: BTreeMap<u32, (Client, Instant)>,
+    /// Clients that have yet to send their request, and when they are disconnected if they do not.
+    connected: BTreeMap<ClientId, (Connection, Instant)>,
+    /// Clients that have sent their request, and have yet to get an answer.
+    unanswered: BTreeMap<ClientId, Connection>,
     next: u32,
-    deaf_until: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
 impl Clients {
-    /// Those of a socket, or of none.
-    pub(super) fn of(server: Option<Server>, poller: &Poller) -> io::Result<Self> {
-        if let Some(server) = &server {
-            poller.add(server, Source::Control)?;
-        }
-        Ok(Self {
-            server,
-            connected: BTreeMap::new(),
-            next: 0,
-            deaf_until: None,
-        })
+    /// Accepts connections to this socket from now on.
+    pub(super) fn listen(&mut self, server: Server, poller: &Poller) -> io::Result<()> {
+        poller.add(&server, Source::Control)?;
+        self.server = Some(server);
+        Ok(())
     }
 
-    /// Takes whoever wants to connect, in the place of the first who has said nothing.
-    pub(super) fn let_in(&mut self, poller: &Poller) {
+    /// Accepts all clients that want to connect. Where there are too many, the one that has waited
+    /// longest without a request is disconnected.
+    pub(super) fn accept(&mut self, poller: &Poller) {
         let Some(server) = &self.server else {
             return;
         };
         loop {
             match server.accept() {
-                Ok(Some(client)) => {
+                Ok(Some(connection)) => {
                     if self.connected.len() >= MOST {
                         self.connected.pop_first();
                     }
-                    let number = self.next;
-                    self.next = number.wrapping_add(1);
-                    // Who cannot be heard is sent away.
-                    if poller.add(&client, Source::Client(number)).is_ok() {
-                        let until = Instant::now() + PATIENCE;
-                        self.connected.insert(number, (client, until));
+                    let id = self.next;
+                    self.next = id.wrapping_add(1);
+                    if poller.add(&connection, Source::Client(id)).is_ok() {
+                        let until = Instant::now() + TIMEOUT;
+                        self.connected.insert(ClientId(id), (connection, until));
                     }
                 }
                 Ok(None) => return,
-                // They keep waiting, and would be told of for ever.
+                // The clients keep waiting, and the poller would report them again at once.
                 Err(_) => {
                     poller.remove(server);
-                    self.deaf_until = Some(Instant::now() + BREAK);
+                    self.paused_until = Some(Instant::now() + PAUSE);
                     return;
                 }
             }
         }
     }
 
-    /// What somebody asks, when it is there, or why it cannot be answered.
-    pub(super) fn question(
-        &mut self,
-        number: u32,
-        poller: &Poller,
-    ) -> Option<(Client, io::Result<Request>)> {
-        let (client, _) = self.connected.get_mut(&number)?;
-        let question = client.question().transpose()?;
-        let (client, _) = self.connected.remove(&number)?;
-        poller.remove(&client);
-        Some((client, question))
+    /// Reads from a client. Its request, if that is complete; a client that sends something else is
+    /// told so.
+    pub(super) fn read(&mut self, id: ClientId, poller: &Poller) -> Option<Request> {
+        let (connection, _) = self.connected.get_mut(&id)?;
+        let request = connection.read_request().transpose()?;
+        let (connection, _) = self.connected.remove(&id)?;
+        poller.remove(&connection);
+        self.unanswered.insert(id, connection);
+        if request.is_err() {
+            let text = "this version of `formation` does not know the request\n";
+            self.answer(id, &Answer::Refused(text.into()));
+        }
+        request.ok()
     }
 
-    /// Does what is due by now.
-    pub(super) fn see_to_what_is_due(&mut self, now: Instant, poller: &Poller) {
+    /// Answers a request, and disconnects the client.
+    pub(super) fn answer(&mut self, id: ClientId, answer: &Answer) {
+        if let Some(connection) = self.unanswered.remove(&id) {
+            // A client that does not wait for the answer gets none; its request is carried out all
+            // the same.
+            let _ = connection.answer(answer);
+        }
+    }
+
+    /// Disconnects clients whose time is over, and ends a pause that is.
+    pub(super) fn time_has_passed(&mut self, now: Instant, poller: &Poller) {
         self.connected.retain(|_, (_, until)| *until > now);
-        if self.deaf_until.is_some_and(|until| until <= now)
+        if self.paused_until.is_some_and(|until| until <= now)
             && let Some(server) = &self.server
         {
-            self.deaf_until = match poller.add(server, Source::Control) {
+            self.paused_until = match poller.add(server, Source::Control) {
                 Ok(()) => None,
-                Err(_) => Some(now + BREAK),
+                Err(_) => Some(now + PAUSE),
             };
         }
     }
 
-    /// When something is due.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        let silent = self.connected.values().map(|(_, until)| *until);
-        silent.chain(self.deaf_until).min()
+    /// When [`time_has_passed`](Self::time_has_passed) has something to do.
+    pub(super) fn next_time(&self) -> Option<Instant> {
+        let timeouts = self.connected.values().map(|(_, until)| *until);
+        timeouts.chain(self.paused_until).min()
     }
 }

@@ -1,7 +1,9 @@
-//! The environment of a process type: what every type of the image has, and what buildpacks have for this one alone.
+//! The environment of a process type: variables for every type of the image, and those that
+//! buildpacks set for this one alone.
 //!
-//! The launcher, which starts `formation` like any other type, has seen to the first part; the second follows its rules
-//! (lifecycle's `launch.Launcher` and `env.AddEnvDir`, the specification's "Launch" chapter).
+//! The launcher, which starts `formation` like any other process type, has set the former; the
+//! latter are set here by its rules (lifecycle's `launch.Launcher` and `env.AddEnvDir`; chapter
+//! "Launch" of the CNB specification).
 
 use fs_err as fs;
 use miette::Diagnostic;
@@ -12,13 +14,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Variables by their names.
 pub(super) type Environment = BTreeMap<OsString, OsString>;
 
-/// The environment of a process type cannot be made.
+/// The environment of a process type cannot be read.
 #[derive(Debug, Diagnostic, Error)]
 pub(super) enum EnvironmentError {
-    #[error("the environment that the buildpacks have for `{process_type}` cannot be read")]
+    #[error("the variables that buildpacks set for `{process_type}` cannot be read")]
     #[diagnostic(help("Check that the container's user may read the folder /layers."))]
     Unreadable {
         process_type: String,
@@ -26,8 +27,9 @@ pub(super) enum EnvironmentError {
     },
 }
 
-/// Adds to an environment what the buildpacks' layers have for a type; `buildpacks` are the folders of their layers, in order. Returns the
-/// exec.d programs of the type, which are to run before its process, and add the rest.
+/// Adds the variables that the layers of buildpacks set for a process type; `buildpacks` are the
+/// folders of their layers, in order. Returns the exec.d programs of the type, which are to run in
+/// its process before its program, and add the rest.
 pub(super) fn add_for_type(
     environment: &mut Environment,
     process_type: &str,
@@ -53,7 +55,7 @@ pub(super) fn add_for_type(
     Ok(programs)
 }
 
-/// What a folder has of a kind, by name; nothing where there is no folder.
+/// The entries of a folder that are of a kind, sorted by name; none where there is no folder.
 fn entries(folder: &Path, is_of_kind: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -66,7 +68,7 @@ fn entries(folder: &Path, is_of_kind: fn(&Path) -> bool) -> io::Result<Vec<PathB
     Ok(paths)
 }
 
-/// One file a variable; what is done with it is told by the end of its name.
+/// Each file is a variable; the extension of its name says how its value is added.
 fn add_folder(environment: &mut Environment, folder: &Path) -> io::Result<()> {
     for file in entries(folder, Path::is_file)? {
         let file_name = file.file_name().unwrap_or_default().as_bytes();
@@ -149,7 +151,7 @@ mod tests {
             ("a/env.launch/web/ALONE.delim", ":"),
             ("a/env.launch/web/ODD.else", "new"),
             ("a/env.launch/worker/PLAIN", "worker's"),
-            ("a/env.launch/PLAIN", "everybody's"),
+            ("a/env.launch/PLAIN", "for all"),
             ("b/env.launch/web/BACK.append", "er"),
         ];
         let before = ["PLAIN", "OVER", "SET", "FRONT", "BACK"].map(|name| (name, "old"));
@@ -170,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn programs_of_the_type_come_in_order() {
+    fn exec_d_programs_of_the_type_come_in_order() {
         let files = [
             ("b/exec.d/web/ports", ""),
             ("a/exec.d/web/20-second", ""),
             ("a/exec.d/web/10-first", ""),
-            ("a/exec.d/everybody", ""),
+            ("a/exec.d/for-all", ""),
             ("a/exec.d/worker/its-own", ""),
         ];
         let buildpack = layers(&files);
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_shown() {
+    fn a_folder_that_cannot_be_read_is_reported() {
         assert_report!(EnvironmentError::Unreadable {
             process_type: "web".into(),
             source: io::Error::from(io::ErrorKind::PermissionDenied),

@@ -1,9 +1,10 @@
-//! From the bytes of a process to whole lines that tell where they come from.
+//! From the bytes that a process writes to whole lines, each with the name of its process.
 
 use memchr::memchr;
 use serde::Serialize;
 
-/// Bytes of a line at most; a longer one is passed on in pieces, so that no process can fill the memory.
+/// The most bytes of a line; a longer one is passed on in pieces, so that no process can fill the
+/// memory.
 pub(super) const LONGEST: usize = 64 * 1024;
 
 /// What stands before each line.
@@ -29,12 +30,12 @@ pub(super) enum StreamName {
 /// A stream's bytes, cut into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// Of a line whose end has yet to come.
+    /// The beginning of a line whose end has yet to come.
     partial: Vec<u8>,
 }
 
 impl Lines {
-    /// Takes what was read and gives on what is complete, without the end of the line.
+    /// Takes what was read, and passes on each complete line, without its line feed.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         while let Some(end) = memchr(b'\n', bytes) {
             if self.partial.is_empty() && end <= LONGEST {
@@ -48,7 +49,7 @@ impl Lines {
         self.append(bytes, &mut line);
     }
 
-    /// Gives on a last line that has no end.
+    /// Passes on a last line that has no line feed.
     pub(super) fn end(&mut self, line: impl FnOnce(&[u8])) {
         if !self.partial.is_empty() {
             line(&self.partial);
@@ -56,7 +57,7 @@ impl Lines {
         }
     }
 
-    /// A piece goes only when more has come: a line of just that length is whole.
+    /// Passes on a piece only when more has come: a line of exactly that length is not cut.
     fn append(&mut self, mut bytes: &[u8], line: &mut impl FnMut(&[u8])) {
         while self.partial.len() + bytes.len() > LONGEST {
             let (piece, rest) = bytes.split_at(LONGEST - self.partial.len());
@@ -69,17 +70,17 @@ impl Lines {
     }
 }
 
-/// What tells the lines of one process from those of the others.
+/// What stands before each line of a process.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Label {
     name: String,
-    /// What stands before a line, with colours and without them.
+    /// With the escape sequences of a terminal.
     coloured: Vec<u8>,
     plain: Vec<u8>,
 }
 
 impl Label {
-    /// `width` is that of the longest name; the colour is one for each number.
+    /// `width` is that of the longest name, in characters; each number `colour` has its colour.
     pub(super) fn new(name: &str, width: usize, colour: usize) -> Self {
         let style = COLOURS[colour % COLOURS.len()].on_default();
         Self {
@@ -90,7 +91,7 @@ impl Label {
     }
 }
 
-/// Those that can be told apart on dark and on light ground.
+/// Colours that can be read on a dark and on a light background.
 const COLOURS: [anstyle::AnsiColor; 6] = [
     anstyle::AnsiColor::Cyan,
     anstyle::AnsiColor::Yellow,
@@ -107,7 +108,7 @@ struct JsonLine<'a> {
     line: &'a str,
 }
 
-/// Writes one line as it is shown.
+/// Appends one line to `output`, as it is shown.
 pub(super) fn write_line(
     output: &mut Vec<u8>,
     prefix: Prefix,
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_given_on_when_it_is_whole() {
+    fn a_line_is_passed_on_when_it_is_complete() {
         let mut lines = Lines::default();
         let mut given = Vec::new();
         lines.feed(b"one\ntw", |line| given.push(line.to_vec()));
@@ -185,8 +186,12 @@ mod tests {
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
-            let chunks: Vec<_> = cuts.windows(2).map(|pair| text[pair[0]..pair[1]].to_vec()).collect();
-            let mut expected: Vec<_> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+            let chunks: Vec<_> = (cuts.windows(2))
+                .map(|pair| text[pair[0]..pair[1]].to_vec())
+                .collect();
+            let mut expected: Vec<_> = (text.split(|byte| *byte == b'\n'))
+                .map(<[u8]>::to_vec)
+                .collect();
             expected.pop_if(|last| last.is_empty());
             prop_assert_eq!(lines_of(&chunks), expected);
         }

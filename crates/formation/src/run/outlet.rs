@@ -1,7 +1,8 @@
 //! Where lines go: standard output and standard error, each written by a thread of its own.
 //!
-//! Whoever reads may be slow, or not read at all, and a write may block for ever; but signals have to be heard meanwhile, and whether a
-//! write would block cannot be asked of every kind of file. So the writing is somebody else's.
+//! A reader may be slow, or not read at all, and then a write blocks, perhaps for ever. Signals
+//! have to be handled meanwhile; and not every kind of file tells beforehand whether a write would
+//! block.
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
@@ -13,41 +14,42 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that wait for a reader at most, but for the last lines added: then processes have to wait too.
+/// From so many bytes on that are not written yet, an outlet is full, and processes have to wait.
 const FULL: usize = 256 * 1024;
 
-/// A thread that does nothing but write needs no more.
+/// The stack of a thread that only writes, in bytes.
 const STACK: usize = 64 * 1024;
 
-/// How long a disk that is full is left alone.
+/// How long to wait before writing to a full disk again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One of the two.
+/// Standard output or standard error.
 pub(super) struct Outlet {
     shared: Arc<Shared>,
-    /// Whether colours can be seen there.
+    /// Whether it shows colours.
     pub(super) colours: bool,
 }
 
 struct Shared {
-    state: Mutex<State>,
+    buffer: Mutex<Buffer>,
     changed: Condvar,
-    /// Readable when a full outlet has room again, or nobody can read any more.
+    /// See [`wakeup`].
     wakeup: Arc<OwnedFd>,
 }
 
 #[derive(Default)]
-struct State {
+struct Buffer {
     pending: Vec<u8>,
-    /// Whether some of it is on its way.
+    /// Whether the thread is writing bytes that it has taken from `pending`.
     is_writing: bool,
-    /// Whether somebody waits for room.
+    /// Whether a process has to wait for room.
     was_full: bool,
-    /// Why nobody can read any more.
+    /// Why writing fails for good.
     broken: Option<Errno>,
 }
 
-/// Tells of room in any outlet, and of those who read no more: readable then.
+/// A file descriptor that can be read from when a full outlet has room again, or an outlet has lost
+/// its reader.
 pub(super) fn wakeup() -> io::Result<Arc<OwnedFd>> {
     Ok(Arc::new(eventfd(
         0,
@@ -59,104 +61,103 @@ impl Outlet {
     /// Starts to write to a file.
     pub(super) fn open(file: File, colours: bool, wakeup: Arc<OwnedFd>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            buffer: Mutex::default(),
             changed: Condvar::new(),
             wakeup,
         });
-        let writers = shared.clone();
+        let of_thread = shared.clone();
         thread::Builder::new()
             .stack_size(STACK)
-            .spawn(move || writers.write_to(file))?;
+            .spawn(move || of_thread.write_to(file))?;
         Ok(Self { shared, colours })
     }
 
     /// Adds bytes. Whether there is room for more.
     pub(super) fn add(&self, bytes: &[u8]) -> bool {
-        let mut state = self.shared.lock();
-        if state.broken.is_none() {
-            state.pending.extend_from_slice(bytes);
+        let mut buffer = self.shared.lock();
+        if buffer.broken.is_none() {
+            buffer.pending.extend_from_slice(bytes);
             self.shared.changed.notify_all();
         }
-        state.was_full = state.pending.len() >= FULL;
-        !state.was_full
+        buffer.was_full = buffer.pending.len() >= FULL;
+        !buffer.was_full
     }
 
-    /// Whether there is room.
     pub(super) fn has_room(&self) -> bool {
         self.shared.lock().pending.len() < FULL
     }
 
-    /// Why nobody can read what is written here, if so.
+    /// Why writing fails for good, if it does.
     pub(super) fn broken(&self) -> Option<Errno> {
         self.shared.lock().broken
     }
 
     /// Waits until everything is written, but no longer than that.
     pub(super) fn flush(&self, within: Duration) {
-        let state = self.shared.lock();
-        let is_busy = |state: &mut State| {
-            (state.is_writing || !state.pending.is_empty()) && state.broken.is_none()
+        let buffer = self.shared.lock();
+        let is_busy = |buffer: &mut Buffer| {
+            (buffer.is_writing || !buffer.pending.is_empty()) && buffer.broken.is_none()
         };
         drop(
             self.shared
                 .changed
-                .wait_timeout_while(state, within, is_busy),
+                .wait_timeout_while(buffer, within, is_busy),
         );
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes, for as long as somebody can read it.
+    /// Writes what is added, until that fails for good.
     fn write_to(&self, mut file: File) {
         let mut bytes = Vec::new();
         loop {
-            let mut state = self.lock();
-            state.is_writing = false;
+            let mut buffer = self.lock();
+            buffer.is_writing = false;
             self.changed.notify_all();
-            while state.pending.is_empty() {
-                state = self
+            while buffer.pending.is_empty() {
+                buffer = self
                     .changed
-                    .wait(state)
+                    .wait(buffer)
                     .unwrap_or_else(PoisonError::into_inner);
             }
-            swap(&mut state.pending, &mut bytes);
-            state.is_writing = true;
-            let was_full = take(&mut state.was_full);
-            drop(state);
+            swap(&mut buffer.pending, &mut bytes);
+            buffer.is_writing = true;
+            let was_full = take(&mut buffer.was_full);
+            drop(buffer);
             if was_full {
-                self.tell();
+                self.wake_up();
             }
             let written = write_all(&mut file, &bytes);
             bytes.clear();
             if let Err(errno) = written {
-                let mut state = self.lock();
-                state.broken = Some(errno);
-                state.pending.clear();
-                drop(state);
+                let mut buffer = self.lock();
+                buffer.broken = Some(errno);
+                buffer.pending.clear();
+                drop(buffer);
                 self.changed.notify_all();
-                return self.tell();
+                return self.wake_up();
             }
         }
     }
 
-    fn tell(&self) {
-        // A count that cannot grow any more tells as well.
+    fn wake_up(&self) {
+        // A count that cannot grow any more can be read as well.
         let _ = rustix::io::write(&*self.wakeup, &1_u64.to_ne_bytes());
     }
 }
 
-/// Writes it all; only a reader who has gone keeps it from that. A disk may have room again.
+/// Writes all bytes, unless the reader has gone. A full disk may have room again later.
 fn write_all(file: &mut File, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::INTR) => {}
-                // Somebody who shares the file has made it so.
+                // Another process that shares the file has made it non-blocking.
                 Some(Errno::AGAIN) => wait_for_room(file),
                 Some(gone @ (Errno::PIPE | Errno::IO | Errno::BADF | Errno::CONNRESET)) => {
                     return Err(gone);
@@ -185,12 +186,12 @@ mod tests {
         (outlet, wakeup)
     }
 
-    fn has_news(wakeup: &OwnedFd) -> bool {
+    fn can_be_read(wakeup: &OwnedFd) -> bool {
         rustix::io::read(wakeup, &mut [0; 8]).is_ok()
     }
 
     #[test]
-    fn who_does_not_read_is_waited_for() {
+    fn a_slow_reader_is_waited_for() {
         let (mut reader, writer) = pipe().unwrap();
         let (outlet, wakeup) = outlet_to(writer.into());
         let chunk = [b'x'; 4096];
@@ -199,7 +200,7 @@ mod tests {
             added += chunk.len();
         }
         added += chunk.len();
-        assert!(!outlet.has_room() && !has_news(&wakeup));
+        assert!(!outlet.has_room() && !can_be_read(&wakeup));
         let started = Instant::now();
         outlet.flush(Duration::from_millis(50));
         assert!(started.elapsed() >= Duration::from_millis(50));
@@ -208,11 +209,11 @@ mod tests {
         reader.read_exact(&mut read).unwrap();
         assert!(read.iter().all(|byte| *byte == b'x'));
         outlet.flush(Duration::from_secs(10));
-        assert!(outlet.has_room() && has_news(&wakeup));
+        assert!(outlet.has_room() && can_be_read(&wakeup));
     }
 
     #[test]
-    fn who_has_gone_is_told_of() {
+    fn a_reader_that_has_gone_is_reported() {
         let (reader, writer) = pipe().unwrap();
         let (outlet, wakeup) = outlet_to(writer.into());
         drop(reader);
@@ -221,7 +222,7 @@ mod tests {
         assert_eq!(outlet.broken(), Some(Errno::PIPE));
         assert!(outlet.add(b"more"));
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !has_news(&wakeup) {
+        while !can_be_read(&wakeup) {
             assert!(Instant::now() < deadline);
         }
     }

@@ -8,20 +8,20 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// Events taken from the kernel at a time.
+/// The most events that are taken from the kernel at a time.
 const AT_A_TIME: usize = 64;
 
-/// What has something to be read.
+/// What can be read from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Source {
     Signals,
-    /// An outlet, which has room or no reader.
+    /// An outlet has room again, or has lost its reader.
     Outlets,
-    /// The control socket: somebody connects.
+    /// The control socket: a client connects.
     Control,
-    /// Somebody who has connected, by number.
+    /// A connected client, by number.
     Client(u32),
-    /// What a process writes, by number.
+    /// An output stream of a process, by number.
     Stream(u32),
 }
 
@@ -51,7 +51,7 @@ impl Source {
     }
 }
 
-/// The kernel's list of what is waited for.
+/// Files that are waited for (epoll).
 #[derive(Debug)]
 pub(super) struct Poller(OwnedFd);
 
@@ -65,13 +65,13 @@ impl Poller {
     }
 
     pub(super) fn remove(&self, file: impl AsFd) {
-        // It fails for what is not there, and then nothing is left to be done.
+        // It fails for a file that was not added, and then nothing is left to be done.
         let _ = epoll::delete(&self.0, file);
     }
 
-    /// What there is, as soon as there is something; nothing where the time is over before.
+    /// Waits until something can be read from. Empty where nothing can within that time.
     pub(super) fn wait(&self, within: Option<Duration>) -> io::Result<Vec<Source>> {
-        // A time that the kernel cannot count is no bound.
+        // A time that the kernel cannot count is as good as none.
         let within = within.and_then(|time| Timespec::try_from(time).ok());
         let mut events = Vec::with_capacity(AT_A_TIME);
         match epoll::wait(&self.0, spare_capacity(&mut events), within.as_ref()) {

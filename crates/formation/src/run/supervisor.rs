@@ -1,194 +1,265 @@
-//! What happens, and what follows from it: the loop in which `formation run` lives.
+//! The loop of `formation run`: reads what happens, lets [`State`] decide, and carries out what it
+//! decides.
 
 use super::clients::Clients;
-use super::ending::Ending;
-use super::environment::Environment;
-use super::instance::Instance;
-use super::lines::Label;
-use super::output::Output;
+use super::observation::{memory_of_groups, observe};
+use super::output::{Output, StreamId};
 use super::poller::{Poller, Source};
-use super::{Run, RunError};
-use crate::control::{Answer, Server};
-use crate::image::Image;
-use crate::process::signals::{Signals, is_stop_by_terminal};
-use crate::process::wait::adopt_orphans;
-use fs_err::File;
+use super::spawner::{OutputPipes, SpawnError, Spawner};
+use super::state::State;
+use super::state::action::{Action, ListedProcess, Recipient, Start};
+use super::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Started};
+use super::state::instance_id::InstanceId;
+use crate::control::protocol::Answer;
+use crate::control::server::Server;
+use crate::process::signals::Signals;
+use crate::process::wait::{Exit, adopt_orphans, next_change};
 use procfile::report;
-use rustix::io::Errno;
-use rustix::process::Signal;
-use std::path::PathBuf;
-use std::rc::Rc;
+use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group};
+use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::time::{Duration, Instant};
-use std::{env, io};
 
-/// How long the last lines may take to be read after the time that everybody had to end: what Docker leaves of its ten seconds.
-const LAST_LINES: Duration = Duration::from_secs(2);
-
-/// A formation that runs.
+/// A formation that runs, with all that it needs of the system.
 pub(super) struct Supervisor<'a> {
-    pub(super) run: Run,
-    pub(super) image: Image,
-    pub(super) instances: Vec<Instance>,
-    pub(super) ending: Option<Ending>,
-    pub(super) output: Output,
-    pub(super) poller: Poller,
-    /// What every process type finds in its environment.
-    pub(super) environment: Environment,
-    /// The app's folder.
-    pub(super) folder: PathBuf,
-    /// Standard input of every process.
-    pub(super) dev_null: File,
-    width: usize,
+    state: State,
     signals: &'a Signals,
-    pub(super) clients: Clients,
+    spawner: Spawner,
+    output: Output,
+    /// The output streams of each instance whose process has not ended.
+    streams: HashMap<InstanceId, [StreamId; 2]>,
+    clients: Clients,
+    poller: Poller,
+    /// Set when the loop is over.
+    outcome: Option<io::Result<Finish>>,
+}
+
+/// How `formation run` ends.
+struct Finish {
+    /// Its exit status.
+    status: u8,
+    /// How long the last lines may take to be read.
+    flush_until: Instant,
 }
 
 impl<'a> Supervisor<'a> {
-    pub(super) fn new(run: Run, image: Image, signals: &'a Signals) -> Result<Self, RunError> {
+    pub(super) fn new(
+        state: State,
+        spawner: Spawner,
+        output: Output,
+        signals: &'a Signals,
+    ) -> io::Result<Self> {
         adopt_orphans();
         let poller = Poller::new()?;
         poller.add(signals, Source::Signals)?;
-        let longest = image.processes.iter().map(|p| p.process_type.len()).max();
-        // `worker.12`
-        let width = longest.unwrap_or_default() + ".12".len();
-        let mut output = Output::new(run.prefix, width, &poller)?;
-        let server = match Server::open(run.socket.as_deref()) {
-            Ok(server) => Some(server),
-            Err(error) if run.socket.is_some() => return Err(error.into()),
-            Err(error) => {
-                output.say(&report::plain(&error));
-                None
-            }
-        };
-        let clients = Clients::of(server, &poller)?;
+        poller.add(output.wakeup(), Source::Outlets)?;
         Ok(Self {
-            run,
-            image,
-            instances: Vec::new(),
-            ending: None,
-            output,
-            poller,
-            environment: env::vars_os().collect(),
-            folder: env::current_dir()?,
-            dev_null: File::open("/dev/null")?,
-            width,
+            state,
             signals,
-            clients,
+            spawner,
+            output,
+            streams: HashMap::new(),
+            clients: Clients::default(),
+            poller,
+            outcome: None,
         })
     }
 
-    /// Starts so many of each, and goes on until all have ended. The exit status.
-    pub(super) fn run(mut self, quantities: &[(String, u16)]) -> Result<u8, RunError> {
-        for (process_type, number) in quantities {
-            self.check_ports(process_type, *number)?;
-        }
-        for (process_type, number) in quantities {
-            self.set_number(process_type, *number);
-        }
-        let status = loop {
-            let next = self.see_to_what_is_due();
-            if let Some(status) = self.status() {
-                break status;
+    /// Takes requests from clients of this socket.
+    pub(super) fn listen(&mut self, server: Server) -> io::Result<()> {
+        self.clients.listen(server, &self.poller)
+    }
+
+    /// Writes to the log.
+    pub(super) fn say(&mut self, text: &str) {
+        self.output.say(text);
+    }
+
+    /// Runs until all processes have ended. Returns the exit status.
+    pub(super) fn run(mut self) -> io::Result<u8> {
+        let finish = loop {
+            self.pass_time();
+            if let Some(outcome) = self.outcome.take() {
+                break outcome?;
             }
-            for source in self.poller.wait(next)? {
-                if let Err(error) = self.see_to(source) {
-                    self.cannot_go_on(error)?;
-                }
+            match self.poller.wait(self.time_to_wait()) {
+                Ok(sources) => sources.into_iter().for_each(|source| self.read(source)),
+                Err(error) => self.handle(Event::KernelError(error)),
             }
         };
         drop(self.clients);
-        let until = self.ending.map_or_else(Instant::now, |ending| ending.until);
-        let left = until.saturating_duration_since(Instant::now());
-        self.output.finish(&self.poller, left + LAST_LINES);
-        Ok(status)
+        self.output.finish(&self.poller, finish.flush_until);
+        Ok(finish.status)
     }
 
-    fn see_to(&mut self, source: Source) -> io::Result<()> {
-        match source {
-            Source::Signals => {
-                while let Some(signal) = self.signals.next(Some(Duration::ZERO))? {
-                    self.hear(signal)?;
-                }
-            }
-            Source::Outlets => {
-                self.output.resume(&self.poller)?;
+    fn pass_time(&mut self) {
+        let now = Instant::now();
+        self.clients.time_has_passed(now, &self.poller);
+        let observed = observe(&self.state.questions(now));
+        self.handle(Event::Time(observed));
+    }
+
+    fn time_to_wait(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let next = [self.state.next_time(now), self.clients.next_time()];
+        let next = next.into_iter().flatten().min();
+        next.map(|at| at.saturating_duration_since(now))
+    }
+
+    /// Turns what can be read into events.
+    fn read(&mut self, source: Source) {
+        let result = match source {
+            Source::Signals => self.read_signals(),
+            Source::Outlets => self.output.resume(&self.poller).map(|()| {
                 if let Some(errno) = self.output.broken() {
-                    self.nobody_reads(errno);
+                    self.handle(Event::OutputBroken(errno));
+                }
+            }),
+            Source::Stream(number) => {
+                self.output.read(&self.poller, StreamId(number));
+                Ok(())
+            }
+            Source::Control => {
+                self.clients.accept(&self.poller);
+                Ok(())
+            }
+            Source::Client(number) => {
+                let client = ClientId(number);
+                if let Some(request) = self.clients.read(client, &self.poller) {
+                    self.handle(Event::Request { client, request });
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            self.handle(Event::KernelError(error));
+        }
+    }
+
+    fn read_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.signals.next(Some(Duration::ZERO))? {
+            if signal == Signal::CHILD {
+                self.reap()?;
+            } else {
+                self.handle(Event::Signal(signal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reaps all children that have ended, also orphans that were adopted.
+    fn reap(&mut self) -> io::Result<()> {
+        while let Some((process, status)) = next_change(WaitOptions::empty())? {
+            self.handle(Event::Ended(Ended {
+                process,
+                exit: Exit::of(status),
+                jitter: jitter(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Carries out what follows from an event, and from the events that this leads to.
+    fn handle(&mut self, event: Event) {
+        let mut actions = VecDeque::from(self.state.step(Instant::now(), event));
+        while let Some(action) = actions.pop_front() {
+            if let Some(event) = self.perform(action) {
+                actions.extend(self.state.step(Instant::now(), event));
+            }
+        }
+    }
+
+    /// Carries out one action. The event that it leads to, if there is one.
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Start(start) => return Some(self.start(&start)),
+            Action::Signal { recipient, signal } => send(recipient, signal),
+            Action::Say(text) => self.output.say(&text),
+            Action::SettleOutput(instance) => {
+                if let Some(streams) = self.streams.remove(&instance) {
+                    self.output.settle(&self.poller, &streams);
                 }
             }
-            Source::Stream(number) => self.output.read(&self.poller, number),
-            Source::Control => self.clients.let_in(&self.poller),
-            Source::Client(number) => self.answer(number),
-        }
-        Ok(())
-    }
-
-    /// The kernel denies something: the processes end in order, unless it goes on denying.
-    fn cannot_go_on(&mut self, error: io::Error) -> io::Result<()> {
-        if self.ending.is_some() {
-            return Err(error);
-        }
-        self.output
-            .say(&format!("asking all to end, because of an error: {error}"));
-        self.end_all(126, Signal::TERM);
-        Ok(())
-    }
-
-    fn hear(&mut self, signal: Signal) -> io::Result<()> {
-        if signal == Signal::CHILD {
-            return self.reap();
-        }
-        if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&signal) {
-            self.asked_to_end(signal);
-        } else if is_stop_by_terminal(signal.as_raw()) {
-            self.stop_likewise()?;
-        } else {
-            for instance in self.instances.iter().filter(|it| it.is_running()) {
-                instance.signal(signal);
+            Action::List { client, processes } => {
+                self.clients.answer(client, &with_memory(processes));
             }
-        }
-        Ok(())
-    }
-
-    /// A shell's job with all that belongs to it.
-    fn stop_likewise(&self) -> io::Result<()> {
-        let tell_all = |signal| {
-            for instance in &self.instances {
-                instance.signal_group(signal);
+            Action::Refuse { client, report } => {
+                self.clients.answer(client, &Answer::Refused(report));
             }
-        };
-        tell_all(Signal::TSTP);
-        self.signals.stop_here()?;
-        tell_all(Signal::CONT);
-        Ok(())
+            Action::StopThisProcess => {
+                return self.signals.stop_here().err().map(Event::KernelError);
+            }
+            Action::Exit {
+                status,
+                flush_until,
+            } => {
+                self.outcome = Some(Ok(Finish {
+                    status,
+                    flush_until,
+                }));
+            }
+            Action::Fail(error) => self.outcome = Some(Err(error)),
+        }
+        None
     }
 
-    /// As for a program whose reader goes away, which SIGPIPE ends.
-    fn nobody_reads(&mut self, errno: Errno) {
-        if self.ending.is_none() {
-            // Standard error may still have somebody.
-            self.output.say(&format!(
-                "nobody reads standard output any more ({errno}): asking all to end"
-            ));
-            self.end_all(128 + 13, Signal::TERM);
+    fn start(&mut self, start: &Start) -> Event {
+        match self.try_start(start) {
+            Ok(started) => Event::Started(started),
+            Err(error) => Event::NotStarted(NotStarted {
+                instance: start.instance,
+                report: report::plain(&error),
+                status: error.exit_code(),
+                jitter: jitter(),
+            }),
         }
     }
 
-    fn answer(&mut self, number: u32) {
-        let Some((client, question)) = self.clients.question(number, &self.poller) else {
-            return;
+    fn try_start(&mut self, start: &Start) -> Result<Started, SpawnError> {
+        let Start {
+            instance,
+            name,
+            port,
+        } = start;
+        let no_pipes = |source| SpawnError::Pipes {
+            instance: name.to_string(),
+            source,
         };
-        let answer = match question {
-            Ok(request) => self.handle(&request),
-            Err(_) => {
-                Answer::Refused("this version of `formation` does not know what is asked\n".into())
-            }
-        };
-        // Who does not wait for the answer has none; what was asked for is done all the same.
-        let _ = client.answer(&answer);
+        let OutputPipes { readers, writers } = OutputPipes::open().map_err(no_pipes)?;
+        // Where the process does not start, nothing writes to them, and they end.
+        let streams = self.output.add_streams(&self.poller, name, readers);
+        let streams = streams.map_err(no_pipes)?;
+        let spawned = self.spawner.start(name, *port, &writers)?;
+        self.streams.insert(*instance, streams);
+        Ok(Started {
+            instance: *instance,
+            process: spawned.process,
+            is_preparing: spawned.is_preparing,
+        })
     }
+}
 
-    pub(super) fn label(&self, name: &str, colour: usize) -> Rc<Label> {
-        Rc::new(Label::new(name, self.width, colour))
-    }
+fn jitter() -> Jitter {
+    Jitter(fastrand::f64())
+}
+
+/// No other process can be hit: a child keeps its number until it is reaped, and a process group as
+/// long as it has a member.
+fn send(recipient: Recipient, signal: Signal) {
+    // The only possible error is that all recipients have just ended.
+    let _ = match recipient {
+        Recipient::Process(process) => kill_process(process, signal),
+        Recipient::Group(group) => kill_process_group(group, signal),
+    };
+}
+
+fn with_memory(processes: Vec<ListedProcess>) -> Answer {
+    let memory = memory_of_groups();
+    let complete = |ListedProcess { mut info, group }| {
+        let group = group.map(|group| group.as_raw_nonzero().get());
+        let found = group.and_then(|group| memory.get(&group));
+        info.memory = found.copied().unwrap_or_default();
+        info
+    };
+    Answer::Processes(processes.into_iter().map(complete).collect())
 }

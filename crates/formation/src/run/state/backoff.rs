@@ -1,14 +1,14 @@
-//! How long a process that died waits before it is started again.
+//! How long an instance waits before it is started again.
 
 use std::time::Duration;
 
-/// A process that ran for so long was healthy: what came before does not count any more.
+/// A process that ran for so long was healthy: earlier deaths do not count any more.
 pub(super) const HEALTHY: Duration = Duration::from_secs(60);
 
-/// The longest delay.
+/// The longest delay, unless the first one is longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The deaths of one process in a row.
+/// The deaths of an instance in a row.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Deaths(u32);
 
@@ -21,13 +21,14 @@ impl Deaths {
         self.0 = self.0.saturating_add(1);
     }
 
-    /// Whether there were more in a row than restarts are allowed.
+    /// Whether there were more than so many restarts allow.
     pub(super) fn exceed(self, restarts: u32) -> bool {
         self.0 > restarts
     }
 
-    /// The delay before the next start: the first one, doubled with each further death, up to a minute, and up to a quarter more or less,
-    /// so that processes which died of the same cause do not come back at the same moment. `random` is from 0 to 1.
+    /// The delay before the next start: `first`, doubled with each further death, up to a minute;
+    /// and up to a quarter more or less, so that processes which died of the same cause do not
+    /// start again at the same moment. `random` is from 0 to 1.
     pub(super) fn delay(self, first: Duration, random: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(self.0.saturating_sub(1));
         first
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_spread() {
+    fn the_delay_is_spread() {
         let mut deaths = Deaths::default();
         deaths.count(Duration::ZERO);
         let delay = |random| deaths.delay(Duration::from_secs(4), random);
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_delay_stays_none_and_a_long_one_stays_long() {
+    fn a_delay_of_zero_and_one_above_a_minute_are_kept() {
         let mut deaths = Deaths::default();
         for _ in 0..100 {
             deaths.count(Duration::ZERO);
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_minute_makes_good() {
+    fn a_minute_of_health_resets_the_count() {
         let mut deaths = Deaths::default();
         for _ in 0..5 {
             deaths.count(Duration::from_secs(1));

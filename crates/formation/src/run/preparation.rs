@@ -1,5 +1,9 @@
-//! The exec.d programs of a process type, which set variables for it: they run in its own process, before its program, as the platform's
-//! launcher has it. So they get its signals, and what they write is its output.
+//! What a process does before it becomes the program of its process type: it runs exec.d programs,
+//! which set variables for it, and changes its working directory.
+//!
+//! As with the platform's launcher, the exec.d programs run in the process itself: they get its
+//! signals, and what they write is its output. The working directory is changed there too, because
+//! the supervisor's own never changes.
 
 use super::environment::Environment;
 use crate::process::program::{Program, SpawnOptions};
@@ -14,82 +18,76 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The subcommand of `formation` that runs them.
-pub const EXEC_D: &str = "exec-d";
+/// The subcommand of `formation` that calls [`Preparation::run`].
+pub const PREPARE: &str = "prepare-process";
 
-/// Where an exec.d program writes its variables.
+/// The file descriptor to which an exec.d program writes its variables.
 const OUTPUT: i32 = 3;
 
-/// A process that begins with exec.d programs.
+/// The first step of a process.
 #[derive(Clone, Debug)]
-pub struct ExecD {
-    /// Those programs, in order. They run in this process's folder.
-    pub programs: Vec<PathBuf>,
-    /// The folder of the program after them.
+pub struct Preparation {
+    /// The exec.d programs, in order. They run in the working directory of the supervisor.
+    pub exec_d: Vec<PathBuf>,
+    /// The working directory of the process itself.
     pub folder: PathBuf,
-    /// The program after them.
+    /// What the process becomes.
     pub program: Program,
 }
 
-/// The process does not get so far as to be its program.
+/// A process does not become the program of its process type.
 #[derive(Debug, Diagnostic, Error)]
-pub enum ExecDError {
-    /// A program is none.
+pub enum PreparationError {
     #[error("the program {} does not start", path.display())]
     #[diagnostic(help("It comes from a buildpack, and sets variables for this process type."))]
     NotStarted {
         /// The exec.d program.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: StartError,
     },
-    /// A program does not end well.
     #[error("the program {} has failed", path.display())]
     #[diagnostic(help(
-        "It comes from a buildpack, and sets variables for this process type; what it wrote stands above."
+        "It comes from a buildpack, and sets variables for this process type; what it wrote stands \
+         above."
     ))]
     Failed {
         /// The exec.d program.
         path: PathBuf,
     },
-    /// A program does not keep to the specification.
-    #[error("the program {} wrote something else than variables", path.display())]
+    /// Something else than the specification asks for.
+    #[error("the program {} did not write its variables as TOML", path.display())]
     #[diagnostic(help("It comes from a buildpack, and sets variables for this process type."))]
     Output {
         /// The exec.d program.
         path: PathBuf,
-        /// What is wrong with it.
         source: toml::de::Error,
     },
-    /// The system refuses.
-    #[error("the program {} cannot be given a pipe", path.display())]
+    #[error("the system gives no pipe for the program {}", path.display())]
     #[diagnostic(help("Ask whoever runs this container for a larger limit on open files."))]
     Pipe {
         /// The exec.d program.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
     },
-    /// The working directory of the process is not there.
     #[error("the process cannot be started in the folder {}", folder.display())]
     #[diagnostic(help(
-        "It is the working directory that a buildpack has chosen for it: build the image again."
+        "Check that the folder exists and that the user of the container may enter it. If a \
+         buildpack has chosen it, build the image again."
     ))]
     Folder {
-        /// That folder.
+        /// The working directory of the process.
         folder: PathBuf,
-        /// Why not.
         source: io::Error,
     },
-    /// The process's own program does not start.
+    /// The program of the process type itself does not start.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Start(#[from] StartError),
 }
 
-impl ExecDError {
-    /// As a shell would have it.
+impl PreparationError {
+    /// The exit status of the process, as a shell would give it.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -99,45 +97,46 @@ impl ExecDError {
     }
 }
 
-impl ExecD {
-    /// What to start: `formation` itself, which there calls [`run`](Self::run).
+impl Preparation {
+    /// What to start: `formation` itself, which then calls [`run`](Self::run).
     pub(super) fn command(&self) -> Program {
         let mut words = vec![
-            OsString::from(EXEC_D),
+            OsString::from(PREPARE),
             "--folder".into(),
             self.folder.clone().into(),
         ];
-        for program in &self.programs {
+        for program in &self.exec_d {
             words.extend(["--program".into(), program.clone().into()]);
         }
         words.push("--".into());
         words.extend(self.program.words());
-        Program::ourselves(words)
+        Program::this_executable(words)
     }
 
-    /// Runs the exec.d programs, and becomes the program. Returns only where that fails.
+    /// Prepares this process, and replaces it with the program. Returns only where that fails.
     #[must_use]
-    pub fn run(&self) -> ExecDError {
+    pub fn run(&self) -> PreparationError {
         let mut environment: Environment = env::vars_os().collect();
-        for path in &self.programs {
+        for path in &self.exec_d {
             if let Err(error) = add_variables(&mut environment, path) {
                 return error;
             }
         }
         if let Err(source) = env::set_current_dir(&self.folder) {
             let folder = self.folder.clone();
-            return ExecDError::Folder { folder, source };
+            return PreparationError::Folder { folder, source };
         }
         self.program.replace_this_process(environment).into()
     }
 }
 
-/// Runs a program that has variables for its output. It is in this process's group, and so gets what that gets.
-fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), ExecDError> {
+/// Runs an exec.d program and adds the variables that it writes. It is in the process group of this
+/// process, and so gets the same signals.
+fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), PreparationError> {
     let path = path.to_path_buf();
     let (mut reader, writer) = match pipe() {
         Ok(pipe) => pipe,
-        Err(source) => return Err(ExecDError::Pipe { path, source }),
+        Err(source) => return Err(PreparationError::Pipe { path, source }),
     };
     let files = [(writer.as_fd(), OUTPUT)];
     let options = SpawnOptions::new(environment.clone(), &files).in_this_group();
@@ -145,19 +144,20 @@ fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), ExecD
     drop(writer);
     let process = match started {
         Ok(process) => process,
-        Err(source) => return Err(ExecDError::NotStarted { path, source }),
+        Err(source) => return Err(PreparationError::NotStarted { path, source }),
     };
     let mut text = Vec::new();
     let read = reader.read_to_end(&mut text);
     let status = waitpid(Some(process), WaitOptions::empty());
     if !matches!(status, Ok(Some((_, status))) if status.exit_status() == Some(0)) {
-        return Err(ExecDError::Failed { path });
+        return Err(PreparationError::Failed { path });
     }
-    read.map_err(|source| ExecDError::Pipe {
+    read.map_err(|source| PreparationError::Pipe {
         path: path.clone(),
         source,
     })?;
-    let variables = read_variables(&text).map_err(|source| ExecDError::Output { path, source })?;
+    let variables =
+        read_variables(&text).map_err(|source| PreparationError::Output { path, source })?;
     for (name, value) in variables {
         environment.insert(name.into(), value.into());
     }
@@ -166,10 +166,10 @@ fn add_variables(environment: &mut Environment, path: &Path) -> Result<(), ExecD
 
 fn read_variables(text: &[u8]) -> Result<BTreeMap<String, String>, toml::de::Error> {
     let variables: BTreeMap<String, String> = toml::from_slice(text)?;
-    let is_none = |text: &String| text.contains('\0');
+    let has_nul = |text: &String| text.contains('\0');
     match variables
         .iter()
-        .find(|(name, value)| is_none(name) || is_none(value))
+        .find(|(name, value)| has_nul(name) || has_nul(value))
     {
         Some((name, _)) => Err(serde::de::Error::custom(format!(
             "a variable cannot hold a NUL character: {name:?}"
@@ -185,7 +185,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn added(scripts: &[&str]) -> Result<Environment, ExecDError> {
+    fn added(scripts: &[&str]) -> Result<Environment, PreparationError> {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = Environment::from([("PATH".into(), "/usr/bin:/bin".into())]);
         for (number, script) in scripts.iter().enumerate() {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sees_what_those_before_it_have_set() {
+    fn each_program_sees_the_variables_of_those_before_it() {
         let scripts = [
             "#!/bin/sh\necho 'A = \"one\"' >&3\n",
             "#!/bin/sh\necho \"B = \\\"$A, two\\\"\" >&3\n",
@@ -209,16 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_wrong_is_shown() {
+    fn a_failed_preparation_is_reported() {
         let place = PathBuf::from("/layers/some/a/exec.d/web/ports");
         let failure = |script: &str| {
             let mut error = added(&[script]).unwrap_err();
             match &mut error {
-                ExecDError::NotStarted { path, source } => {
+                PreparationError::NotStarted { path, source } => {
                     *source = Program::named(&place).start().unwrap_err();
                     path.clone_from(&place);
                 }
-                ExecDError::Failed { path } | ExecDError::Output { path, .. } => {
+                PreparationError::Failed { path } | PreparationError::Output { path, .. } => {
                     path.clone_from(&place);
                 }
                 _ => {}
@@ -230,7 +230,7 @@ mod tests {
         for wrong in [r#"printf 'A = "\377"'"#, r#"printf 'A = "\\u0000"'"#] {
             let error = failure(&format!("#!/bin/sh\n{wrong} >&3\n"));
             assert!(
-                matches!(error, ExecDError::Output { .. }),
+                matches!(error, PreparationError::Output { .. }),
                 "{wrong}: {error:?}"
             );
         }
@@ -238,13 +238,13 @@ mod tests {
         let source = || io::Error::from_raw_os_error(24);
         assert_report!(
             "no_pipe",
-            ExecDError::Pipe {
+            PreparationError::Pipe {
                 path: place.clone(),
                 source: source()
             }
         );
         let folder = "/workspace/jobs".into();
         let source = io::Error::from_raw_os_error(2);
-        assert_report!("no_folder", ExecDError::Folder { folder, source });
+        assert_report!("no_folder", PreparationError::Folder { folder, source });
     }
 }
