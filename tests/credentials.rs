@@ -184,7 +184,7 @@ fn passwords_are_in_no_layer_however_they_are_given() {
         &format!("{NAME}:not-{PASSWORD}"),
     );
     let log = build.fail();
-    assert_contains!(log, "A gem server, or git's, wants credentials");
+    assert_contains!(log, "A gem server or git server asks for credentials");
     assert_not_contains!(log, PASSWORD);
 }
 
