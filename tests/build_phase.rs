@@ -10,8 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 use walkdir::WalkDir;
 
-/// The build phase alone, as a platform that keeps the layers' folder runs it: every file that a killed build wrote is there for the
-/// next one. (`pack` throws the folder away with the container.)
+/// The build phase alone, as a platform that keeps the layers' folder runs it: every file that a
+/// killed build wrote is there for the next one. (`pack` throws the folder away with the
+/// container.)
 pub(crate) struct BuildPhase {
     folder: tempfile::TempDir,
     fixture: PathBuf,
@@ -19,7 +20,8 @@ pub(crate) struct BuildPhase {
     app: PathBuf,
 }
 
-/// Enters the environment that the layers' `env` folders tell of, as the platform does before it starts a process.
+/// Enters the environment that the layers' `env` folders tell of, as the platform does before it
+/// starts a process.
 const AS_LAUNCHED: &str = "
 shopt -s nullglob
 export HOME=/tmp LANG=C.UTF-8
@@ -173,7 +175,8 @@ impl BuildPhase {
         }
     }
 
-    /// The files of all layers, of their metadata and of what gets into the image's labels, that hold a text.
+    /// The files of all layers, of their metadata and of what gets into the image's labels, that
+    /// hold a text.
     pub(crate) fn layers_with(&self, text: &str) -> Vec<String> {
         let folder = self.folder.path().join("layers");
         let entries = WalkDir::new(&folder).into_iter();

@@ -14,8 +14,9 @@ const MARKERS: [&str; 7] = [
     ".ruby-version",
 ];
 
-/// What was looked for, for the message of an app that is none.
-pub const LOOKED_FOR: &str = "a Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, or a Procfile with *.rb files";
+/// What an app lacks that is not a Ruby app.
+pub const NOT_FOUND: &str = "no Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, \
+                             and no Procfile with *.rb files";
 
 /// What detection found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

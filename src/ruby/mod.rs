@@ -15,6 +15,8 @@ pub mod spanned;
 pub mod tool_versions;
 pub mod vendor;
 
+pub use layer::{InstalledRuby, RubyLayer, RubyLayerError, RubyOutcome, RubyPlan, install, plan};
+
 use std::path::Path;
 
 /// Whether a file's name is that of a lockfile of Bundler's.
