@@ -127,7 +127,8 @@ mod tests {
     fn bundle(revision: &str) -> Bundle {
         let app = tempfile::tempdir().unwrap();
         let lockfile = format!(
-            "GIT\n  remote: https://git.example.com/a.git\n  revision: {revision}\n  specs:\n    a (1.0)\n"
+            "GIT\n  remote: https://git.example.com/a.git\n  revision: {revision}\n  specs:\n    \
+             a (1.0)\n"
         );
         fs::write(app.path().join("Gemfile"), "").unwrap();
         fs::write(app.path().join("Gemfile.lock"), lockfile).unwrap();

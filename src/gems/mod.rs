@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod bundler;
+mod bundler_output;
 mod cache;
 mod compiled_libraries;
 mod decision;

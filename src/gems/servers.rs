@@ -1,7 +1,8 @@
 //! The gem server that is asked for a source of the lockfile: Bundler's settings may name a mirror,
 //! and credentials.
 //!
-//! Source: <https://bundler.io/man/bundle-config.1.html>, "Mirrors of gem sources" and "Credentials for gem sources"
+//! Source: <https://bundler.io/man/bundle-config.1.html>, "Mirrors of gem sources" and "Credentials
+//! for gem sources"
 
 use crate::gems::settings::BundlerSettings;
 use url::Url;

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn gems_from_git_need_the_network() {
         let lockfile = format!(
-            "GIT\n  remote: https://example.com/a.git\n  revision: 1\n  specs:\n    a (1)\n\n{LOCKFILE}"
+            "GIT\n  remote: https://example.com/a.git\n  revision: 1\n  specs:\n    \
+             a (1)\n\n{LOCKFILE}"
         );
         assert!(!is_complete(
             &lockfile,

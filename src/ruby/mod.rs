@@ -1,6 +1,7 @@
 //! Ruby: every file that may ask for a version, the inventory, the choice, the layer.
 
 pub mod choice;
+mod decision;
 mod files;
 pub mod gem_version;
 pub mod gemfile;
