@@ -78,6 +78,11 @@ fn is_left_over_file(layer: &Path, path: &Path) -> bool {
     if name == "gem_make.out" || name == "mkmf.log" {
         return true;
     }
+    // A specification that a killed build was writing.
+    let inside = in_gem_home(layer, path);
+    if inside.starts_with("specifications") && inside.extension().is_some_and(|e| e == "partial") {
+        return true;
+    }
     // ruby/ABI/gems/NAME-VERSION/ext/…: only what the compiler has written.
     let below_ext = path
         .strip_prefix(layer)
@@ -120,6 +125,7 @@ mod tests {
             "ruby/3.3.0/bundler/gems/a-0123456789ab/vendor/b/.git",
             "ruby/3.3.0/bundler/.gems.removed/a-0123456789ab/lib/a.rb",
             "ruby/3.3.0/gems/.racc-1.7.3.new/lib/racc.rb",
+            "ruby/3.3.0/specifications/own-1.0.gemspec.partial",
             "ruby/3.3.0/gems/.racc-1.7.3.removed/lib/racc.rb",
             "ruby/3.3.0/extensions/x86_64-linux/3.3.0/.racc-1.7.3.removed/racc/cparse.so",
         ];

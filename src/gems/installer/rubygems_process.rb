@@ -62,8 +62,8 @@ def finish(installer)
   File.rename(partial, installer.spec_file)
 end
 
-# If Ruby comes with this version of a gem: the folder and the names of its compiled files, which need
-# not be compiled again.
+# If Ruby comes with this version of a gem: the folder and the names of its compiled files, which
+# need not be compiled again.
 def compiled_by_ruby(spec)
   return if Bundler.settings["build.#{spec.name}"]
 
