@@ -1,10 +1,11 @@
 # Installs gems whose files are in their place already, as RubyGems does: compiles extensions, and
 # writes programs and specifications.
 #
-# First prints one line of JSON: the names of the gems that the Gemfile asks for in the chosen groups,
-# of the gems that they depend on, and of Bundler. Then reads a line for each gem, the path of its
-# specification as YAML, until the input ends. All other output is for the log. A gem that does not
-# work with this Ruby or this RubyGems, or that cannot be compiled, is skipped: Bundler says why.
+# First prints one line of JSON: the names of the gems that the Gemfile asks for in the chosen
+# groups, of the gems that they depend on, and of Bundler. Then reads a line for each gem, the path
+# of its specification as YAML, until the input ends. All other output is for the log. A gem that
+# does not work with this Ruby or this RubyGems, or that cannot be compiled, is skipped: Bundler
+# says why.
 
 require "bundler"
 require "bundler/rubygems_gem_installer"
