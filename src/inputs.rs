@@ -1,4 +1,5 @@
-//! Every input of a build, read once and before anything is downloaded: all mistakes are in one report.
+//! Every input of a build, read once, before anything is downloaded. All mistakes are in one
+//! report.
 
 use crate::app::{App, Mistakes};
 use crate::fetch::settings::DownloadSettings;
@@ -6,12 +7,12 @@ use crate::gems::bundle::{Bundle, BundleFiles};
 use crate::launch::process_types;
 use crate::platform::bindings;
 use crate::platform::variables::BuildVariables;
+use crate::report;
 use crate::ruby::requests::{self, GemfileText, RubyRequests};
 use procfile::app_json::AppJsonWarning;
-use procfile::{Entry, Procfile};
+use procfile::{Entry, NoEntries, Procfile};
 use std::path::Path;
 
-/// What a build needs to know.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     pub app: App,
@@ -22,14 +23,14 @@ pub struct Inputs {
     pub ruby: RubyRequests,
     /// None for an app without a Procfile.
     pub procfile: Option<Procfile>,
-    /// The `web` of a build variable, for an app that names none.
+    /// The process type `web` of a build variable, for an app whose Procfile names none.
     pub default_web: Option<Entry>,
-    /// What is wrong with `app.json`, which the build does not need.
+    /// What is wrong with `app.json`, which the build itself does not need.
     pub app_json: Option<AppJsonWarning>,
 }
 
 impl Inputs {
-    /// Reads the app in a folder, and the service bindings below another.
+    /// Reads the app in one folder, and the service bindings in another.
     pub fn read(app_dir: &Path, env: BuildVariables, bindings: &Path) -> Result<Self, Mistakes> {
         let app = App::new(app_dir);
         let mut mistakes = Mistakes::default();
@@ -68,6 +69,36 @@ impl Inputs {
             app,
             env,
         })
+    }
+
+    /// Writes to the log what is wrong with inputs that can be used all the same.
+    pub fn show_warnings(&self) {
+        let ignored = self.env.ignored();
+        if !ignored.is_empty() {
+            report::step("Build variables");
+            report::detail(format!(
+                "Ignored, because Formation sets them itself: {}",
+                ignored.join(", ")
+            ));
+        }
+        let bundle = self.bundle.as_ref();
+        if let Some(warning) = bundle.and_then(|bundle| bundle.settings.config.credentials()) {
+            report::warning(&warning);
+        }
+        for warning in &self.ruby.passed_over {
+            report::warning(warning);
+        }
+        if let Some(warning) = &self.app_json {
+            report::warning(warning);
+        }
+        if let Some(procfile) = &self.procfile {
+            if let Some(warnings) = &procfile.warnings {
+                report::warning(warnings);
+            }
+            if procfile.entries.is_empty() {
+                report::warning(&NoEntries);
+            }
+        }
     }
 }
 

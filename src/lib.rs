@@ -1,15 +1,16 @@
-//! The buildpack: a folder for each question, in the order in which a build asks them. A module uses those above it, never one below.
+//! The buildpack: a folder for each question, in the order in which a build asks them. A module may
+//! use those above it, never one below.
 //!
 //! | module | question |
 //! |---|---|
 //! | [`report`] | how are errors, warnings and the build log shown? |
 //! | [`app`] | what do the app's files hold, and what is wrong with them? |
-//! | [`platform`] | what does the platform give, and how does it keep layers? |
-//! | [`fetch`] | how do bytes get here, and are they the right ones? |
-//! | [`ruby`] | which Ruby, and its layer |
-//! | [`gems`] | which gems, and their layers |
+//! | [`platform`] | what does the platform give, and how are layers kept? |
+//! | [`fetch`] | where are files downloaded from, and are they the published ones? |
+//! | [`ruby`] | which Ruby does the app get, and how is it installed? |
+//! | [`gems`] | which gems does the app get, and how are they installed? |
 //! | [`launch`] | how is the image run? |
-//! | [`inputs`] | every input, read before anything is downloaded |
+//! | [`inputs`] | what do all inputs say, before anything is downloaded? |
 
 pub mod app;
 pub mod fetch;

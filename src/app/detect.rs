@@ -14,9 +14,9 @@ const MARKERS: [&str; 7] = [
     ".ruby-version",
 ];
 
-/// The files that make a Ruby app, in words that follow "no".
-pub const LOOKED_FOR: &str = "Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, \
-                              and no *.rb files beside a Procfile";
+/// What an app lacks that is not a Ruby app.
+pub const NOT_FOUND: &str = "no Gemfile, gems.rb, config.ru, Rakefile, .ruby-version or *.gemspec, \
+                             and no Procfile with *.rb files";
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Detected {

@@ -1,4 +1,4 @@
-//! The app's bundle, as Bundler calls a Gemfile with its gems: which files describe it, and what they say.
+//! The app's bundle, as Bundler calls a Gemfile with its gems: its files, and what they say.
 
 use crate::app::{App, Mistake, Unreadable};
 use crate::gems::gemfile::GemfilePaths;
@@ -10,7 +10,6 @@ use miette::Diagnostic;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The app's bundle.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     pub app: App,
@@ -25,48 +24,36 @@ pub enum BundleError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Unreadable(#[from] Unreadable),
-    /// Nobody has resolved the Gemfile.
     #[error("{gemfile} has no {lockfile}")]
     #[diagnostic(help(
         "Run `bundle lock`, and commit {lockfile}: the image gets exactly the gems that it names. \
          If it is committed, see that .dockerignore or project.toml do not leave it out."
     ))]
-    NoLockfile {
-        /// The Gemfile's name.
-        gemfile: String,
-        /// The name that the lockfile would have.
-        lockfile: String,
-    },
-    /// A lockfile, or `BUNDLE_GEMFILE`, without its Gemfile.
+    NoLockfile { gemfile: String, lockfile: String },
+    /// There is a lockfile, or `BUNDLE_GEMFILE`, but not its Gemfile.
     #[error("{gemfile} is not in the app")]
     #[diagnostic(help(
         "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out."
     ))]
-    NoGemfile {
-        /// The Gemfile's name.
-        gemfile: String,
-    },
-    /// A gem that lives in the app is not there.
+    NoGemfile { gemfile: String },
     #[error("{lockfile} takes {gems} from the folder `{folder}`, which is not in the app")]
     #[diagnostic(help(
         "Commit {folder}, and see that .dockerignore or project.toml do not leave it out. \
          A folder outside the app cannot be built from: take the gem from a gem server or from git."
     ))]
     NoPathGem {
-        /// The lockfile's name.
         lockfile: String,
-        /// The folder, as the lockfile has it.
+        /// As in the lockfile: relative to it.
         folder: String,
-        /// The gems that it would hold.
         gems: String,
     },
-    /// The lockfile is broken.
     #[error(transparent)]
     #[diagnostic(transparent)]
     GemfileLock(#[from] GemfileLockError),
 }
 
-/// The files of a bundle, whether they can be used or not: the Ruby version is read from what can be.
+/// The files of a bundle, with mistakes or without: the Ruby version is read from files that have
+/// none.
 #[derive(Debug, Default)]
 pub struct BundleFiles {
     /// None for an app that has neither a Gemfile nor a lockfile.
@@ -90,7 +77,7 @@ impl BundleFiles {
             .ok();
         let bundle = match Bundle::read(app, env, &paths) {
             Ok(bundle) => Some(bundle),
-            // What a Gemfile that is not there lacks besides is no further mistake.
+            // A missing Gemfile is the only mistake, even if the lockfile is missing too.
             Err(BundleError::NoLockfile { .. }) if gemfile.is_none() => None,
             Err(error) => {
                 mistakes.push(error.into());
@@ -129,13 +116,13 @@ impl Bundle {
         })
     }
 
-    /// The Gemfile's name in the app.
+    /// The Gemfile's path, relative to the app.
     #[must_use]
     pub fn gemfile_name(&self) -> String {
         self.app.name_of(&self.paths.gemfile)
     }
 
-    /// The lockfile's name in the app.
+    /// The lockfile's path, relative to the app.
     #[must_use]
     pub fn lockfile_name(&self) -> String {
         self.app.name_of(&self.paths.lockfile)
@@ -162,12 +149,12 @@ impl Bundle {
     }
 }
 
-/// The Gemfile that the user's variable names, else the app's `.bundle/config`: Bundler's commands heed both.
+/// The Gemfile that the user's variable names, else the app's `.bundle/config`, as in Bundler.
 fn named_gemfile(app: &App, env: &BuildVariables) -> Option<PathBuf> {
     if let Some(path) = env.get(bundle_config::GEMFILE) {
         return Some(path.into());
     }
-    // Settings that cannot be read are reported where the bundle is read.
+    // If the settings cannot be read, reading the bundle reports it.
     let config = app.read_text(&app.dir.join(bundle_config::FILE_NAME));
     let config = BundleConfig::parse(&config.ok()??);
     config.gemfile().map(Path::to_path_buf)

@@ -1,9 +1,10 @@
-//! Running `bundle install`: Bundler is the installer and the judge.
+//! Running `bundle install`.
 
 use crate::fetch::masked::MaskedLines;
 use crate::fetch::settings::CaCertificates;
 use crate::gems::bundle::Bundle;
-use crate::gems::failed_extension::{FAILED_EXTENSION, FailedExtension};
+use crate::gems::bundler_output::{help_for, lacks_a_gem, text_of};
+use crate::gems::failed_extension::FailedExtension;
 use crate::gems::vendored;
 use crate::report;
 use crate::ruby::gem_version::GemVersion;
@@ -21,43 +22,27 @@ use thiserror::Error;
 /// Bundler did not install the gems.
 #[derive(Debug, Diagnostic, Error)]
 pub enum BundleInstallError {
-    /// What it needs besides the app could not be written.
     #[error("the settings for `bundle install` cannot be written")]
     #[diagnostic(help("Check that the disk of the container engine is not full."))]
     Settings(#[source] io::Error),
-    /// It could not be started.
     #[error("`{program} install` cannot be started")]
     #[diagnostic(help(
-        "Bundler comes with Ruby: the archive that the inventory lists has to hold a `bin/bundle` that is executable, and whose first line \
-         names a program of the build image."
+        "Bundler comes with Ruby: Ruby's archive has to hold an executable `bin/bundle` whose \
+         first line names a program that the build image has."
     ))]
-    Start {
-        /// Where it should be.
-        program: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A gem could not be compiled.
+    Start { program: String, source: io::Error },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Extension(#[from] FailedExtension),
-    /// It ended with an error, which its own output above explains.
     #[error("`bundle install` failed ({status}); its own message is in the log above")]
     #[diagnostic(help("{help}"))]
-    Failed {
-        /// How it ended.
-        status: ExitStatus,
-        /// What to do about it.
-        help: String,
-    },
+    Failed { status: ExitStatus, help: String },
 }
 
-/// Runs `bundle install` with the layer's environment: from the app's `vendor/cache`, if that is complete, else from the folder of
-/// `archives`, if it has one, else from the servers. Bundler's own state and the app's settings are in a temporary folder: nothing
-/// is written into the app's folder or the build image.
-///
-/// # Errors
-/// Bundler cannot be started, or fails.
+/// Runs `bundle install` with the layer's environment: from the app's `vendor/cache`, if that is
+/// complete, else from the folder `archives`, if there is one, else from the servers. Bundler's own
+/// state and the app's settings are in a temporary folder: nothing is written into the app's
+/// folder.
 pub fn run(
     bundle: &Bundle,
     ruby: &RubyLayer,
@@ -68,7 +53,7 @@ pub fn run(
     let what = "Running bundle install";
     if let Some(version) = obsolete_bundler(bundle, ruby) {
         report::detail(format!(
-            "Bundler {version}, which {} names, does not run on Ruby {}: Ruby's own does",
+            "Bundler {version} of {} does not run on Ruby {}: Ruby's own Bundler is used",
             bundle.lockfile_name(),
             ruby.version
         ));
@@ -80,7 +65,7 @@ pub fn run(
         bundle_install(bundle, ruby, env, what, archives, certificates)?
     };
     if archives.is_some() && lacks_a_gem(&output) {
-        report::detail("Not every gem is here: again, with the gem servers");
+        report::detail("Some gems are missing: Bundler runs again, with the gem servers");
         output = bundle_install(bundle, ruby, env, what, None, certificates)?;
     }
     if output.status.success() {
@@ -95,26 +80,7 @@ pub fn run(
     })
 }
 
-/// Whether Bundler has failed where it would have asked a server for a gem. (What a compilation could not find is another matter.)
-fn lacks_a_gem(output: &Output) -> bool {
-    let phrases = ["Could not find", "in cached gems", "is not yet checked out"];
-    !output.status.success() && says(output, &phrases) && !says(output, &[FAILED_EXTENSION])
-}
-
-/// What Bundler says, in any of these phrases. It breaks its lines wherever there is a space.
-fn says(output: &Output, phrases: &[&str]) -> bool {
-    let text = text_of(output);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    phrases.iter().any(|phrase| text.contains(phrase))
-}
-
-fn text_of(output: &Output) -> String {
-    [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-        .concat()
-}
-
-/// With a folder of archives, no server is asked.
+/// Runs Bundler once. With a folder of archives, it asks no server.
 fn bundle_install(
     bundle: &Bundle,
     ruby: &RubyLayer,
@@ -131,11 +97,11 @@ fn bundle_install(
         command(&program, bundle, env, state.path()).map_err(BundleInstallError::Settings)?;
     command
         .arg("install")
-        // What the lockfile no longer names goes.
+        // Removes gems that the lockfile no longer names.
         .env("BUNDLE_CLEAN", "1")
         .env("BUNDLE_SILENCE_ROOT_WARNING", "1");
     if let Some(path) = certificates {
-        // Bundler's own downloads, and those of git.
+        // For the downloads of Bundler, and those of git.
         command
             .env("SSL_CERT_FILE", &path)
             .env("GIT_SSL_CAINFO", &path);
@@ -143,10 +109,10 @@ fn bundle_install(
     if let Some(archives) = archives {
         command.arg("--local").env("BUNDLE_CACHE_PATH", archives);
     }
-    // The lockfile's own Bundler would be downloaded, if it is not here.
-    let stays_away = archives.is_some() && !has_locked_bundler(bundle, env);
-    if (stays_away || obsolete_bundler(bundle, ruby).is_some())
-        && !bundle.settings.env.sets("BUNDLE_VERSION")
+    // Bundler would download the lockfile's own Bundler, if that is not installed.
+    let cannot_download = archives.is_some() && !has_locked_bundler(bundle, env);
+    if (cannot_download || obsolete_bundler(bundle, ruby).is_some())
+        && !bundle.settings.sets("BUNDLE_VERSION")
     {
         command.env("BUNDLE_VERSION", "system");
     }
@@ -159,15 +125,15 @@ fn bundle_install(
     })
 }
 
-/// The lockfile's own Bundler, where that is older than this Ruby: no Bundler 1 runs on Ruby 3.2 or newer, which have no `untaint`. Ruby's
-/// own reads its lockfile.
+/// The version of the lockfile's own Bundler, if that does not run on this Ruby: Bundler 1 needs
+/// `untaint`, which Ruby 3.2 and later do not have. Ruby's own Bundler can read the lockfile.
 pub(super) fn obsolete_bundler<'a>(bundle: &'a Bundle, ruby: &RubyLayer) -> Option<&'a GemVersion> {
     let locked = bundle.lockfile.bundled_with.as_ref();
     let is_new = (ruby.version.number(0), ruby.version.number(1)) >= (3, 2);
     locked.filter(|locked| locked.number(0) < 2 && is_new)
 }
 
-/// Whether the gems have the Bundler that the lockfile asks for.
+/// Whether the Bundler that the lockfile names is installed with the gems.
 fn has_locked_bundler(bundle: &Bundle, env: &Env) -> bool {
     let Some(version) = &bundle.lockfile.bundled_with else {
         return true;
@@ -179,7 +145,8 @@ fn has_locked_bundler(bundle: &Bundle, env: &Env) -> bool {
     })
 }
 
-/// A program that runs Bundler, with the layer's environment. What it keeps of its own goes into the folder `state`.
+/// A command for a program that runs Bundler, with the layer's environment. Bundler's own state
+/// goes into the folder `state`.
 pub(super) fn command(
     program: &Path,
     bundle: &Bundle,
@@ -195,13 +162,13 @@ pub(super) fn command(
         .envs(env)
         .env("BUNDLE_APP_CONFIG", config)
         .env("BUNDLE_USER_HOME", state);
+    let settings = &bundle.settings;
     let jobs = available_parallelism().map_or(1, usize::from).to_string();
-    for (name, value) in [
-        ("MAKEFLAGS", format!("-j{jobs}")),
-        ("BUNDLE_JOBS", jobs),
-        ("BUNDLE_RETRY", "3".into()),
-    ] {
-        if bundle.settings.env.get(name).is_none() {
+    if settings.env.get("MAKEFLAGS").is_none() {
+        command.env("MAKEFLAGS", format!("-j{jobs}"));
+    }
+    for (name, value) in [("BUNDLE_JOBS", jobs.as_str()), ("BUNDLE_RETRY", "3")] {
+        if settings.get(name).is_none() {
             command.env(name, value);
         }
     }
@@ -213,7 +180,8 @@ fn write_config(folder: &Path, bundle: &Bundle) -> io::Result<()> {
     fs::write(folder.join("config"), bundle.settings.config.for_build())
 }
 
-/// A file with the issuers that the build image trusts and those that the platform adds; none where it adds none.
+/// Writes a file with the certificates of the build image and those that the platform adds. None if
+/// the platform adds none.
 fn write_certificates(folder: &Path, added: &CaCertificates) -> io::Result<Option<PathBuf>> {
     if added.is_empty() {
         return Ok(None);
@@ -227,73 +195,6 @@ fn write_certificates(folder: &Path, added: &CaCertificates) -> io::Result<Optio
     let path = folder.join("certificates.pem");
     fs::write(&path, pem)?;
     Ok(Some(path))
-}
-
-/// `… but your local platform is x86_64-linux.`
-fn platform_in(text: &str) -> Option<&str> {
-    let mut words = text.split_whitespace();
-    words.by_ref().find(|word| *word == "local")?;
-    let platform = words.nth(2)?;
-    Some(platform.trim_end_matches('.'))
-}
-
-/// The remedy, where Bundler's output names a cause that is well known.
-fn help_for(output: &Output, bundle: &Bundle) -> String {
-    let gemfile = bundle.gemfile_name();
-    let lockfile = bundle.lockfile_name();
-    let says = |phrases: &[&str]| says(output, phrases);
-    if says(&["frozen mode", "frozen is set", "deployment mode"]) {
-        format!(
-            "{lockfile} does not fit {gemfile}. Run `bundle install` where you develop, and commit {lockfile}."
-        )
-    } else if says(&["Your bundle only supports platforms"]) {
-        format!(
-            "{lockfile} was resolved for other platforms. Run `bundle lock --add-platform {}`, and commit {lockfile}.",
-            platform_in(&text_of(output)).unwrap_or("x86_64-linux` (or `aarch64-linux")
-        )
-    } else if says(&["Your Ruby version is"]) {
-        format!(
-            "{gemfile} and {lockfile} ask for different Rubies. Run `bundle update --ruby`, and commit {lockfile}."
-        )
-    } else if says(&["requires ruby version"]) && says(&["which is incompatible"]) {
-        format!(
-            "A gem of {lockfile} does not work with this Ruby. Ask for a Ruby that it works with, or run `bundle update GEM` with this one, and commit {lockfile}."
-        )
-    } else if says(&["in cached gems"]) {
-        format!(
-            "A gem of {lockfile} is not in vendor/cache. Run `bundle cache` where you develop, and commit vendor/cache, or leave vendor/cache out."
-        )
-    } else if says(&[FAILED_EXTENSION]) {
-        "A gem could not be compiled; the log above says what it missed. A library's headers have to be in the build image, and the library in the run image.".into()
-    } else if says(&[
-        "Authentication is required",
-        "Bad username or password",
-        "401 Unauthorized",
-        "Authentication failed for", // git
-    ]) {
-        "A gem server, or git's, wants credentials: give them to the build as BUNDLE_<HOST> (dots as two underscores), such as `--env BUNDLE_GEMS__EXAMPLE__COM=user:token`.".into()
-    } else if says(&[
-        "Could not verify the SSL certificate",
-        "certificate verify failed",
-    ]) {
-        "A gem server's certificate is issued by somebody that the build image does not know: add the issuer by a service binding of type `ca-certificates`.".into()
-    } else if says(&["Could not find", "can no longer be", "cannot find"]) {
-        format!(
-            "A gem of {lockfile} is not on its server (any more), or not for this platform. Check its source, or run `bundle update GEM` and commit {lockfile}."
-        )
-    } else if says(&[
-        "Could not reach host",
-        "Network error",
-        "Could not fetch specs",
-        "Net::",
-        "SocketError",
-    ]) {
-        "A gem server could not be reached. Check the network and the proxy; a mirror is set by `--env BUNDLE_MIRROR__ALL=https://…`.".into()
-    } else {
-        format!(
-            "The same has to work where you develop: `BUNDLE_FROZEN=1 bundle install` with Ruby and {lockfile} as they are here."
-        )
-    }
 }
 
 #[cfg(test)]
@@ -350,38 +251,5 @@ mod tests {
             status: output.status,
             help: help_for(&output, &bundle),
         });
-    }
-
-    #[test]
-    fn known_causes_have_a_remedy() {
-        let dir = tempfile::tempdir().unwrap();
-        let bundle = bundle_in(dir.path());
-        let remedies: Vec<String> = [
-            "The dependencies in your gemfile changed, but the lockfile can't be updated because frozen mode is set",
-            "Your bundle only supports platforms [\"arm64-darwin-23\"] but your local platform\nis x86_64-linux. Add",
-            "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
-            "rack-3.2.0 requires ruby version >= 3.4, which is incompatible with the current version, 3.3.8",
-            "Could not find rack-3.1.20 in cached gems or installed locally",
-            "Add the current platform to the lockfile with\n`bundle lock --add-platform x86_64-linux` and try again.\nCould not reach host rubygems.org.",
-            "Gem::Ext::BuildError: ERROR: Failed to build gem native extension.",
-            "Authentication is required for gems.example.com.",
-            "fatal: Authentication failed for 'https://git.example.com/a.git/'",
-            "Your bundle is locked to tilt (2.4.99) from rubygems repository, but that version can no longer be found in that source.",
-            "Could not find rack-99 in rubygems repository https://rubygems.org/ or installed locally.",
-            "Could not reach host rubygems.org. Check your network connection and try again.",
-            "Could not verify the SSL certificate for https://gems.example.com/.",
-            "something else",
-        ]
-        .into_iter()
-        .map(|text| {
-            let output = Output {
-                status: ExitStatus::from_raw(5 << 8),
-                stdout: Vec::new(),
-                stderr: text.into(),
-            };
-            format!("{text}\n  → {}", help_for(&output, &bundle))
-        })
-        .collect();
-        insta::assert_snapshot!(remedies.join("\n"));
     }
 }

@@ -1,14 +1,16 @@
-//! The libraries of compiled gems: RubyGems keeps two copies of each, one below `extensions` and one in the gem's `lib`.
+//! The libraries of compiled gems: RubyGems keeps two copies of each, one below `extensions` and
+//! one in the gem's `lib`.
 
+use crate::platform::files::remove_file;
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// Makes the copy below `extensions` a link to the one in `lib`: the image is smaller by it, and Ruby, which may find a library in both
-/// places, knows it for the same.
+/// Replaces the copy below `extensions` with a link to the one in `lib`. That makes the image
+/// smaller, and Ruby, which may find a library in both places, loads it once.
 pub(super) fn link_copies(gem_home: &Path) -> io::Result<()> {
-    // Those of gem servers, and those of git.
+    // Gems from gem servers, and gems from git.
     let homes = [
         (gem_home.to_path_buf(), "gems"),
         (gem_home.join("bundler/gems"), ""),
@@ -52,9 +54,10 @@ fn is_copy(path: &Path, other: &Path) -> io::Result<bool> {
     Ok(other.is_file() && fs::read(path)? == fs::read(other)?)
 }
 
-/// At once: a library is never missing.
+/// Replaces a file with a link by one rename, so that the library is never missing.
 fn link(path: &Path, target: &Path) -> io::Result<()> {
     let new = path.with_extension("so.link");
+    remove_file(&new)?; // A killed build left it.
     std::os::unix::fs::symlink(target, &new)?;
     fs::rename(new, path)
 }
@@ -94,6 +97,8 @@ mod tests {
             write(other, "one");
         }
         write("gems/puma-5.6.5/lib/puma.so", "another");
+        let (extension, _) = copies[0];
+        write(&format!("{extension}.link"), "left by a killed build");
 
         for _ in 0..2 {
             link_copies(home.path()).unwrap();
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn there_may_be_no_gem() {
+    fn there_may_be_no_gems() {
         let home = tempfile::tempdir().unwrap();
         link_copies(home.path()).unwrap();
     }

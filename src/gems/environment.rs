@@ -1,31 +1,30 @@
-//! What an app, and Bundler, need to find the gems of the layer: variables, and Bundler's settings.
+//! The environment that the layer gives to an app and to Bundler: variables, and Bundler's
+//! settings.
 
 use crate::gems::bundle::Bundle;
+use crate::gems::installed::gem_home;
+use crate::gems::settings::BundlerSettings;
 use crate::gems::settings::bundle_config::BundleConfig;
-use crate::platform::variables::BuildVariables;
+use crate::gems::tree_digest::tree_digest;
+use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
-use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
-use walkdir::WalkDir;
 
-/// Groups that a production image has no use for; `BUNDLE_WITHOUT` or the app's `.bundle/config` says otherwise.
+/// Groups that a production image does not need, unless `BUNDLE_WITHOUT` or the app's
+/// `.bundle/config` chooses others.
 const DEFAULT_WITHOUT: &str = "development:test";
 
 fn config_folder(layer: &Path) -> PathBuf {
     layer.join("bundle-config")
 }
 
-/// In which the gems are found, and Bundler finds them as they were installed.
-pub(super) fn layer_env(
-    layer: &Path,
-    gem_home: &Path,
-    bundle: &Bundle,
-    user: &BuildVariables,
-) -> LayerEnv {
+/// The variables that make programs find the gems, and Bundler find them as they were installed.
+pub(super) fn layer_env(layer: &Path, ruby: &RubyLayer, bundle: &Bundle) -> LayerEnv {
+    let gem_home = gem_home(layer, ruby);
     let mut env = LayerEnv::new()
-        // Programs of gems are found by their name: `web: puma` works as well as `web: bundle exec puma`.
+        // The programs of gems are found by name: `web: puma` works like `web: bundle exec puma`.
         .chainable_insert(
             Scope::All,
             ModificationBehavior::Prepend,
@@ -38,61 +37,51 @@ pub(super) fn layer_env(
         ("BUNDLE_FROZEN", "1".into()),
         ("BUNDLE_GEMFILE", bundle.paths.gemfile.clone()),
         ("BUNDLE_PATH", layer.to_path_buf()),
-        ("GEM_PATH", gem_home.to_path_buf()),
+        ("GEM_PATH", gem_home),
     ];
     for (name, value) in fixed {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
-    for (name, value) in chosen_groups(user, &bundle.settings.config) {
+    for (name, value) in chosen_groups(&bundle.settings) {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
     env
 }
 
-/// The settings that choose groups, for the container too: the app finds those groups that were installed here, whatever the
-/// container's environment says. Set to nothing is a choice as well: every group. `BUNDLE_WITH` only adds to the default.
-fn chosen_groups(user: &BuildVariables, config: &BundleConfig) -> Vec<(&'static str, String)> {
+/// The variables that choose groups, for the container too: the app loads the groups that were
+/// installed, whatever variables the container has. An empty `BUNDLE_WITHOUT` chooses every group.
+/// `BUNDLE_WITH` only adds to the default. The app's own settings are in its `.bundle/config`.
+fn chosen_groups(settings: &BundlerSettings) -> Vec<(&'static str, String)> {
+    let variables = &settings.env;
     let mut chosen: Vec<_> = ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"]
         .into_iter()
-        .filter(|name| user.sets(name))
-        .map(|name| (name, user.get(name).unwrap_or_default().to_string()))
+        .filter(|name| variables.sets(name))
+        .map(|name| (name, variables.get(name).unwrap_or_default().to_string()))
         .collect();
-    let replaces_default = |name: &&str| user.sets(name) || config.sets(name);
-    if !["BUNDLE_WITHOUT", "BUNDLE_ONLY"]
-        .iter()
-        .any(replaces_default)
-    {
+    let replace_default = ["BUNDLE_WITHOUT", "BUNDLE_ONLY"];
+    if !replace_default.iter().any(|name| settings.sets(name)) {
         chosen.push(("BUNDLE_WITHOUT", DEFAULT_WITHOUT.to_string()));
     }
     chosen
 }
 
-/// The app's settings, but for those that say where gems go.
+/// Writes the app's settings, without those that say where gems are installed.
 pub(super) fn write_config(layer: &Path, config: &BundleConfig) -> io::Result<()> {
     fs::create_dir_all(config_folder(layer))?;
     fs::write(config_folder(layer).join("config"), config.for_image())
 }
 
-/// Of the files that say it to the platform.
+/// The digest of the files that hold the environment in a layer.
 pub(super) fn digest_of(env: &LayerEnv) -> io::Result<String> {
     let folder = tempfile::tempdir()?;
     env.write_to_layer_dir(folder.path())?;
-    let mut digest = Sha256::new();
-    for entry in WalkDir::new(folder.path()).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(folder.path());
-            digest.update(name.unwrap_or(entry.path()).as_os_str().as_encoded_bytes());
-            digest.update([0]);
-            digest.update(Sha256::digest(fs::read(entry.path())?));
-        }
-    }
-    Ok(hex::encode(digest.finalize()))
+    tree_digest(folder.path(), |_| true, |_| true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::variables::BuildVariables;
     use libcnb::Env;
 
     #[test]
@@ -128,7 +117,10 @@ mod tests {
             for (name, value) in &variables {
                 env.insert(name, value);
             }
-            let chosen = chosen_groups(&BuildVariables::new(&env), &BundleConfig::parse(config));
+            let chosen = chosen_groups(&BundlerSettings {
+                env: BuildVariables::new(&env),
+                config: BundleConfig::parse(config),
+            });
             let chosen: Vec<_> = chosen.iter().map(|(n, v)| (*n, v.as_str())).collect();
             assert_eq!(chosen, expected, "{variables:?} {config:?}");
         }

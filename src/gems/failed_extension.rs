@@ -1,4 +1,5 @@
-//! A gem that could not be compiled: which, by what command, and what it missed, as RubyGems' output and the compiler's tell.
+//! A gem that could not be compiled: which gem, the command that failed, and what it did not find,
+//! from the output of RubyGems and the compiler.
 
 use crate::fetch::masked::masked;
 use crate::gems::missing::Missing;
@@ -7,13 +8,13 @@ use miette::Diagnostic;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// How RubyGems says so.
+/// How RubyGems reports a compilation that failed.
 pub(super) const FAILED_EXTENSION: &str = "Failed to build gem native extension";
 
-/// How many lines of the log are repeated at the end.
+/// How many lines at the end of the log are shown.
 const LAST_LINES: usize = 12;
 
-/// How much of a line is repeated: a compiler is called with a hundred options.
+/// How many characters of a line are shown: a compiler may have a hundred options.
 const LINE: usize = 100;
 
 /// A gem with an extension that could not be compiled.
@@ -27,35 +28,33 @@ pub struct FailedExtension {
     command: FailedCommand,
 }
 
-/// The command that failed.
 #[derive(Debug, Error)]
 #[error("in {folder}:\n{command}\n\nThe end of {log}:\n{end}")]
 struct FailedCommand {
     folder: String,
     command: String,
-    /// What the lines are of.
+    /// The log that the lines are from, in words.
     log: String,
     end: String,
 }
 
 impl FailedExtension {
-    /// The first that the output of `bundle install` tells of, by the logs that it names.
+    /// The first in the output of `bundle install`, from the logs that the output names.
     #[must_use]
     pub(super) fn find(output: &str) -> Option<Self> {
-        let place = Place::find(output)?;
-        let log = fs::read_to_string(&place.log).ok()?;
-        let mkmf_log = place
-            .mkmf_log
-            .and_then(|path| fs::read_to_string(path).ok());
-        Self::read(place.gem, &log, mkmf_log.as_deref())
+        let logs = ExtensionLogs::find(output)?;
+        let log = fs::read_to_string(&logs.log).ok()?;
+        let mkmf_log = logs.mkmf_log.and_then(|path| fs::read_to_string(path).ok());
+        Self::read(logs.gem, &log, mkmf_log.as_deref())
     }
 
-    /// `log` is RubyGems' (`gem_make.out`): each command, after its folder and before its output. The last is the one that failed.
+    /// `log` is RubyGems' `gem_make.out`: each command, between its folder and its output. The last
+    /// command is the one that failed.
     fn read(gem: String, log: &str, mkmf_log: Option<&str>) -> Option<Self> {
         let (_, failed) = log.rsplit_once("current directory: ")?;
         let (folder, failed) = failed.split_once('\n')?;
         let (command, output) = failed.split_once('\n').unwrap_or((failed, ""));
-        // What `extconf.rb` looked for is in a log of its own; what `make` says, in its output.
+        // `extconf.rb` has a log of its own; `make` has only its output.
         let (log, text) = match mkmf_log {
             Some(text) => ("its mkmf.log", text),
             None => ("its output", output),
@@ -78,17 +77,17 @@ impl FailedExtension {
     }
 }
 
-/// Which extension failed, and where its logs are.
+/// The gem that failed, and the paths of its logs.
 #[derive(Debug, Eq, PartialEq)]
-struct Place {
+struct ExtensionLogs {
     /// Name and version.
     gem: String,
     log: PathBuf,
     mkmf_log: Option<PathBuf>,
 }
 
-impl Place {
-    /// Bundler breaks its lines wherever there is a space.
+impl ExtensionLogs {
+    /// Bundler may break a line at any space.
     fn find(output: &str) -> Option<Self> {
         let words: Vec<_> = output.split_whitespace().collect();
         let text = words.join(" ");
@@ -105,33 +104,36 @@ impl Place {
     }
 }
 
-/// An extension looks for many things and can do without most: the last that it missed is what it ended at.
+/// An extension may look for many things that it does not need: it fails at the last missing one.
 fn help_for(missing: &[Missing<'_>]) -> String {
-    let known = missing
+    let in_package = missing
         .iter()
         .rev()
         .find_map(|missing| Some((missing, missing.package()?)));
-    match (known, missing.last()) {
+    match (in_package, missing.last()) {
         (Some((missing, package)), _) => {
-            let also = match missing {
-                Missing::Program(_) => "",
-                _ => ", and the run image the library itself",
+            let (needs, them) = match missing {
+                Missing::Program(_) => ("", "it"),
+                _ => (", and the run image the library itself", "them"),
             };
             format!(
-                "Debian and Ubuntu have {} in the package {package}. The build image has to have it{also}: take a builder that has, or \
-                 put a buildpack that installs packages, such as heroku/deb-packages, before this one.",
+                "On Debian and Ubuntu, {} is in the package {package}. The build image needs that \
+                 package{needs}: use a builder that has {them}, or a buildpack before this one \
+                 that installs packages, such as heroku/deb-packages.",
                 missing.in_words()
             )
         }
         (None, Some(missing)) => format!(
-            "The last that it missed is {}, of no package that Formation knows. A library's headers have to be in the build image, and the library itself in the run image.",
+            "The last thing that was not found is {}; Formation knows no package that has it. {NEEDED}",
             missing.in_words()
         ),
-        (None, None) => "The log above says what it missed. A library's headers have to be in the build image, and the library itself \
-                         in the run image."
-            .to_string(),
+        (None, None) => format!("The log above says what is missing. {NEEDED}"),
     }
 }
+
+/// What an extension needs in general.
+const NEEDED: &str = "The build image needs the headers of a library, and the run image the \
+                      library itself.";
 
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text
@@ -237,14 +239,14 @@ mod tests {
     "};
 
     #[test]
-    fn the_logs_are_where_bundler_says() {
+    fn the_logs_are_those_that_bundler_names() {
         let extension = "/nowhere/ruby/3.3.0/extensions/x86_64-linux/3.3.0/mysql_lite-1.0.0";
-        let expected = Place {
+        let expected = ExtensionLogs {
             gem: "mysql_lite (1.0.0)".into(),
             log: format!("{extension}/gem_make.out").into(),
             mkmf_log: Some(format!("{extension}/mkmf.log").into()),
         };
-        assert_eq!(Place::find(OUTPUT), Some(expected));
+        assert_eq!(ExtensionLogs::find(OUTPUT), Some(expected));
     }
 
     #[test]
@@ -271,9 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn other_failures_are_none_of_it() {
+    fn other_failures_are_not_taken_for_it() {
         assert!(FailedExtension::find("Could not find rack-99").is_none());
         assert!(FailedExtension::find(FAILED_EXTENSION).is_none());
-        assert!(FailedExtension::find(OUTPUT).is_none(), "no log is there");
+        assert!(
+            FailedExtension::find(OUTPUT).is_none(),
+            "the logs do not exist"
+        );
     }
 }

@@ -1,19 +1,18 @@
-//! The Gemfile (`gems.rb`): which file it is, and which Ruby it asks for. It is read as text: no Ruby runs to read it.
+//! Which files are the app's Gemfile and lockfile.
 
 use std::path::{Path, PathBuf};
 
-/// Where the app's bundle is described.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GemfilePaths {
-    /// The Gemfile, `gems.rb`, or what `BUNDLE_GEMFILE` names.
+    /// `Gemfile`, `gems.rb`, or the file that `BUNDLE_GEMFILE` names.
     pub gemfile: PathBuf,
     /// The lockfile beside it.
     pub lockfile: PathBuf,
 }
 
 impl GemfilePaths {
-    /// Finds the Gemfile as Bundler does: what `BUNDLE_GEMFILE` names, else `gems.rb`, else `Gemfile`.
-    /// None for an app that has neither a Gemfile nor a lockfile.
+    /// Finds the Gemfile as Bundler does: the file that `BUNDLE_GEMFILE` names, else `gems.rb`,
+    /// else `Gemfile`. None for an app that has neither a Gemfile nor a lockfile.
     #[must_use]
     pub fn find(app_dir: &Path, bundle_gemfile: Option<&Path>) -> Option<Self> {
         let gemfile = match bundle_gemfile {
@@ -21,7 +20,7 @@ impl GemfilePaths {
             None => ["gems.rb", "Gemfile"]
                 .iter()
                 .map(|name| app_dir.join(name))
-                .find(|path| is_there(path) || is_there(&lockfile_of(path)))?,
+                .find(|path| exists(path) || exists(&lockfile_of(path)))?,
         };
         Some(Self {
             lockfile: lockfile_of(&gemfile),
@@ -30,8 +29,9 @@ impl GemfilePaths {
     }
 }
 
-/// Whether something has this name, be it a link that leads nowhere: that is a mistake, and shown when it is read.
-fn is_there(path: &Path) -> bool {
+/// Whether anything has this name. A link to a missing file counts: reading it is an error, which
+/// is shown.
+fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 

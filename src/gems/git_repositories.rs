@@ -1,22 +1,22 @@
-//! The repositories that gems in git are checked out of: kept between builds, so that only what has changed is fetched again. Bundler looks
-//! into each of them whenever it installs, even where the gem is checked out already.
+//! The repositories that gems from git are checked out of. They are kept between builds: Bundler
+//! needs each of them whenever it installs, even if the gem is checked out already.
 
 use crate::gems::bundle::Bundle;
 use crate::gems::lockfile::SourceKind;
-use crate::platform::files::{remove_dir, replace_dir};
+use crate::platform::files::{is_unfinished, remove_any, remove_dir, replace_dir};
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// What a bare repository is made of, besides its configuration. Everything else is left out: it may hold the URL that it was fetched from,
-/// with credentials.
+/// What a bare repository needs, besides its configuration. Other files are not kept: they may hold
+/// the URL that the repository was fetched from, with credentials.
 const CONTENTS: [&str; 5] = ["HEAD", "objects", "packed-refs", "refs", "shallow"];
 
-/// Git's own for a bare repository.
+/// The configuration that git gives a bare repository.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
 
-/// Where they are kept, and where Bundler looks for them.
+/// The folder where they are kept between builds, and the one where Bundler looks for them.
 pub(super) struct GitRepositories {
     kept: PathBuf,
     in_use: PathBuf,
@@ -28,8 +28,9 @@ impl GitRepositories {
         Self { kept, in_use }
     }
 
-    /// Gives Bundler those that have a commit that the lockfile names. The others are fetched anew: into a repository that is there, Bundler
-    /// fetches in ways that not every server knows.
+    /// Gives Bundler the repositories with a commit that the lockfile names. The others are
+    /// removed, so that Bundler clones them: to update a repository, it uses options that not every
+    /// server knows.
     pub(super) fn lend(&self, bundle: &Bundle) -> io::Result<()> {
         let revisions: Vec<_> = bundle
             .lockfile
@@ -50,7 +51,7 @@ impl GitRepositories {
         remove_dir(&self.kept)
     }
 
-    /// Takes them back after an install that has ended well: no other is trusted.
+    /// Takes them back. Only after an install that has succeeded: otherwise they may be incomplete.
     pub(super) fn keep(&self) -> io::Result<()> {
         for repository in folders(&self.in_use)? {
             if strip(&repository)? {
@@ -63,13 +64,19 @@ impl GitRepositories {
     }
 }
 
+/// The folders in a folder, without those that a killed build was removing.
 fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
     if !folder.is_dir() {
-        return Ok(Vec::new());
+        return Ok(folders);
     }
-    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-    let entries = entries.collect::<io::Result<Vec<_>>>()?;
-    Ok(entries.into_iter().filter(|path| path.is_dir()).collect())
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && !is_unfinished(&entry.file_name()) {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 /// Whether a branch, tag or other reference of the repository is one of these commits.
@@ -79,7 +86,7 @@ fn has_any(repository: &Path, revisions: &[&str]) -> io::Result<bool> {
     for file in files.filter(|entry| entry.file_type().is_file()) {
         let text = fs::read(file.path())?;
         let text = String::from_utf8_lossy(&text);
-        // `^COMMIT` in packed-refs is what the tag of the line before leads to.
+        // In packed-refs, `^COMMIT` is the commit of the tag in the line before.
         let mut commits = text
             .split_whitespace()
             .map(|word| word.trim_start_matches('^'));
@@ -90,7 +97,8 @@ fn has_any(repository: &Path, revisions: &[&str]) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Leaves nothing in a repository but what it is made of. False where that would not be enough, as with another format of it.
+/// Removes what a repository does not need. False where the repository needs more than that,
+/// because it has another format.
 fn strip(repository: &Path) -> io::Result<bool> {
     let config = fs::read_to_string(repository.join("config"));
     if config.map_or(true, |config| config.contains("[extensions]")) {
@@ -102,11 +110,7 @@ fn strip(repository: &Path) -> io::Result<bool> {
         if CONTENTS.iter().any(|kept| name == *kept) {
             continue;
         }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
+        remove_any(&entry.path())?;
     }
     fs::write(repository.join("config"), CONFIG)?;
     Ok(true)
@@ -123,7 +127,8 @@ mod tests {
     fn bundle(revision: &str) -> Bundle {
         let app = tempfile::tempdir().unwrap();
         let lockfile = format!(
-            "GIT\n  remote: https://git.example.com/a.git\n  revision: {revision}\n  specs:\n    a (1.0)\n"
+            "GIT\n  remote: https://git.example.com/a.git\n  revision: {revision}\n  specs:\n    \
+             a (1.0)\n"
         );
         fs::write(app.path().join("Gemfile"), "").unwrap();
         fs::write(app.path().join("Gemfile.lock"), lockfile).unwrap();
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn they_come_back_without_where_they_came_from() {
+    fn kept_repositories_do_not_hold_the_url_they_were_fetched_from() {
         for references in ["refs/heads/main", "packed-refs", "HEAD"] {
             let folder = tempfile::tempdir().unwrap();
             let (kept, gem_home) = (folder.path().join("git"), folder.path().join("gems"));
@@ -193,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn where_another_commit_is_locked_it_is_fetched_anew() {
+    fn a_repository_without_the_locked_commit_is_cloned_again() {
         let folder = tempfile::tempdir().unwrap();
         let (kept, gem_home) = (folder.path().join("git"), folder.path().join("gems"));
         let repositories = GitRepositories::new(kept.clone(), &gem_home);
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_not_kept() {
+    fn a_repository_of_another_format_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let kept = folder.path().join("git");
         let repositories = GitRepositories::new(kept.clone(), folder.path());

@@ -1,7 +1,8 @@
-//! Everything that decides what Bundler installs: where none of it has changed, Bundler need not run.
+//! Everything that decides what Bundler installs: if none of it has changed, Bundler need not run.
 
 use crate::gems::bundle::Bundle;
 use crate::gems::lockfile::Source;
+use crate::gems::tree_digest::tree_digest;
 use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -10,26 +11,27 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::Path;
-use walkdir::{DirEntry, WalkDir};
+use walkdir::DirEntry;
 
-/// The input that every finished install has.
+/// The name of an input that is there after every install that was finished.
 const RUBY: &str = "Ruby";
 
-/// How settings begin that are the flags of a gem: `BUNDLE_BUILD__PG`.
+/// The prefix of settings that hold the compiler flags of a gem: `BUNDLE_BUILD__PG`.
 const FLAGS: &str = "BUNDLE_BUILD__";
 
-/// How inputs end that are the app's own settings.
+/// The suffix of inputs that are settings of the app's own file.
 const IN_CONFIG: &str = " in .bundle/config";
 
-/// Each input by a name that the user knows, with a digest of it. No digest is one of a secret: they stand in the image's labels.
+/// Each input, by a name that the user knows, with its digest. Digests are public, in the image's
+/// labels, so none is the digest of a secret.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct BundleInputs(BTreeMap<String, String>);
 
 impl BundleInputs {
-    /// Those of this build.
+    /// The inputs of this build.
     pub(super) fn of(bundle: &Bundle, ruby: &RubyLayer) -> io::Result<Self> {
         let mut inputs = BTreeMap::new();
-        // A patch release may ship other default gems, which Bundler need not install.
+        // Each patch release has its own default gems, which Bundler need not install.
         inputs.insert(RUBY.to_string(), ruby.version.to_string());
         for path in [&bundle.paths.gemfile, &bundle.paths.lockfile] {
             inputs.insert(bundle.app.name_of(path), digest_of(fs::read(path)?));
@@ -50,7 +52,7 @@ impl BundleInputs {
         Ok(Self(inputs))
     }
 
-    /// Which of them are different now, in words; none if nothing is.
+    /// The inputs that are different now, each in words.
     pub(super) fn changes_since(&self, before: &Self) -> Vec<String> {
         if !before.0.contains_key(RUBY) {
             return vec!["the last install was not finished".into()];
@@ -60,8 +62,9 @@ impl BundleInputs {
             .collect()
     }
 
-    /// What is known while gems that were installed from the inputs of before are being replaced: the flags that gems are compiled with,
-    /// but for those of which nobody can tell whether they are the old or the new.
+    /// The inputs of a layer while an install is under way in it, which began with gems installed
+    /// from the inputs `before`. All that is known is the compiler flags of gems. Flags that have
+    /// changed get an empty digest: a gem may have been compiled with the old ones or the new ones.
     pub(super) fn unfinished_since(&self, before: &Self) -> Self {
         let mut known = before.clone();
         let unknown = self.differences(before);
@@ -72,9 +75,9 @@ impl BundleInputs {
         known
     }
 
-    /// Whether the flags that a gem is compiled with are different now.
-    pub(super) fn compile_differently(&self, before: &Self, gem: &str) -> bool {
-        // Bundler's spelling.
+    /// Whether the compiler flags of a gem have changed.
+    pub(super) fn have_other_flags(&self, before: &Self, gem: &str) -> bool {
+        // As Bundler writes the name of a gem in a setting.
         let gem = gem.replace('.', "__").replace('-', "___").to_uppercase();
         let setting = format!("{FLAGS}{gem}");
         self.differences(before)
@@ -102,6 +105,19 @@ impl BundleInputs {
     }
 }
 
+#[cfg(test)]
+impl BundleInputs {
+    /// For tests: inputs by name, each with a digest.
+    pub(super) fn for_tests(inputs: &[(&str, &str)]) -> Self {
+        let inputs = inputs.iter();
+        Self(
+            inputs
+                .map(|(name, digest)| (name.to_string(), digest.to_string()))
+                .collect(),
+        )
+    }
+}
+
 impl Display for BundleInputs {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.0.keys().map(String::as_str).collect();
@@ -118,56 +134,30 @@ fn gemfile_folder(bundle: &Bundle) -> &Path {
     gemfile.parent().unwrap_or(gemfile)
 }
 
-/// The files of a gem that lives in the app: all of them, or where the app itself is the gem (one of the folders `app`), its gemspecs and
-/// `ext`: Ruby reads the rest where it stands.
-fn digest_of_gem(folder: &Path, app: &[&Path]) -> io::Result<String> {
-    let folder_itself = fs::canonicalize(folder)?;
+/// The digest of a gem that lives in the app. Every file counts. But where the app itself is the
+/// gem (the gem's folder is one of `app_folders`), only its gemspecs and `ext` do: Ruby reads the
+/// rest from the app, not from the layer.
+fn digest_of_gem(folder: &Path, app_folders: &[&Path]) -> io::Result<String> {
+    let resolved = fs::canonicalize(folder)?;
     let mut is_app = false;
-    for app in app {
-        is_app |= fs::canonicalize(app)? == folder_itself;
+    for app in app_folders {
+        is_app |= fs::canonicalize(app)? == resolved;
     }
-    let mut digest = Sha256::new();
-    let entries = WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| !is_left_over(entry));
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        let counts = !is_app
-            || name.starts_with("ext")
-            || name
-                .extension()
-                .is_some_and(|extension| extension == "gemspec");
-        if counts && let Some(contents) = contents_of(&entry)? {
-            digest.update(name.as_os_str().as_encoded_bytes());
-            digest.update([0]);
-            digest.update(Sha256::digest(contents));
-        }
-    }
-    Ok(hex::encode(digest.finalize()))
+    let is_gemspec = |name: &Path| name.extension().is_some_and(|found| found == "gemspec");
+    tree_digest(
+        folder,
+        |entry| !is_temporary(entry),
+        |name| !is_app || name.starts_with("ext") || is_gemspec(name),
+    )
 }
 
-/// Folders that are no part of a gem, though they may stand in its folder: they change with every checkout or test run.
-fn is_left_over(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
-    let anywhere = [".git", "node_modules"].iter().any(|left| name == *left);
-    let at_the_top = ["tmp", "log"].iter().any(|left| name == *left);
-    entry.file_type().is_dir()
-        && ((entry.depth() > 0 && anywhere) || (entry.depth() == 1 && at_the_top))
-}
-
-/// What a file, or the file that a link leads to, holds. Of a link to anything else, where it leads to; of a folder, nothing.
-fn contents_of(entry: &DirEntry) -> io::Result<Option<Vec<u8>>> {
-    let path = entry.path();
-    if path.is_file() {
-        fs::read(path).map(Some)
-    } else if entry.path_is_symlink() {
-        let target = fs::read_link(path)?;
-        Ok(Some(target.into_os_string().into_encoded_bytes()))
-    } else {
-        Ok(None)
-    }
+/// Folders that are no part of a gem, although they may be in its folder: they change with every
+/// checkout or test run.
+fn is_temporary(entry: &DirEntry) -> bool {
+    let is_called = |names: [&str; 2]| names.iter().any(|name| entry.file_name() == *name);
+    let anywhere = entry.depth() > 0 && is_called([".git", "node_modules"]);
+    let at_the_top = entry.depth() == 1 && is_called(["tmp", "log"]);
+    entry.file_type().is_dir() && (anywhere || at_the_top)
 }
 
 #[cfg(test)]
@@ -210,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_matters_is_noticed() {
+    fn each_change_that_matters_is_noticed() {
         let dir = app_dir();
         let write = |name: &str, text: &str| {
             fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
@@ -262,26 +252,26 @@ mod tests {
         let with = |variables: &[(&str, &str)]| inputs_of(dir.path(), variables, "3.3.8");
         let none = with(&[]);
         let flags = with(&[("BUNDLE_BUILD__PG___QUERY", "--with-x")]);
-        for (before, now, differently) in [
+        for (before, now, expected) in [
             (&none, &flags, true),
             (&flags, &none, true),
             (&flags, &flags, false),
         ] {
-            assert_eq!(now.compile_differently(before, "pg-query"), differently);
-            // Whatever is asked for after an install that was not finished, nobody knows with what it had compiled the gem.
+            assert_eq!(now.have_other_flags(before, "pg-query"), expected);
+            // Nobody knows with which flags an install that was not finished has compiled the gem.
             let unfinished = now.unfinished_since(before);
             let unfinished = now.unfinished_since(&unfinished);
             for next in [&none, &flags] {
-                let differs = differently || next != now;
-                assert_eq!(next.compile_differently(&unfinished, "pg-query"), differs);
+                let unknown = expected || next != now;
+                assert_eq!(next.have_other_flags(&unfinished, "pg-query"), unknown);
             }
-            assert!(!now.compile_differently(before, "pg"));
+            assert!(!now.have_other_flags(before, "pg"));
         }
         fs::create_dir(dir.path().join(".bundle")).unwrap();
         let config = "BUNDLE_BUILD__PG: \"--with-x\"\nBUNDLE_BUILD__OTHER__COM: \"user:secret\"\n";
         fs::write(dir.path().join(".bundle/config"), config).unwrap();
-        assert!(with(&[]).compile_differently(&none, "pg"));
-        assert!(!with(&[]).compile_differently(&none, "other.com"));
+        assert!(with(&[]).have_other_flags(&none, "pg"));
+        assert!(!with(&[]).have_other_flags(&none, "other.com"));
         let now = with(&[]);
         assert_eq!(
             now.changes_since(&now.unfinished_since(&now)),
@@ -290,9 +280,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_gem_does_not_count() {
+    fn folders_that_are_no_part_of_a_gem_do_not_count() {
         let dir = tempfile::tempdir().unwrap();
-        let gem = dir.path().join("log"); // Its own name does not matter.
+        let gem = dir.path().join("log"); // The name of the gem itself does not matter.
         let write = |name: &str, text: &str| {
             let path = gem.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -302,14 +292,15 @@ mod tests {
         write("lib/billing.rb", "code");
         let digest = || digest_of_gem(&gem, &[dir.path()]).unwrap();
         let before = digest();
-        for left_over in [".git/HEAD", "node_modules/x.js", "tmp/x", "log/test.log"] {
-            write(left_over, "x");
-            assert_eq!(digest(), before, "{left_over}");
+        for file in [".git/HEAD", "node_modules/x.js", "tmp/x", "log/test.log"] {
+            write(file, "x");
+            assert_eq!(digest(), before, "{file}");
         }
         write("lib/log/x.rb", "code");
         assert_ne!(digest(), before);
         let before = digest();
-        write("lib/billing.rb", "other code"); // A gem with a Gemfile of its own is still not the app.
+        // A gem with a Gemfile of its own is still not the app.
+        write("lib/billing.rb", "other code");
         assert_ne!(digest(), before);
     }
 
@@ -323,19 +314,5 @@ mod tests {
         assert_eq!(digest(), before);
         fs::write(dir.path().join("app.gemspec"), "other spec").unwrap();
         assert_ne!(digest(), before);
-    }
-
-    #[test]
-    fn a_linked_file_counts_by_what_it_holds() {
-        let dir = tempfile::tempdir().unwrap();
-        let gem = dir.path().join("gem");
-        fs::create_dir(&gem).unwrap();
-        fs::write(dir.path().join("shared.rb"), "code").unwrap();
-        for (link, target) in [("a.rb", "../shared.rb"), ("b.rb", "nowhere")] {
-            std::os::unix::fs::symlink(target, gem.join(link)).unwrap();
-        }
-        let before = digest_of_gem(&gem, &[dir.path()]).unwrap();
-        fs::write(dir.path().join("shared.rb"), "other code").unwrap();
-        assert_ne!(digest_of_gem(&gem, &[dir.path()]).unwrap(), before);
     }
 }

@@ -7,10 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// Where Bundler checks gems out of git, below the home of the gems.
+/// The folder of gems from git, below the gem home: `NAME-REVISION`, each a checkout.
 pub(super) const CHECKOUTS: &str = "bundler/gems";
 
-/// Where RubyGems keeps the gems of one ABI.
+/// The gem home: the folder where RubyGems keeps the gems of one ABI.
 pub(super) fn gem_home(layer: &Path, ruby: &RubyLayer) -> PathBuf {
     layer.join("ruby").join(&ruby.abi)
 }
@@ -19,12 +19,13 @@ fn specification(gem_home: &Path, full_name: &str) -> PathBuf {
     gem_home.join(format!("specifications/{full_name}.gemspec"))
 }
 
-/// Whether a gem of a gem server is there.
+/// Whether a gem from a gem server is installed.
 pub(super) fn is_installed(gem_home: &Path, full_name: &str) -> bool {
     specification(gem_home, full_name).is_file() && gem_home.join("gems").join(full_name).is_dir()
 }
 
-/// How many there are: those of gem servers, by their specifications, and those of git, by their checkouts.
+/// How many gems are installed: from gem servers, by their specifications, and from git, by their
+/// checkouts.
 pub(super) fn installed_gems(gem_home: &Path) -> usize {
     let count = |folder: &str, counts: &dyn Fn(&str) -> bool| {
         let Ok(entries) = fs::read_dir(gem_home.join(folder)) else {
@@ -37,12 +38,12 @@ pub(super) fn installed_gems(gem_home: &Path) -> usize {
         + count(CHECKOUTS, &|name| name != "extensions")
 }
 
-/// Removes the gems of git, and what is compiled of them.
+/// Removes all gems from git, with their compiled extensions.
 pub(super) fn remove_checkouts(gem_home: &Path) -> io::Result<()> {
     remove_dir(&gem_home.join(CHECKOUTS))
 }
 
-/// Removes a gem, its specification first: without that, it is not installed.
+/// Removes a gem. Its specification goes first: without that, it does not count as installed.
 pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
     remove_file(&specification(gem_home, full_name))?;
     remove_file(&gem_home.join(format!("build_info/{full_name}.info")))?;
@@ -53,7 +54,7 @@ pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
         .max_depth(3);
     for entry in extensions.into_iter().flatten() {
         if entry.file_name() == full_name {
-            fs::remove_dir_all(entry.path())?;
+            remove_dir(entry.path())?;
         }
     }
     Ok(())
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_gem_goes_and_its_neighbours_stay() {
+    fn one_gem_is_removed_and_its_neighbours_stay() {
         let home = tempfile::tempdir().unwrap();
         let files = |gem: &str| {
             [

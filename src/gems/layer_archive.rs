@@ -1,7 +1,7 @@
-//! Layer `gems-archive` (cache): the layer `gems` as one file, for the day on which something changes. One file is restored and cached in
-//! a fraction of the time that thousands take.
+//! Layer `gems-archive` (cache): the layer `gems` as one file, for the next build in which gems
+//! change. The platform caches and restores one file much faster than thousands.
 
-use crate::platform::files::{remove_dir, remove_file, remove_others, replace_dir};
+use crate::platform::files::{new_beside, remove_dir, remove_file, remove_others, replace_dir};
 use fs_err as fs;
 use libcnb::{read_toml_file, write_toml_file};
 use serde::de::DeserializeOwned;
@@ -14,19 +14,21 @@ use tar::{Archive, Builder, EntryType, Header};
 use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
-/// What the platform sets every file's time to, in seconds: 1980-01-01T00:00:01Z.
-const AS_IN_THE_IMAGE: u64 = 315_532_801;
+/// The time of every file in an image, in seconds: 1980-01-01T00:00:01Z.
+const TIME_IN_THE_IMAGE: u64 = 315_532_801;
 
-/// The folder of the archive.
+/// The archive, whether it exists or not.
 pub(super) struct GemsArchive {
+    /// It holds `gems.tar` and its description, `gems.toml`.
     pub(super) folder: PathBuf,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Description<M> {
-    /// Of the archive, in bytes.
+    /// The bytes of the archive.
     length: String,
+    /// The metadata of the layer.
     holds: M,
 }
 
@@ -39,41 +41,42 @@ impl GemsArchive {
         self.folder.join("gems.toml")
     }
 
-    /// What it holds; none where there is none, or none that this version of Formation can read.
-    pub(super) fn holds<M: DeserializeOwned>(&self) -> Option<M> {
+    /// The metadata of the layer in the archive. None where there is no complete archive, or none
+    /// of this version of Formation.
+    pub(super) fn metadata<M: DeserializeOwned>(&self) -> Option<M> {
         let description: Description<M> = read_toml_file(self.description()).ok()?;
         let length = self.archive().metadata().ok()?.len();
-        // One that is cut between two entries unpacks without an error.
+        // An archive that is cut off between two entries would unpack without an error.
         (description.length == length.to_string()).then_some(description.holds)
     }
 
-    /// Puts its files into `layer`, in the place of whatever is there: all of them, or none.
+    /// Replaces `layer` with its files: all of them, or none.
     pub(super) fn unpack(&self, layer: &Path) -> io::Result<()> {
-        let new = layer.with_file_name(".gems.new");
-        remove_dir(&new)?; // A killed build's.
+        let new = new_beside(layer);
+        remove_dir(&new)?;
         let mut archive = Archive::new(BufReader::new(fs::File::open(self.archive())?));
         archive.set_preserve_permissions(true);
         let unpacked = archive.unpack(&new).and_then(|()| replace_dir(&new, layer));
         if unpacked.is_err() {
-            remove_dir(&new)?; // Where the disk is full, the next try needs the room.
+            remove_dir(&new)?; // If the disk is full, the install needs the space.
         }
         unpacked
     }
 
-    /// Takes the files of a layer in, while somebody may still be at work there: [`keep`](Self::keep) finds out.
+    /// Archives the files of a layer, which may still change: [`keep`](Self::keep) finds out.
     pub(super) fn draft(&self, layer: &Path) -> io::Result<Draft> {
         let mut file = NamedTempFile::new_in(&self.folder)?;
         let mut builder = Builder::new(BufWriter::with_capacity(1 << 16, &mut file));
-        let seen = files_of(layer)?;
-        for Seen { name, metadata } in &seen {
+        let files = files_of(layer)?;
+        for LayerFile { name, metadata } in &files {
             append(&mut builder, &layer.join(name), name, metadata)?;
         }
         builder.into_inner()?.flush()?;
-        Ok(Draft { file, seen })
+        Ok(Draft { file, files })
     }
 
-    /// Keeps what a layer holds, and what that is: by the draft, where nothing has changed since. A build that is killed meanwhile leaves an
-    /// archive that holds nothing.
+    /// Archives a layer with its metadata; by the draft, if no file has changed since. A build that
+    /// is killed in between leaves an archive without metadata.
     pub(super) fn keep(
         &self,
         layer: &Path,
@@ -81,7 +84,7 @@ impl GemsArchive {
         draft: Option<Draft>,
     ) -> io::Result<()> {
         let now = files_of(layer)?;
-        let draft = match draft.filter(|draft| draft.seen == now) {
+        let draft = match draft.filter(|draft| draft.files == now) {
             Some(draft) => draft,
             None => self.draft(layer)?,
         };
@@ -97,28 +100,29 @@ impl GemsArchive {
         remove_others(&self.folder, &[&self.archive(), &self.description()])
     }
 
-    /// Removes everything.
+    /// Removes the archive.
     pub(super) fn clear(&self) -> io::Result<()> {
-        // The description first: without it there is no archive.
+        // Without the description there is no archive.
         remove_file(&self.description())?;
         remove_others(&self.folder, &[])
     }
 }
 
-/// An archive that is not in its place yet.
+/// An archive that is not in its place yet, and the state of the files in it.
 pub(super) struct Draft {
     file: NamedTempFile,
-    seen: Vec<Seen>,
+    files: Vec<LayerFile>,
 }
 
 /// A file, folder or link of a layer.
-struct Seen {
+struct LayerFile {
     name: PathBuf,
     metadata: FileMetadata,
 }
 
-impl PartialEq for Seen {
-    /// Whether it is the very same file, which nobody has written to. Of a folder, only that it is there: each entry stands for itself.
+impl PartialEq for LayerFile {
+    /// Whether it is the same file, and nothing has written to it. Folders differ only by name and
+    /// mode: their entries are compared themselves.
     fn eq(&self, other: &Self) -> bool {
         let identity = |metadata: &FileMetadata| {
             let of_file = (!metadata.is_dir()).then(|| {
@@ -133,14 +137,14 @@ impl PartialEq for Seen {
 }
 
 /// Everything in a layer, in an order that is always the same.
-fn files_of(layer: &Path) -> io::Result<Vec<Seen>> {
+fn files_of(layer: &Path) -> io::Result<Vec<LayerFile>> {
     let entries = WalkDir::new(layer).min_depth(1).sort_by_file_name();
     entries
         .into_iter()
         .map(|entry| {
             let entry = entry?;
             let name = entry.path().strip_prefix(layer).unwrap_or(entry.path());
-            Ok(Seen {
+            Ok(LayerFile {
                 name: name.to_path_buf(),
                 metadata: entry.metadata()?,
             })
@@ -148,7 +152,8 @@ fn files_of(layer: &Path) -> io::Result<Vec<Seen>> {
         .collect()
 }
 
-/// Without owners, times and whatever else differs from build to build: the platform caches equal bytes once.
+/// Leaves out owners, times and everything else that differs from build to build: equal archives
+/// are cached once.
 fn append(
     builder: &mut Builder<impl Write>,
     path: &Path,
@@ -157,7 +162,7 @@ fn append(
 ) -> io::Result<()> {
     let mut header = Header::new_gnu();
     header.set_metadata_in_mode(metadata, tar::HeaderMode::Complete);
-    header.set_mtime(AS_IN_THE_IMAGE);
+    header.set_mtime(TIME_IN_THE_IMAGE);
     header.set_uid(0);
     header.set_gid(0);
     if metadata.is_file() {
@@ -226,8 +231,8 @@ mod tests {
             folder: folder.path().join("archive"),
         };
         fs::create_dir(&archive.folder).unwrap();
-        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
-        fs::write(archive.folder.join(".tmpAbCdEf"), "of a killed build").unwrap();
+        assert_eq!(archive.metadata::<BTreeMap<String, String>>(), None);
+        fs::write(archive.folder.join(".tmpAbCdEf"), "left by a killed build").unwrap();
 
         let metadata = BTreeMap::from([("layout".to_string(), "1".to_string())]);
         archive.keep(&layer, &metadata, None).unwrap();
@@ -237,18 +242,18 @@ mod tests {
         archive.keep(&layer, &metadata, Some(draft)).unwrap();
         assert_eq!(fs::read(archive.archive()).unwrap(), bytes);
         fs::write(layer.join("new"), "").unwrap();
-        assert_eq!(archive.holds(), Some(metadata));
+        assert_eq!(archive.metadata(), Some(metadata));
         archive.unpack(&layer).unwrap();
         assert_eq!(tree(&layer), before);
 
         fs::write(archive.archive(), "").unwrap();
-        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
+        assert_eq!(archive.metadata::<BTreeMap<String, String>>(), None);
         archive.clear().unwrap();
-        assert_eq!(archive.holds::<BTreeMap<String, String>>(), None);
+        assert_eq!(archive.metadata::<BTreeMap<String, String>>(), None);
     }
 
     #[test]
-    fn a_draft_is_good_while_nothing_has_changed() {
+    fn a_draft_is_used_only_if_no_file_has_changed() {
         let folder = tempfile::tempdir().unwrap();
         let layer = layer(folder.path());
         let archive = GemsArchive {

@@ -1,42 +1,41 @@
-//! What installing a gem leaves behind and nobody reads again.
+//! Files that installing gems leaves in the layer, and that nothing reads again.
 
 use crate::gems::installed::{CHECKOUTS, remove_checkouts};
+use crate::platform::files::{is_unfinished, remove_dir};
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
-/// Removes what an installed gem leaves behind but nobody reads again: archives, build logs, object files, generated Makefiles, the
-/// repository that a gem was checked out of. They also differ from build to build, and so would the layer.
+/// Removes archives, build logs, object files, generated Makefiles, the repositories that gems were
+/// checked out of, and what a killed build was unpacking or removing. Most of these differ from
+/// build to build, and so would the layer.
 pub(super) fn remove_left_overs(layer: &Path) -> io::Result<()> {
     let mut walk = WalkDir::new(layer).into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry?;
         let path = entry.path();
-        if entry.depth() == 3 && entry.file_name() == "cache" && entry.file_type().is_dir() {
-            fs::remove_dir_all(path)?;
-            walk.skip_current_dir();
-        } else if is_repository(layer, &entry) {
-            if entry.file_type().is_dir() {
+        let is_dir = entry.file_type().is_dir();
+        if is_repository(layer, &entry) || (is_dir && is_left_over_dir(layer, &entry)) {
+            if is_dir {
+                // Nothing takes one that is only half deleted for a complete one.
                 fs::remove_dir_all(path)?;
                 walk.skip_current_dir();
             } else {
-                fs::remove_file(path)?; // A submodule's.
+                fs::remove_file(path)?; // Of a submodule.
             }
-        } else if entry.file_type().is_file() && is_left_over(layer, path) {
+        } else if entry.file_type().is_file() && is_left_over_file(layer, path) {
             fs::remove_file(path)?;
         }
     }
     Ok(())
 }
 
-/// Removes the repositories that a killed build was fetching, and the gems that it was checking out of them: Bundler takes whatever is
-/// there for the whole. A build that ends well leaves no repository.
+/// Removes the repositories that a killed build was fetching, and the gems that it was checking out
+/// of them: Bundler takes each of them for complete. A build that succeeds leaves no repository.
 pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
     let repositories = gem_home.join("cache/bundler");
-    if repositories.is_dir() {
-        fs::remove_dir_all(repositories)?;
-    }
+    remove_dir(&repositories)?;
     let checkouts = gem_home.join(CHECKOUTS);
     if !checkouts.is_dir() {
         return Ok(());
@@ -49,19 +48,42 @@ pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `ruby/ABI/bundler/gems/NAME-REVISION/.git`, and those of its submodules.
+/// `ruby/ABI/bundler/gems/NAME-REVISION/.git`, and the repositories of its submodules.
 fn is_repository(layer: &Path, entry: &DirEntry) -> bool {
-    let inside = entry.path().strip_prefix(layer).unwrap_or(entry.path());
-    let inside_home: PathBuf = inside.components().skip(2).collect();
-    entry.file_name() == ".git" && inside_home.starts_with(CHECKOUTS)
+    entry.file_name() == ".git" && in_gem_home(layer, entry.path()).starts_with(CHECKOUTS)
 }
 
-fn is_left_over(layer: &Path, path: &Path) -> bool {
+/// The cache of archives and repositories; and what a killed build left where gems are unpacked and
+/// removed. (In a gem, a folder may have any name.)
+fn is_left_over_dir(layer: &Path, entry: &DirEntry) -> bool {
+    let inside = in_gem_home(layer, entry.path());
+    let names: Vec<_> = inside.iter().map(|name| name.to_str()).collect();
+    match names.as_slice() {
+        [Some("cache")] => true,
+        [Some("gems" | "bundler"), _] | [Some("extensions"), _, _, _] => {
+            is_unfinished(entry.file_name())
+        }
+        _ => false,
+    }
+}
+
+/// A path relative to the gem home, `ruby/ABI` in the layer.
+fn in_gem_home(layer: &Path, path: &Path) -> PathBuf {
+    let inside = path.strip_prefix(layer).unwrap_or(path);
+    inside.components().skip(2).collect()
+}
+
+fn is_left_over_file(layer: &Path, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     if name == "gem_make.out" || name == "mkmf.log" {
         return true;
     }
-    // ruby/ABI/gems/NAME-VERSION/ext/…: only what the compiler made.
+    // A specification that a killed build was writing.
+    let inside = in_gem_home(layer, path);
+    if inside.starts_with("specifications") && inside.extension().is_some_and(|e| e == "partial") {
+        return true;
+    }
+    // ruby/ABI/gems/NAME-VERSION/ext/…: only what the compiler has written.
     let below_ext = path
         .strip_prefix(layer)
         .is_ok_and(|inside| inside.components().any(|part| part.as_os_str() == "ext"));
@@ -70,7 +92,7 @@ fn is_left_over(layer: &Path, path: &Path) -> bool {
             || (name == "Makefile" && is_generated_makefile(path)))
 }
 
-/// Ruby's mkmf begins each of its Makefiles like this; one of the gem's own stays.
+/// Whether Ruby's mkmf wrote the file. A Makefile that belongs to the gem stays.
 fn is_generated_makefile(path: &Path) -> bool {
     fs::read(path).is_ok_and(|text| text.starts_with(b"\nSHELL = /bin/sh\n\n# V=0 quiet"))
 }
@@ -80,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_reads_is_pruned() {
+    fn only_what_nothing_reads_is_removed() {
         let layer = tempfile::tempdir().unwrap();
         let keep = [
             "ruby/3.3.0/gems/racc-1.7.3/ext/racc/cparse/cparse.c",
@@ -89,6 +111,7 @@ mod tests {
             "ruby/3.3.0/gems/own-1.0/lib/cache/store.rb",
             "ruby/3.3.0/gems/own-1.0/lib/data.o",
             "ruby/3.3.0/gems/own-1.0/spec/fixtures/.git/HEAD",
+            "ruby/3.3.0/gems/own-1.0/spec/.app.new/app.rb",
             "ruby/3.3.0/bundler/gems/a-0123456789ab/lib/a.rb",
             "ruby/3.3.0/specifications/racc-1.7.3.gemspec",
         ];
@@ -100,6 +123,11 @@ mod tests {
             "ruby/3.3.0/gems/racc-1.7.3/ext/racc/cparse/Makefile",
             "ruby/3.3.0/bundler/gems/a-0123456789ab/.git/HEAD",
             "ruby/3.3.0/bundler/gems/a-0123456789ab/vendor/b/.git",
+            "ruby/3.3.0/bundler/.gems.removed/a-0123456789ab/lib/a.rb",
+            "ruby/3.3.0/gems/.racc-1.7.3.new/lib/racc.rb",
+            "ruby/3.3.0/specifications/own-1.0.gemspec.partial",
+            "ruby/3.3.0/gems/.racc-1.7.3.removed/lib/racc.rb",
+            "ruby/3.3.0/extensions/x86_64-linux/3.3.0/.racc-1.7.3.removed/racc/cparse.so",
         ];
         for name in keep.iter().chain(&drop) {
             let path = layer.path().join(name);

@@ -1,90 +1,73 @@
-//! What the layer `gems` says of itself to the next build, and whether that can still use it.
+//! The metadata of the layer `gems`, and whether another build can use the gems of such a layer.
 
 use crate::gems::inputs::BundleInputs;
 use crate::platform::built_for::{BuiltFor, changed};
-use crate::report::{self, counted};
 use serde::{Deserialize, Serialize};
 
-/// Raised whenever Formation lays the contents out differently: older layers are then thrown away. Text, because the lifecycle keeps
-/// metadata as JSON and gives numbers back as floats.
+/// Raised whenever Formation lays the gems out differently: older layers are then made again. It is
+/// text, because the lifecycle keeps metadata as JSON and turns integers into floats.
 pub(super) const LAYOUT: &str = "2";
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Metadata {
+pub(super) struct GemsLayerMetadata {
     pub(super) layout: String,
     pub(super) ruby_abi: String,
     pub(super) ruby_version: String,
     pub(super) ruby_sha256: String,
     pub(super) built_for: BuiltFor,
-    /// What the installed gems were made from. Empty while an install is under way.
+    /// What the installed gems were made from.
     pub(super) inputs: BundleInputs,
-    /// A digest of the environment in which they are found.
+    /// The digest of the environment that the layer gives to processes.
     pub(super) environment: String,
-    /// How many there are.
+    /// The number of installed gems. Empty until they are installed.
     pub(super) gems: String,
 }
 
-impl Metadata {
-    /// Whether the gems are what they have to be, and found as they have to be.
-    pub(super) fn is_what(&self, now: &Self) -> bool {
-        let gems = self.gems.clone(); // Not known yet.
+impl GemsLayerMetadata {
+    /// Whether the layer is the wanted one. How many gems that has is not known yet.
+    pub(super) fn is_wanted(&self, wanted: &Self) -> bool {
+        let gems = self.gems.clone();
         *self
             == Self {
                 gems,
-                ..now.clone()
+                ..wanted.clone()
             }
     }
 
-    pub(super) fn say_what_has_changed_since(&self, before: &Self) {
-        let changes = self.inputs.changes_since(&before.inputs);
-        if !changes.is_empty() {
-            report::detail(format!("Updating the cached gems: {}", changes.join(", ")));
+    /// Why none of its gems can be used for the wanted layer; empty where they can.
+    pub(super) fn reasons_against_use(&self, wanted: &Self) -> Vec<String> {
+        let Self {
+            layout,
+            ruby_abi,
+            ruby_version,
+            ruby_sha256,
+            built_for,
+            inputs: _,
+            environment: _,
+            gems: _,
+        } = self;
+        let mut reasons = built_for.changes_to(&wanted.built_for);
+        if *ruby_abi != wanted.ruby_abi {
+            reasons.push(changed("Ruby's ABI", ruby_abi, &wanted.ruby_abi));
         }
+        // Patch releases are built alike. Another build of the same version may have its library in
+        // another place, or none.
+        if *ruby_version == wanted.ruby_version && *ruby_sha256 != wanted.ruby_sha256 {
+            reasons.push(format!("this is another build of Ruby {ruby_version}"));
+        }
+        if *layout != wanted.layout {
+            reasons.push("another version of Formation installed them".into());
+        }
+        reasons
     }
-
-    pub(super) fn say_that_nothing_has_changed(&self) {
-        report::detail(format!(
-            "Reusing {}; Bundler does not run, for nothing has changed in {}",
-            counted(&self.gems, "gem"),
-            self.inputs
-        ));
-    }
-}
-
-/// Why no cached gem can be used any more.
-pub(super) fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
-    let Metadata {
-        layout,
-        ruby_abi,
-        ruby_version,
-        ruby_sha256,
-        built_for,
-        inputs: _,
-        environment: _,
-        gems: _,
-    } = before;
-    let mut reasons = built_for.changes_to(&now.built_for);
-    if *ruby_abi != now.ruby_abi {
-        reasons.push(changed("Ruby's ABI", ruby_abi, &now.ruby_abi));
-    }
-    // A patch release is built as the one before it. Another build of one and the same may have its library elsewhere, or none.
-    if *ruby_version == now.ruby_version && *ruby_sha256 != now.ruby_sha256 {
-        reasons.push(format!("Ruby {ruby_version} is another build of it"));
-    }
-    if *layout != now.layout {
-        reasons.push("they were laid out by another version of Formation".into());
-    }
-    reasons
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_throws_every_gem_away() {
-        let before = Metadata {
+impl GemsLayerMetadata {
+    /// For tests: 12 gems for Ruby 3.3.8 on Debian 13.
+    pub(super) fn for_tests(inputs: BundleInputs) -> Self {
+        Self {
             layout: LAYOUT.to_string(),
             ruby_abi: "3.3.0".into(),
             ruby_version: "3.3.8".into(),
@@ -94,30 +77,55 @@ mod tests {
                 distro_name: "debian".into(),
                 distro_version: "13".into(),
             },
-            inputs: BundleInputs::default(),
-            environment: String::new(),
-            gems: String::new(),
-        };
-        assert!(reasons(&before, &before).is_empty());
-        let patch_release = Metadata {
+            inputs,
+            environment: "e".into(),
+            gems: "12".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_to_install_every_gem_again() {
+        let last = GemsLayerMetadata::for_tests(BundleInputs::default());
+        assert!(last.reasons_against_use(&last).is_empty());
+        let patch_release = GemsLayerMetadata {
             ruby_version: "3.3.9".into(),
             ruby_sha256: "b".into(),
-            ..before.clone()
+            ..last.clone()
         };
-        assert!(reasons(&before, &patch_release).is_empty());
-        let now = Metadata {
+        assert!(last.reasons_against_use(&patch_release).is_empty());
+        let wanted = GemsLayerMetadata {
             ruby_abi: "3.1.0".into(),
             ruby_sha256: "b".into(),
             layout: "1".into(),
-            ..before.clone()
+            ..last.clone()
         };
         assert_eq!(
-            reasons(&before, &now),
+            last.reasons_against_use(&wanted),
             [
                 "Ruby's ABI changed from 3.3.0 to 3.1.0",
-                "Ruby 3.3.8 is another build of it",
-                "they were laid out by another version of Formation"
+                "this is another build of Ruby 3.3.8",
+                "another version of Formation installed them"
             ]
         );
+    }
+
+    #[test]
+    fn only_the_number_of_gems_does_not_matter() {
+        let last = GemsLayerMetadata::for_tests(BundleInputs::default());
+        let wanted = GemsLayerMetadata {
+            gems: String::new(),
+            ..last.clone()
+        };
+        assert!(last.is_wanted(&wanted));
+        let elsewhere = GemsLayerMetadata {
+            environment: "other".into(),
+            ..wanted
+        };
+        assert!(!last.is_wanted(&elsewhere));
     }
 }

@@ -1,20 +1,19 @@
-//! What the log of a compilation says that is missing, and the package that has it.
+//! Reads in the log of a compilation what is missing, and knows the package that has it.
 
-/// What a compiler, a linker, pkg-config or the shell says that is not there.
+/// What a compiler, a linker, pkg-config or the shell did not find.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Missing<'a> {
-    /// As it is included: `libxml/parser.h`.
+    /// As in `#include`: `libxml/parser.h`.
     Header(&'a str),
-    /// As it is linked: `pq` for `libpq.so`.
+    /// As in `-lpq`: `pq` for `libpq.so`.
     Library(&'a str),
-    /// As pkg-config knows it: `vips-cpp`.
+    /// A name in pkg-config, such as `vips-cpp`.
     Module(&'a str),
-    /// By its name.
     Program(&'a str),
 }
 
 impl<'a> Missing<'a> {
-    /// What a line of a log says.
+    /// What a line of a log says is missing.
     pub(super) fn in_line(line: &'a str) -> Option<Self> {
         let line = line.trim();
         header(line)
@@ -28,12 +27,12 @@ impl<'a> Missing<'a> {
         match self {
             Self::Header(name) => format!("the header {name}"),
             Self::Library(name) => format!("the library lib{name}"),
-            Self::Module(name) => format!("pkg-config's {name}"),
+            Self::Module(name) => format!("the pkg-config module {name}"),
             Self::Program(name) => format!("the program {name}"),
         }
     }
 
-    /// The package of Debian and Ubuntu that has it, where it is one of the well-known.
+    /// The package of Debian and Ubuntu that has it, if it is in the tables below.
     pub(super) fn package(self) -> Option<&'static str> {
         let named = |names: &[&str], name: &str| names.contains(&name);
         let library = LIBRARIES.iter().find(|library| match self {
@@ -57,10 +56,10 @@ impl<'a> Missing<'a> {
 
 /// A library that gems are compiled against.
 struct Library {
-    /// Names, or folders with a slash at their end.
+    /// Files, and folders with a slash at the end.
     headers: &'static [&'static str],
     libraries: &'static [&'static str],
-    /// Of pkg-config.
+    /// Names in pkg-config.
     modules: &'static [&'static str],
     package: &'static str,
 }
@@ -81,11 +80,19 @@ macro_rules! library {
 #[rustfmt::skip]
 const LIBRARIES: &[Library] = &[
     library!("libpq-dev": ["libpq-fe.h", "libpq/"], ["pq"], ["libpq"]),
-    library!("default-libmysqlclient-dev": ["mysql.h", "mysql/"], ["mysqlclient", "mariadb", "mariadbclient"], ["mysqlclient", "libmariadb"]),
+    library!("default-libmysqlclient-dev":
+        ["mysql.h", "mysql/"],
+        ["mysqlclient", "mariadb", "mariadbclient"],
+        ["mysqlclient", "libmariadb"]
+    ),
     library!("libsqlite3-dev": ["sqlite3.h"], ["sqlite3"], ["sqlite3"]),
     library!("freetds-dev": ["sybfront.h", "sybdb.h"], ["sybdb"], ["freetds"]),
     library!("unixodbc-dev": ["sql.h", "sqlext.h"], ["odbc"], ["odbc"]),
-    library!("libxml2-dev libxslt1-dev": ["libxml/", "libxslt/", "libexslt/"], ["xml2", "xslt", "exslt"], ["libxml-2.0", "libxslt", "libexslt"]),
+    library!("libxml2-dev libxslt1-dev":
+        ["libxml/", "libxslt/", "libexslt/"],
+        ["xml2", "xslt", "exslt"],
+        ["libxml-2.0", "libxslt", "libexslt"]
+    ),
     library!("libyaml-dev": ["yaml.h"], ["yaml"], ["yaml-0.1"]),
     library!("libffi-dev": ["ffi.h", "ffi/"], ["ffi"], ["libffi"]),
     library!("libssl-dev": ["openssl/"], ["ssl", "crypto"], ["openssl", "libssl", "libcrypto"]),
@@ -95,14 +102,26 @@ const LIBRARIES: &[Library] = &[
     library!("liblz4-dev": ["lz4.h"], ["lz4"], ["liblz4"]),
     library!("libzstd-dev": ["zstd.h"], ["zstd"], ["libzstd"]),
     library!("libsnappy-dev": ["snappy-c.h", "snappy.h"], ["snappy"], []),
-    library!("libbrotli-dev": ["brotli/"], ["brotlienc", "brotlidec"], ["libbrotlienc", "libbrotlidec"]),
+    library!("libbrotli-dev":
+        ["brotli/"],
+        ["brotlienc", "brotlidec"],
+        ["libbrotlienc", "libbrotlidec"]
+    ),
     library!("libcurl4-openssl-dev": ["curl/"], ["curl"], ["libcurl"]),
-    library!("libmagickwand-dev": ["MagickWand/", "MagickCore/", "wand/", "magick/"], ["MagickWand", "MagickCore"], ["MagickWand", "MagickCore", "Magick++"]),
+    library!("libmagickwand-dev":
+        ["MagickWand/", "MagickCore/", "wand/", "magick/"],
+        ["MagickWand", "MagickCore"],
+        ["MagickWand", "MagickCore", "Magick++"]
+    ),
     library!("libvips-dev": ["vips/"], ["vips"], ["vips", "vips-cpp"]),
     library!("libjpeg-dev": ["jpeglib.h"], ["jpeg"], ["libjpeg"]),
     library!("libpng-dev": ["png.h"], ["png", "png16"], ["libpng"]),
     library!("libcairo2-dev": ["cairo.h", "cairo/"], ["cairo"], ["cairo"]),
-    library!("libglib2.0-dev": ["glib.h", "glib-object.h"], ["glib-2.0", "gobject-2.0"], ["glib-2.0", "gobject-2.0", "gobject-introspection-1.0"]),
+    library!("libglib2.0-dev":
+        ["glib.h", "glib-object.h"],
+        ["glib-2.0", "gobject-2.0"],
+        ["glib-2.0", "gobject-2.0", "gobject-introspection-1.0"]
+    ),
     library!("libicu-dev": ["unicode/"], ["icuuc", "icui18n", "icudata"], ["icu-uc", "icu-i18n"]),
     library!("libidn-dev": ["idna.h", "stringprep.h"], ["idn"], ["libidn"]),
     library!("libidn2-dev": ["idn2.h"], ["idn2"], ["libidn2"]),
@@ -118,7 +137,11 @@ const LIBRARIES: &[Library] = &[
     library!("libsodium-dev": ["sodium.h"], ["sodium"], ["libsodium"]),
     library!("libsasl2-dev": ["sasl/"], ["sasl2"], ["libsasl2"]),
     library!("libldap-dev": ["ldap.h"], ["ldap"], ["ldap"]),
-    library!("libkrb5-dev": ["krb5.h", "gssapi.h", "gssapi/"], ["krb5", "gssapi_krb5"], ["krb5", "krb5-gssapi"]),
+    library!("libkrb5-dev":
+        ["krb5.h", "gssapi.h", "gssapi/"],
+        ["krb5", "gssapi_krb5"],
+        ["krb5", "krb5-gssapi"]
+    ),
     library!("libuv1-dev": ["uv.h"], ["uv"], ["libuv"]),
     library!("libpcap-dev": ["pcap.h", "pcap/"], ["pcap"], ["libpcap"]),
     library!("libarchive-dev": ["archive.h"], ["archive"], ["libarchive"]),
@@ -147,7 +170,8 @@ const PROGRAMS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// GCC: `x.c:3:10: fatal error: yaml.h: No such file or directory`; clang: `… fatal error: 'yaml.h' file not found`.
+/// GCC: `x.c:3:10: fatal error: yaml.h: No such file or directory`; clang: `… fatal error: 'yaml.h'
+/// file not found`.
 fn header(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("fatal error: ")?;
     rest.strip_suffix(": No such file or directory")
@@ -162,8 +186,9 @@ fn library(line: &str) -> Option<&str> {
     rest.split([':', ' ']).next()
 }
 
-/// pkg-config: `Package vips was not found in the pkg-config search path`, `Package 'vips', required by 'virtual:world', not found`, `No
-/// package 'vips' found`; Ruby's mkmf: `package configuration for vips is not found`.
+/// pkg-config: `Package vips was not found in the pkg-config search path`, `Package 'vips',
+/// required by 'virtual:world', not found`, `No package 'vips' found`; Ruby's mkmf: `package
+/// configuration for vips is not found`.
 fn module(line: &str) -> Option<&str> {
     if !(line.contains("not found") || line.ends_with("' found")) {
         return None;
@@ -175,7 +200,8 @@ fn module(line: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// `sh: 1: cmake: not found`, `bash: cmake: command not found`, `No such file or directory - cmake`.
+/// `sh: 1: cmake: not found`, `bash: cmake: command not found`, `No such file or directory -
+/// cmake`.
 fn program(line: &str) -> Option<&str> {
     if let Some((_, name)) = line.split_once("No such file or directory - ") {
         return name.split_whitespace().next();
@@ -192,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tools_say_is_understood() {
+    fn what_tools_did_not_find_is_read() {
         let said = [
             "sql.c:3:10: fatal error: mysql.h: No such file or directory",
             "conftest.c:3:10: fatal error: 'libpq-fe.h' file not found",
@@ -221,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_say_nothing_of_it() {
+    fn other_lines_name_nothing_that_is_missing() {
         for line in [
             "checking for mysql.h... no",
             "have_header: checking for mysql.h... -------------------- no",
@@ -236,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_has_two_packages() {
+    fn every_name_is_in_one_package() {
         let names = |pick: fn(&Library) -> &'static [&'static str]| {
             let mut names: Vec<_> = LIBRARIES.iter().flat_map(pick).collect();
             let all = names.len();

@@ -1,31 +1,37 @@
-//! Gems: Gemfile and lockfile, platforms, sources, inputs, cache, installer, Bundler, layer.
+//! Gems: what Gemfile, lockfile and Bundler's settings say, and installing it.
+//!
+//! [`install()`] decides, carries out and tells. The installer does what it can side by side;
+//! Bundler installs the rest and has the last word.
 
-pub mod archive;
 pub mod bundle;
 pub mod bundler;
-pub mod cache;
+mod bundler_output;
+mod cache;
 mod compiled_libraries;
+mod decision;
 mod environment;
 mod failed_extension;
 pub mod gemfile;
 mod git_repositories;
 mod inputs;
+mod install;
 mod installed;
 mod installer;
-pub mod layer;
 mod layer_archive;
 mod left_overs;
 pub mod lockfile;
+mod messages;
 mod metadata;
 mod missing;
+mod mutex;
 pub mod platform;
 pub mod servers;
 pub mod settings;
+mod stage;
+mod tree_digest;
+mod update;
 mod vendored;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Locks a mutex. A thread that panicked under it has ended the build anyway.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use install::install;
+pub use installer::fetch::prefetch;
+pub use stage::{GemsLayerError, GemsStage};

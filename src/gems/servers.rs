@@ -1,22 +1,24 @@
-//! Which server a lockfile's source is taken from, as Bundler's settings have it: mirrors and credentials.
+//! The gem server that is asked for a source of the lockfile: Bundler's settings may name a mirror,
+//! and credentials.
 //!
-//! Source: <https://bundler.io/man/bundle-config.1.html>, "Mirrors of gem sources" and "Credentials for gem sources"
+//! Source: <https://bundler.io/man/bundle-config.1.html>, "Mirrors of gem sources" and "Credentials
+//! for gem sources"
 
 use crate::gems::settings::BundlerSettings;
 use url::Url;
 
-/// The servers by Bundler's settings.
 pub struct GemServers<'a>(pub &'a BundlerSettings);
 
 impl GemServers<'_> {
-    /// Where the archive of a gem is, below a source of the lockfile; none for a source that is no web server.
+    /// The address of a gem's archive, for a source of the lockfile. None if the source is not a
+    /// URL of a server.
     #[must_use]
     pub fn archive(&self, source: &str, full_name: &str) -> Option<Url> {
         let server = self.server(source)?;
         server.join(&format!("gems/{full_name}.gem")).ok()
     }
 
-    /// The server that is asked for a source, with its name and password.
+    /// The server that is asked for a source, with credentials.
     fn server(&self, source: &str) -> Option<Url> {
         let original = base(source)?;
         let mut server = self.mirror_of(&original).unwrap_or(original);
@@ -57,7 +59,7 @@ impl GemServers<'_> {
     }
 }
 
-/// A server's URL with a slash at its end, so that paths go below it.
+/// A server's URL with a slash at its end, so that paths can be joined to it.
 fn base(source: &str) -> Option<Url> {
     let url: Url = format!("{}/", without_slash(source)).parse().ok()?;
     matches!(url.scheme(), "https" | "http" | "file").then_some(url)
@@ -67,7 +69,8 @@ fn without_slash(url: &str) -> &str {
     url.trim_end_matches('/')
 }
 
-/// How Bundler names the variable of a setting: `mirror.https://rubygems.org/` is `BUNDLE_MIRROR__HTTPS://RUBYGEMS__ORG/`.
+/// Bundler's variable for a setting: `mirror.https://rubygems.org/` is
+/// `BUNDLE_MIRROR__HTTPS://RUBYGEMS__ORG/`.
 fn variable(key: &str) -> String {
     let key = key.replace('.', "__").replace('-', "___");
     format!("BUNDLE_{}", key.to_uppercase())

@@ -1,4 +1,4 @@
-//! Gems that the app brings along in `vendor/cache`, as `bundle cache` puts them there.
+//! Gem archives in the app, in `vendor/cache`, where `bundle cache` puts them.
 
 use crate::gems::bundle::Bundle;
 use crate::gems::lockfile::{Source, SourceKind};
@@ -7,14 +7,10 @@ use std::path::PathBuf;
 /// Bundler's setting for the folder, relative to the Gemfile.
 const CACHE_PATH: &str = "BUNDLE_CACHE_PATH";
 
-/// The folder, where it holds every locked gem: Bundler then needs no network. Where one is missing, it does, and finds those that are
-/// there by itself.
+/// The folder, if it has every locked gem: Bundler then needs no network. If a gem is missing,
+/// Bundler needs the servers, and finds the folder by itself.
 pub(super) fn complete_cache(bundle: &Bundle) -> Option<PathBuf> {
-    let name = bundle
-        .settings
-        .env
-        .get(CACHE_PATH)
-        .unwrap_or("vendor/cache");
+    let name = bundle.settings.get(CACHE_PATH).unwrap_or("vendor/cache");
     let folder = bundle.paths.gemfile.with_file_name(name);
     let names: Vec<String> = folder
         .read_dir()
@@ -29,11 +25,13 @@ pub(super) fn complete_cache(bundle: &Bundle) -> Option<PathBuf> {
     (has_gems && sources.iter().all(|source| holds(&names, source))).then_some(folder)
 }
 
-/// Whether the folder's files hold the gems of a source. A gem that is locked for several platforms may be there for one.
+/// Whether files with these names hold the gems of a source. For a gem that is locked for several
+/// platforms, one of them is enough.
 fn holds(names: &[String], source: &Source) -> bool {
     match source.kind {
         SourceKind::Path(_) => true,
-        SourceKind::Git(_) | SourceKind::Plugin(_) => false, // Where Bundler keeps these depends on more than the lockfile.
+        // Where Bundler keeps these depends on more than the lockfile.
+        SourceKind::Git(_) | SourceKind::Plugin(_) => false,
         SourceKind::Gem(_) => source.specs.iter().all(|spec| {
             let gem = format!("{}-{}", spec.name, spec.version);
             names.iter().any(|name| {
@@ -49,8 +47,15 @@ fn holds(names: &[String], source: &Source) -> bool {
 mod tests {
     use super::*;
     use crate::platform::variables::BuildVariables;
+    use indoc::indoc;
 
-    const LOCKFILE: &str = "GEM\n  specs:\n    nokogiri (1.18.2-arm64-darwin)\n    nokogiri (1.18.2-x86_64-linux-gnu)\n    rack (3.1.20)\n";
+    const LOCKFILE: &str = indoc! {"
+        GEM
+          specs:
+            nokogiri (1.18.2-arm64-darwin)
+            nokogiri (1.18.2-x86_64-linux-gnu)
+            rack (3.1.20)
+    "};
 
     fn is_complete(lockfile: &str, gems: &[&str]) -> bool {
         let dir = tempfile::tempdir().unwrap();
@@ -65,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_gem_has_to_be_there_for_some_platform() {
+    fn every_gem_has_to_be_there_for_at_least_one_platform() {
         let nokogiri = "nokogiri-1.18.2-x86_64-linux-gnu.gem";
         assert!(is_complete(LOCKFILE, &[nokogiri, "rack-3.1.20.gem"]));
         assert!(!is_complete(LOCKFILE, &[nokogiri]));
@@ -75,9 +80,31 @@ mod tests {
     }
 
     #[test]
-    fn gems_of_git_need_the_network() {
+    fn the_apps_own_setting_names_the_folder_before_the_variable() {
+        let dir = tempfile::tempdir().unwrap();
+        let lockfile = "GEM\n  specs:\n    rack (3.1.20)\n";
+        for (file, text) in [
+            ("Gemfile", ""),
+            ("Gemfile.lock", lockfile),
+            (".bundle/config", "BUNDLE_CACHE_PATH: \"vendor/gems\"\n"),
+            ("vendor/gems/rack-3.1.20.gem", ""),
+        ] {
+            let path = dir.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        let mut env = libcnb::Env::new();
+        env.insert(CACHE_PATH, "vendor/other");
+        let bundle = Bundle::at(dir.path(), &BuildVariables::new(&env));
+        let expected = dir.path().join("vendor/gems");
+        assert_eq!(complete_cache(&bundle), Some(expected));
+    }
+
+    #[test]
+    fn gems_from_git_need_the_network() {
         let lockfile = format!(
-            "GIT\n  remote: https://example.com/a.git\n  revision: 1\n  specs:\n    a (1)\n\n{LOCKFILE}"
+            "GIT\n  remote: https://example.com/a.git\n  revision: 1\n  specs:\n    \
+             a (1)\n\n{LOCKFILE}"
         );
         assert!(!is_complete(
             &lockfile,

@@ -1,6 +1,8 @@
-//! Whether the run image has the bash that most commands need. The build runs in another image and cannot look.
+//! Whether the run image has bash, which most commands need. The build runs in another image, where
+//! it cannot see that.
 
-use crate::launch::Processes;
+use crate::launch::processes::Processes;
+use crate::report;
 use libcnb::Target;
 use miette::Diagnostic;
 use procfile::ProcessType;
@@ -23,10 +25,10 @@ const WITH_BASH: [&str; 12] = [
     "ubuntu",
 ];
 
-/// Stacks of those distributions that leave it out, by a part of their name: Paketo's `io.buildpacks.stacks.jammy.tiny` and the like.
+/// Run images of those distributions that have no bash, by a part of the stack's name, such as
+/// Paketo's `io.buildpacks.stacks.jammy.tiny`.
 const WITHOUT_SHELL: [&str; 3] = ["tiny", "static", "distroless"];
 
-/// Some processes need bash, which the run image may not have.
 #[derive(Clone, Debug, Diagnostic, Eq, Error, PartialEq)]
 #[error(
     "{} bash, which this run image ({run_image}) may not have",
@@ -35,8 +37,8 @@ const WITHOUT_SHELL: [&str; 3] = ["tiny", "static", "distroless"];
 #[diagnostic(
     severity(Warning),
     help(
-        "A command of plain words needs none: no variables, redirections, pipes, `&&` or builtins of the shell. Without bash, these \
-         processes end at once with status 127."
+        "A command of plain words needs no bash: one without variables, redirections, pipes, `&&` \
+         and shell builtins. Without bash, these processes end at once with status 127."
     )
 )]
 pub struct BashMayBeMissing {
@@ -44,9 +46,17 @@ pub struct BashMayBeMissing {
     run_image: String,
 }
 
-/// A warning where some process needs bash and the run image is not known to have it. `stack_id` is the platform's, where it has one.
-#[must_use]
-pub fn check(
+/// Writes a warning to the log if a process needs bash and the run image may not have it.
+pub fn warn_of_missing_bash(processes: &Processes, target: &Target) {
+    let stack_id = std::env::var("CNB_STACK_ID").ok();
+    if let Some(warning) = check(processes, target, stack_id.as_deref()) {
+        report::warning(&warning);
+    }
+}
+
+/// A warning if a process needs bash and the run image is not known to have it. `stack_id` is the
+/// platform's `CNB_STACK_ID`, if it sets one.
+fn check(
     processes: &Processes,
     target: &Target,
     stack_id: Option<&str>,
@@ -81,7 +91,7 @@ fn needing(process_types: &[ProcessType]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::Process;
+    use crate::launch::processes::Process;
     use procfile::{Entry, assert_report};
 
     fn warning(
@@ -114,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_where_bash_is_needed_and_not_known_to_be_there() {
+    fn a_warning_only_where_bash_is_needed_and_may_be_missing() {
         let needs_bash = [
             ("web", "puma -p $PORT"),
             ("worker", "sidekiq"),

@@ -1,12 +1,13 @@
-//! What an app runs that does not say it: the process types that its framework is known for.
+//! The default process types of an app's framework.
 
 use crate::app::App;
 use crate::gems::bundle::Bundle;
 use procfile::{Entry, ProcessType};
 
-/// The framework's process types, in the order in which they are shown; none for an app without a known one.
+/// The process types of the framework, in the order in which they are shown. None for an app
+/// without a known framework.
 #[must_use]
-pub fn entries(app: &App, bundle: Option<&Bundle>) -> Vec<Entry> {
+pub fn framework_processes(app: &App, bundle: Option<&Bundle>) -> Vec<Entry> {
     let has_gem = |name| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
     let has_rackup_file = app.dir.join("config.ru").is_file();
     if has_gem("railties") && app.dir.join("bin/rails").is_file() {

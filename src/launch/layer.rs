@@ -1,6 +1,5 @@
-//! Layer `formation` (launch): what every process of the image starts with, the program `formation` and the production defaults.
-//!
-//! The exec.d program that sets `PORT` gets its place here too.
+//! Layer `formation` (launch): the program `formation`, which every process of the image starts
+//! with, and the default variables of a production environment.
 
 use fs_err as fs;
 use libcnb::Buildpack;
@@ -13,9 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// What a production process expects; the user's own `docker run --env` wins over each.
+/// What a production process expects. `docker run --env` overrides each.
 const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
-    // glibc's arenas, one for each thread, fragment the memory of a threaded Ruby.
+    // glibc has a memory arena for each thread, which wastes memory in a Ruby with many threads.
     ("MALLOC_ARENA_MAX", "2"),
     ("RACK_ENV", "production"),
     ("RAILS_ENV", "production"),
@@ -23,19 +22,15 @@ const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
     ("RAILS_SERVE_STATIC_FILES", "enabled"),
 ];
 
-/// The program could not be put into the layer.
 #[derive(Debug, Diagnostic, Error)]
-#[error("the program `formation` cannot be put into the image")]
+#[error("the program `formation` cannot be copied into the image")]
 #[diagnostic(help(
-    "The buildpack may not have been packaged whole: package it again with `script/package`."
+    "The buildpack's package may be incomplete: package it again with `script/package`."
 ))]
 pub struct FormationLayerError(#[source] io::Error);
 
-/// Writes the layer; `programs` is where the buildpack has `formation`, and what that needs beside it. Returns where the image has the
-/// first.
-///
-/// # Errors
-/// The layer cannot be written.
+/// Writes the layer. `programs` are the buildpack's files of `formation`, and of the program that
+/// it needs beside it. Returns the path of `formation` in the image.
 pub fn install<B>(
     context: &BuildContext<B>,
     programs: [&Path; 2],
@@ -63,7 +58,7 @@ where
     Ok(installed)
 }
 
-/// Side by side. The path of the first.
+/// Copies the programs into one folder. Returns the path of the first.
 fn copy_programs(programs: [&Path; 2], layer: &Path) -> io::Result<PathBuf> {
     let bin = layer.join("bin");
     fs::create_dir_all(&bin)?;
@@ -80,7 +75,7 @@ mod tests {
     use procfile::assert_report;
 
     #[test]
-    fn the_programs_are_put_side_by_side_where_processes_find_them() {
+    fn the_programs_are_in_one_folder_where_processes_find_them() {
         let folder = tempfile::tempdir().unwrap();
         let programs = ["formation", "formation-cli"].map(|name| folder.path().join(name));
         for program in &programs {

@@ -1,4 +1,5 @@
-//! The process types that the app names: its Procfile, or that of a service binding; and a check of `app.json`.
+//! The process types that the app names, in its Procfile or that of a service binding; and a check
+//! of `app.json`.
 
 use crate::app::{App, Unreadable};
 use crate::platform::bindings::Binding;
@@ -9,10 +10,9 @@ use procfile::command::{CommandSyntaxError, is_shell_script};
 use procfile::{Entry, FILE_NAME, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
 use thiserror::Error;
 
-/// The build variable that holds the command of `web`, for an app that names none.
+/// The build variable with the command of `web`, for an app whose Procfile does not name that.
 pub const DEFAULT_PROCESS: &str = "BP_PROCFILE_DEFAULT_PROCESS";
 
-/// The process types cannot be read.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ProcessTypesError {
     #[error(transparent)]
@@ -21,19 +21,13 @@ pub enum ProcessTypesError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
-    /// A service binding of type `Procfile` that holds none.
     #[error("the service binding `{binding}` is of type Procfile, but has no entry `Procfile`")]
     #[diagnostic(help(
         "Add the file `Procfile` to the binding, or remove the binding to use the app's own."
     ))]
-    EmptyBinding {
-        /// Its name.
-        binding: String,
-    },
-    /// The command of [`DEFAULT_PROCESS`] is broken.
+    EmptyBinding { binding: String },
     #[error("{DEFAULT_PROCESS} holds no command that can be run")]
     DefaultProcess {
-        /// Why not.
         #[source]
         #[diagnostic_source]
         source: CommandSyntaxError,
@@ -65,7 +59,7 @@ pub fn read_procfile(
     Ok(Some(reading.into_procfile(source)?))
 }
 
-/// The `web` that [`DEFAULT_PROCESS`] gives an app that names none.
+/// The process type `web` that [`DEFAULT_PROCESS`] names.
 pub fn read_default_web(
     app: &App,
     env: &BuildVariables,
@@ -80,7 +74,8 @@ pub fn read_default_web(
         .map_err(|source| ProcessTypesError::DefaultProcess { source })
 }
 
-/// What is wrong with the app's `app.json`: the build does not need it, but `formation export` does.
+/// What is wrong with the app's `app.json`. The build does not need the file, but `formation
+/// export` does.
 #[must_use]
 pub fn check_app_json(app: &App) -> Option<AppJsonWarning> {
     let read = match app.read_bytes(&app.dir.join(app_json::FILE_NAME)) {

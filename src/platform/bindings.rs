@@ -1,4 +1,5 @@
-//! Service bindings: folders that the platform mounts for a build, `$SERVICE_BINDING_ROOT/NAME/type` and the files beside it.
+//! Service bindings: folders that the platform mounts for a build, each with a file
+//! `$SERVICE_BINDING_ROOT/NAME/type` and one file for each entry.
 //!
 //! Source: <https://github.com/servicebinding/spec#workload-projection>
 
@@ -8,30 +9,30 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The service bindings are there but cannot be read.
+/// The platform mounts service bindings, but they cannot be read.
 #[derive(Debug, Diagnostic, Error)]
 #[error("the service bindings in {folder} cannot be read")]
 #[diagnostic(help(
-    "Each is a folder with a text file `type`. Check that the build user may read them all, or mount no folder there."
+    "Each is a folder with a text file `type`. Check that the build user may read them all, or \
+     mount no folder there."
 ))]
 pub struct BindingsError {
-    /// Their folder.
     pub folder: String,
     pub source: io::Error,
 }
 
-/// One binding.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Binding {
     /// The folder's name.
     pub name: String,
     /// The text of its `type` file, without the space around it.
     pub binding_type: String,
-    /// Where its entries are, one file each.
+    /// Has one file for each entry.
     pub folder: PathBuf,
 }
 
-/// Where service bindings are: what the user or the platform names, else the platform's own folder.
+/// The folder of the service bindings: the one that the user or the platform names, else
+/// `$CNB_PLATFORM_DIR/bindings`.
 #[must_use]
 pub fn root(env: &BuildVariables) -> PathBuf {
     const VARIABLE: &str = "SERVICE_BINDING_ROOT";
@@ -45,7 +46,8 @@ pub fn root(env: &BuildVariables) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/platform/bindings"))
 }
 
-/// All bindings below a root, sorted by name. A root that is not there has none; a folder without `type` is passed over.
+/// All bindings below a root, sorted by name; none where the root does not exist. A folder without
+/// `type` is ignored.
 pub fn read(root: &Path) -> Result<Vec<Binding>, BindingsError> {
     let mut bindings = read_folders(root).map_err(|source| BindingsError {
         folder: root.display().to_string(),
@@ -75,16 +77,14 @@ fn read_folders(root: &Path) -> io::Result<Vec<Binding>> {
 }
 
 impl Binding {
-    /// Types are compared without regard to case, as the other buildpacks do.
+    /// Upper and lower case are the same, as in other buildpacks.
     #[must_use]
     pub fn is_of_type(&self, binding_type: &str) -> bool {
         self.binding_type.eq_ignore_ascii_case(binding_type)
     }
 
-    /// Every entry's name and bytes, sorted by name; `type` is none. Kubernetes' own files, which start with a dot, are passed over.
-    ///
-    /// # Errors
-    /// One of them cannot be read.
+    /// Every entry's name and bytes, sorted by name, without `type` and without Kubernetes' own
+    /// files, whose names start with a dot.
     pub fn entries(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut entries = Vec::new();
         for entry in fs_err::read_dir(&self.folder)? {

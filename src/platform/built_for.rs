@@ -3,7 +3,7 @@
 use libcnb::Target;
 use serde::{Deserialize, Serialize};
 
-/// The platform that a layer's compiled code was made for. Code for another is never reused.
+/// Architecture and distribution. Code that was compiled for others is never reused.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuiltFor {
@@ -23,7 +23,7 @@ impl BuiltFor {
         }
     }
 
-    /// What is different now, in words; empty where nothing is.
+    /// What is different now, each in words.
     pub(crate) fn changes_to(&self, now: &Self) -> Vec<String> {
         let Self {
             arch,
@@ -45,7 +45,7 @@ impl BuiltFor {
     }
 }
 
-/// One reason for throwing a layer away.
+/// A reason not to use a cached layer.
 pub(crate) fn changed(what: &str, before: &str, now: &str) -> String {
     format!("{what} changed from {before} to {now}")
 }

@@ -1,4 +1,4 @@
-//! Layers that are in the build cache only.
+//! Layers that are kept in the build cache only, not in the image.
 
 use libcnb::Buildpack;
 use libcnb::build::BuildContext;
@@ -15,8 +15,8 @@ struct CacheMetadata {
     layout: String,
 }
 
-/// The folder of a layer that is in the cache alone, as the last build left it. What is in it is judged file by file: it is kept whatever
-/// happened to that build.
+/// The folder of a layer that is in the cache only, as the last build left it. That build may have
+/// failed: the caller judges each file in it.
 pub(crate) fn cache_folder<B: Buildpack>(
     context: &BuildContext<B>,
     name: &LayerName,

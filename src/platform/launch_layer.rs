@@ -1,9 +1,11 @@
-//! A layer of the image that the build itself need not have: while it stays as it is, the platform takes it over from the last image, and
-//! neither restores it nor looks at its files. Where another buildpack wants it, it is restored instead.
+//! A layer of the image whose files the build itself need not have. While the layer stays as it is,
+//! the platform reuses it from the last image, and neither restores its files nor looks at them.
+//! Where a later buildpack needs the files, the platform caches and restores the layer.
 //!
-//! libcnb leaves the layers out that are for the launch alone and yet have a past, so the layer's file is read and written here.
+//! libcnb deletes the metadata of such a layer (`launch` alone) when its files are missing, so the
+//! layer's file `NAME.toml` is read and written here.
 
-use crate::platform::files::remove_file;
+use crate::platform::files::{remove_file, remove_unfinished_beside};
 use libcnb::data::layer::LayerName;
 use libcnb::data::layer_content_metadata::{LayerContentMetadata, LayerTypes};
 use libcnb::{TomlFileError, read_toml_file, write_toml_file};
@@ -12,81 +14,85 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a layer is thrown away that another version of Formation made, or that was never finished.
-pub(crate) const UNKNOWN_METADATA: &str =
-    "this version of Formation cannot tell what is in the layer";
+/// The reason not to use a layer with [`LastMetadata::Unreadable`].
+pub(crate) const UNREADABLE_METADATA: &str =
+    "this version of Formation cannot read the layer's metadata";
 
-/// Who needs a layer besides the image.
+/// What needs the files of a layer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NeededBy {
-    /// Nobody.
+    /// The image alone.
     TheImage,
-    /// Buildpacks that come later.
+    /// The image, and buildpacks that come later in this build.
     LaterBuildpacks,
 }
 
-/// Where a layer is, whatever is there.
+/// A layer, whether it exists or not.
 pub(crate) struct LaunchLayer {
-    /// Its folder.
+    /// The folder of its files.
     pub(crate) path: PathBuf,
+    /// `NAME.toml`, with its types and metadata.
     file: PathBuf,
     needed_by: NeededBy,
 }
 
-/// What the last build says of its layer.
+/// What the last build wrote about its layer.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Last<M> {
-    /// There was none.
-    Nothing,
-    /// Something that this version of Formation cannot read.
-    Unknown,
-    /// What it held.
+pub(crate) enum LastMetadata<M> {
+    /// There is no layer of a last build.
+    Missing,
+    /// It is not of the type `M`: another version of Formation wrote it.
+    Unreadable,
     Known(M),
 }
 
 impl LaunchLayer {
-    pub(crate) fn new(layers: &Path, name: &LayerName, needed_by: NeededBy) -> Self {
-        Self {
+    /// Removes what a killed build left beside the layer.
+    pub(crate) fn open(layers: &Path, name: &LayerName, needed_by: NeededBy) -> io::Result<Self> {
+        let layer = Self {
             path: layers.join(name.as_str()),
             file: layers.join(format!("{name}.toml")),
             needed_by,
-        }
+        };
+        remove_unfinished_beside(&layer.path)?;
+        Ok(layer)
     }
 
-    /// Whether its files are here, and not only in the last image.
-    pub(crate) fn is_here(&self) -> bool {
+    /// Whether the build has its files. If not, the last image may have them.
+    pub(crate) fn has_files(&self) -> bool {
         self.path.is_dir()
     }
 
-    /// Whether nothing more has to be done for a layer that is as it was.
-    pub(crate) fn is_where_it_is_needed(&self) -> bool {
-        self.is_here() || self.needed_by == NeededBy::TheImage
+    /// Whether its files are where they are needed, if the layer stays as it is.
+    pub(crate) fn has_needed_files(&self) -> bool {
+        self.has_files() || self.needed_by == NeededBy::TheImage
     }
 
-    pub(crate) fn last<M: DeserializeOwned>(&self) -> io::Result<Last<M>> {
+    pub(crate) fn last_metadata<M: DeserializeOwned>(&self) -> io::Result<LastMetadata<M>> {
         if !self.file.exists() {
-            return Ok(Last::Nothing);
+            return Ok(LastMetadata::Missing);
         }
         match read_toml_file::<LayerContentMetadata<M>>(&self.file) {
-            Ok(content) => Ok(Last::Known(content.metadata)),
-            Err(TomlFileError::TomlDeserializationError(_)) => Ok(Last::Unknown),
+            Ok(content) => Ok(LastMetadata::Known(content.metadata)),
+            Err(TomlFileError::TomlDeserializationError(_)) => Ok(LastMetadata::Unreadable),
             Err(error) => Err(to_io(error)),
         }
     }
 
-    /// Says nothing of it any more: what is in it is going to be something else.
-    pub(crate) fn forget(&self) -> io::Result<()> {
+    /// Has to be done before the layer's files are changed.
+    pub(crate) fn remove_metadata(&self) -> io::Result<()> {
         remove_file(&self.file)
     }
 
-    /// Says what it holds. On every build: the platform forgets what a layer is for.
-    pub(crate) fn write<M: Serialize>(&self, metadata: &M) -> io::Result<()> {
+    /// Writes what the layer holds, and its types, which the platform does not keep: every build
+    /// has to write them.
+    pub(crate) fn write_metadata<M: Serialize>(&self, metadata: &M) -> io::Result<()> {
         let for_build = self.needed_by == NeededBy::LaterBuildpacks;
         let content = LayerContentMetadata {
             types: Some(LayerTypes {
                 launch: true,
                 build: for_build,
-                cache: for_build, // The platform restores no other layer.
+                cache: for_build, // The platform restores only cached layers.
             }),
             metadata,
         };
@@ -108,10 +114,10 @@ mod tests {
     use libcnb::data::layer_name;
     use std::collections::BTreeMap;
 
-    type Metadata = BTreeMap<String, String>;
+    type TestMetadata = BTreeMap<String, String>;
 
     fn layer(layers: &Path, needed_by: NeededBy) -> LaunchLayer {
-        LaunchLayer::new(layers, &layer_name!("gems"), needed_by)
+        LaunchLayer::open(layers, &layer_name!("gems"), needed_by).unwrap()
     }
 
     #[test]
@@ -122,13 +128,15 @@ mod tests {
             (NeededBy::LaterBuildpacks, "[true, true, true]"),
         ] {
             let layer = layer(layers.path(), needed_by);
-            let metadata = Metadata::from([("layout".to_string(), "1".to_string())]);
-            layer.write(&metadata).unwrap();
-            assert_eq!(layer.last().unwrap(), Last::Known(metadata.clone()));
-            layer.forget().unwrap();
-            layer.forget().unwrap();
-            assert_eq!(layer.last::<Metadata>().unwrap(), Last::Nothing);
-            layer.write(&metadata).unwrap();
+            let metadata = TestMetadata::from([("layout".to_string(), "1".to_string())]);
+            layer.write_metadata(&metadata).unwrap();
+            let last = layer.last_metadata().unwrap();
+            assert_eq!(last, LastMetadata::Known(metadata.clone()));
+            layer.remove_metadata().unwrap();
+            layer.remove_metadata().unwrap();
+            let last = layer.last_metadata::<TestMetadata>().unwrap();
+            assert_eq!(last, LastMetadata::Missing);
+            layer.write_metadata(&metadata).unwrap();
             let written = fs::read_to_string(layers.path().join("gems.toml")).unwrap();
             let written: toml::Table = written.parse().unwrap();
             let written = ["build", "launch", "cache"].map(|name| written["types"][name].as_bool());
@@ -137,26 +145,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_or_not_known() {
+    fn missing_and_unreadable_metadata_are_told_apart() {
         let layers = tempfile::tempdir().unwrap();
         let layer = layer(layers.path(), NeededBy::TheImage);
-        assert_eq!(layer.last::<Metadata>().unwrap(), Last::Nothing);
+        let last = || layer.last_metadata::<TestMetadata>();
+        assert_eq!(last().unwrap(), LastMetadata::Missing);
         for text in ["", "[metadata]\nlayout = 1\n", "[metadata"] {
             fs::write(layers.path().join("gems.toml"), text).unwrap();
-            assert_eq!(layer.last::<Metadata>().unwrap(), Last::Unknown, "{text}");
+            assert_eq!(last().unwrap(), LastMetadata::Unreadable, "{text}");
         }
         fs::remove_file(layers.path().join("gems.toml")).unwrap();
         fs::create_dir(layers.path().join("gems.toml")).unwrap();
-        layer.last::<Metadata>().unwrap_err();
+        last().unwrap_err();
     }
 
     #[test]
-    fn only_later_buildpacks_need_its_files() {
+    fn only_later_buildpacks_need_the_files_of_an_unchanged_layer() {
         let layers = tempfile::tempdir().unwrap();
         let image = layer(layers.path(), NeededBy::TheImage);
         let buildpacks = layer(layers.path(), NeededBy::LaterBuildpacks);
-        assert!(image.is_where_it_is_needed() && !buildpacks.is_where_it_is_needed());
+        assert!(image.has_needed_files() && !buildpacks.has_needed_files());
         fs::create_dir(layers.path().join("gems")).unwrap();
-        assert!(image.is_where_it_is_needed() && buildpacks.is_where_it_is_needed());
+        assert!(image.has_needed_files() && buildpacks.has_needed_files());
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_removed() {
+        let layers = tempfile::tempdir().unwrap();
+        for name in [".gems.new", ".gems.removed", "gems"] {
+            fs::create_dir(layers.path().join(name)).unwrap();
+        }
+        let layer = layer(layers.path(), NeededBy::TheImage);
+        assert!(layer.has_files());
+        assert_eq!(fs::read_dir(layers.path()).unwrap().count(), 1);
     }
 }

@@ -1,6 +1,8 @@
-//! What the platform gives: build variables, service bindings, the target, and layers with the ways in which they are kept.
+//! What the platform gives (build variables, service bindings, the target), and how layers are kept
+//! from build to build.
 
 pub mod bindings;
+pub mod build_plan;
 pub mod built_for;
 pub(crate) mod cache_layer;
 pub(crate) mod files;

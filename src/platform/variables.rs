@@ -3,8 +3,8 @@
 use libcnb::Env;
 use std::collections::BTreeMap;
 
-/// Variables that decide which Ruby and which gems a program finds. Formation sets them itself; what the user's shell or CI
-/// happened to have there would only break the build, so they are set aside, and the log says so.
+/// Variables that decide which Ruby and which gems a program finds. Formation sets them itself.
+/// Values from the user's shell or CI would break the build: they are ignored, and the log says so.
 const SET_BY_FORMATION: &[&str] = &[
     "BUNDLER_SETUP",
     "BUNDLER_VERSION",
@@ -35,18 +35,18 @@ const SET_BY_FORMATION: &[&str] = &[
     "RUBYOPT",
 ];
 
-/// What `bundle exec` keeps of the environment that it was started in, to bring it back.
+/// `bundle exec` keeps the environment that it was started in, in variables with this prefix.
 const SET_BY_BUNDLE_EXEC: &str = "BUNDLER_ORIG_";
 
-/// The build variables that the user has set, without those that are Formation's to set.
+/// The build variables that the user has set, without those that Formation sets itself.
 #[derive(Clone, Debug, Default)]
 pub struct BuildVariables {
     variables: BTreeMap<String, String>,
-    set_aside: Vec<String>,
+    ignored: Vec<String>,
 }
 
 impl BuildVariables {
-    /// Takes what the platform passes on. Names and values that are not UTF-8 are passed over.
+    /// Of the variables that the platform passes to the buildpack, those that are UTF-8.
     #[must_use]
     pub fn new(platform_env: &Env) -> Self {
         let mut user = Self::default();
@@ -55,16 +55,16 @@ impl BuildVariables {
                 continue;
             };
             if is_reserved(name) {
-                user.set_aside.push(name.to_string());
+                user.ignored.push(name.to_string());
             } else {
                 user.variables.insert(name.to_string(), value.to_string());
             }
         }
-        user.set_aside.sort();
+        user.ignored.sort();
         user
     }
 
-    /// The value of a variable; an empty one counts as none.
+    /// The value of a variable. An empty value is none.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
@@ -73,13 +73,13 @@ impl BuildVariables {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable is set at all, be it to nothing: `BUNDLE_WITHOUT=` chooses every group.
+    /// Whether a variable is set, even to an empty value: `BUNDLE_WITHOUT=` chooses every group.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.variables.contains_key(name)
     }
 
-    /// Every variable whose name starts so, with a value that is not empty.
+    /// Every variable with this prefix whose value is not empty: its whole name, and the value.
     pub fn starting_with<'a>(
         &'a self,
         prefix: &'a str,
@@ -88,13 +88,12 @@ impl BuildVariables {
             .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
     }
 
-    /// Names of variables that are not passed on, sorted.
+    /// The names of the user's variables that Formation sets itself, sorted.
     #[must_use]
-    pub fn set_aside(&self) -> &[String] {
-        &self.set_aside
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
-    /// Every variable, with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables
             .iter()
@@ -109,7 +108,7 @@ impl BuildVariables {
     }
 }
 
-/// Whether a build variable or Bundler setting of this name is Formation's to set.
+/// Whether Formation itself sets the build variable or Bundler setting of this name.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     SET_BY_FORMATION.contains(&name) || name.starts_with(SET_BY_BUNDLE_EXEC)
@@ -128,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_the_build_is_set_aside() {
+    fn what_would_break_the_build_is_ignored() {
         let user = user_env(&[
             ("RUBYOPT", "-rnonsense"),
             ("PATH", "/invalid"),
             ("DATABASE_URL", "postgres://db"),
         ]);
-        assert_eq!(user.set_aside(), ["PATH", "RUBYOPT"]);
+        assert_eq!(user.ignored(), ["PATH", "RUBYOPT"]);
         let mut env = Env::new();
         user.apply(&mut env);
         assert!(env.get("PATH").is_none());
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_counts_as_none() {
+    fn an_empty_variable_has_no_value() {
         assert_eq!(
             user_env(&[("BP_RUBY_VERSION", "")]).get("BP_RUBY_VERSION"),
             None
@@ -150,18 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn what_bundle_exec_leaves_behind_is_set_aside() {
+    fn variables_of_bundle_exec_are_ignored() {
         let user = user_env(&[
             ("BUNDLER_SETUP", "/host/setup.rb"),
             ("BUNDLE_BIN_PATH", "/host/bundle"),
             ("RUBYGEMS_GEMDEPS", "-"),
             ("BUNDLER_ORIG_PATH", "/host/bin"),
         ]);
-        assert_eq!(user.set_aside().len(), 4);
+        assert_eq!(user.ignored().len(), 4);
     }
 
     #[test]
-    fn a_variable_that_is_set_to_nothing_is_set() {
+    fn a_variable_with_an_empty_value_is_set() {
         let user = user_env(&[("BUNDLE_WITHOUT", "")]);
         assert!(user.sets("BUNDLE_WITHOUT"));
         assert!(!user.sets("BUNDLE_WITH"));

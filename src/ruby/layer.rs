@@ -1,14 +1,14 @@
-//! Layer `ruby` (launch): the Ruby runtime, without what neither an app nor the compilation of a gem has a use for. Layer `ruby-archive`
-//! (cache): the verified archive that it is made of.
+//! Layer `ruby` (launch): the Ruby runtime, without files that neither an app nor the compilation
+//! of a gem uses. Layer `ruby-archive` (cache): the verified archive that the layer is made from.
 //!
-//! It is keyed on the archive's checksum, the folder of it that is wanted, and the platform. Where the last image has it, it need not be
-//! here, until gems are to be installed.
+//! The layer is keyed on the archive's checksum, the folder in the archive, and the platform. A
+//! layer that is reused from the last image has no files in this build, until something needs them.
 
 use crate::fetch::Fetcher;
-use crate::platform::built_for::{BuiltFor, changed};
 use crate::platform::cache_layer::cache_folder;
-use crate::platform::launch_layer::{Last, LaunchLayer, NeededBy, UNKNOWN_METADATA};
+use crate::platform::launch_layer::{LaunchLayer, NeededBy};
 use crate::report;
+use crate::ruby::decision::{RubyDecision, RubyLayerMetadata, decide};
 pub use crate::ruby::files::{RubyLayerError, fill};
 use crate::ruby::files::{abi, has_yjit, kept_archive};
 use crate::ruby::gem_version::GemVersion;
@@ -17,243 +17,285 @@ use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
 use libcnb::layer_env::{LayerEnv, Scope};
 use libcnb::{Buildpack, Env, Target};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Raised whenever Formation leaves other things out of the archive: older layers are then thrown away.
-const LAYOUT: &str = "2";
+use std::path::{Path, PathBuf};
 
 /// The Ruby of the image.
 #[derive(Clone, Debug)]
 pub struct RubyLayer {
-    /// The layer's folder: `bin`, `lib` and so on stand in it.
+    /// The layer's folder, with `bin`, `lib` and so on. It may not exist in this build.
     pub path: PathBuf,
-    /// The whole version.
     pub version: GemVersion,
-    /// Of its archive, in hexadecimal: Rubies of one version can be built in more than one way.
+    /// The digest of its archive, in hexadecimal: Rubies of one version may be built differently.
     pub sha256: String,
-    /// What compiled gems are compatible with, such as `3.3.0` for every 3.3: the name of the folder that RubyGems keeps them in.
+    /// Compiled gems work with every Ruby of the same ABI version, such as `3.3.0` for every 3.3.
+    /// RubyGems keeps them in a folder of this name.
     pub abi: String,
 }
 
-/// Gets a Ruby here when it is needed.
-pub struct RubySupply<'a> {
-    /// Which Ruby to put into the layer.
-    pub ruby: &'a Ruby,
-    /// Gets its archive.
-    pub supply: &'a Fetcher,
-    /// Runs while it is fetched; ends when it is told to stop.
-    pub meanwhile: &'a (dyn Fn(&AtomicBool) + Sync),
+/// The Ruby that [`install`] puts into the image, and how.
+pub struct RubyPlan<'a> {
+    layer: LaunchLayer,
+    files: RubyFiles<'a>,
+    wanted: RubyLayerMetadata,
+    decision: RubyDecision,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Metadata {
-    layout: String,
-    version: String,
-    sha256: String,
-    root: String,
-    built_for: BuiltFor,
-    /// What its files say of it: they need not be here.
-    abi: String,
-    has_yjit: bool,
+/// What [`install`] did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RubyOutcome {
+    /// The layer is that of the last build. Its files may be in the last image alone.
+    Reused,
+    /// The layer was made again.
+    Installed,
 }
 
-/// Puts a Ruby into its layer, or keeps the last image's.
-///
-/// # Errors
-/// The archive cannot be had, or holds no Ruby.
-pub fn install<'a, B>(
+/// The Ruby of the image, after the Ruby stage.
+pub struct InstalledRuby<'a> {
+    pub layer: RubyLayer,
+    pub outcome: RubyOutcome,
+    files: RubyFiles<'a>,
+}
+
+/// Where the layer's files come from.
+struct RubyFiles<'a> {
+    ruby: &'a Ruby,
+    fetcher: &'a Fetcher,
+    /// The folder of the cached archive.
+    archives: PathBuf,
+}
+
+/// Decides whether the layer of the last build can be used.
+pub fn plan<'a, B>(
     context: &BuildContext<B>,
-    supply: RubySupply<'a>,
+    ruby: &'a Ruby,
+    fetcher: &'a Fetcher,
     needed_by: NeededBy,
-) -> libcnb::Result<InstalledRuby<'a>, B::Error>
+) -> libcnb::Result<RubyPlan<'a>, B::Error>
 where
     B: Buildpack,
     B::Error: From<RubyLayerError>,
 {
-    let archives = cache_folder(context, &layer_name!("ruby-archive"))?;
-    let layer = LaunchLayer::new(&context.layers_dir, &layer_name!("ruby"), needed_by);
-    let target = &context.target;
-    install_into(&layer, archives, supply, target)
+    let files = RubyFiles {
+        ruby,
+        fetcher,
+        archives: cache_folder(context, &layer_name!("ruby-archive"))?,
+    };
+    LaunchLayer::open(&context.layers_dir, &layer_name!("ruby"), needed_by)
+        .map_err(RubyLayerError::Layer)
+        .and_then(|layer| RubyPlan::new(layer, files, &context.target))
         .map_err(|error| libcnb::Error::BuildpackError(error.into()))
 }
 
-fn install_into<'a>(
-    layer: &LaunchLayer,
-    archives: PathBuf,
-    supply: RubySupply<'a>,
-    target: &Target,
-) -> Result<InstalledRuby<'a>, RubyLayerError> {
-    let ruby = supply.ruby;
-    let mut now = Metadata {
-        layout: LAYOUT.to_string(),
-        version: ruby.version.to_string(),
-        sha256: ruby.archive.sha256.0.clone(),
-        root: ruby.archive.root.to_string_lossy().into_owned(),
-        built_for: BuiltFor::new(target),
-        abi: String::new(),
-        has_yjit: false,
-    };
-    let reasons = match layer.last().map_err(RubyLayerError::Layer)? {
-        Last::Known(before) => {
-            let reasons = reasons(&before, &now);
-            now.abi = before.abi;
-            now.has_yjit = before.has_yjit;
-            Some(reasons)
+/// Puts Ruby into the layer, or keeps the layer of the last build.
+pub fn install(plan: RubyPlan<'_>) -> Result<InstalledRuby<'_>, RubyLayerError> {
+    let RubyPlan {
+        layer,
+        files,
+        wanted,
+        decision,
+    } = plan;
+    let version = &wanted.version;
+    let (outcome, metadata) = match decision {
+        RubyDecision::Reuse {
+            metadata,
+            restores_files,
+        } => {
+            report::detail(format!("Using cached Ruby {version}"));
+            if restores_files {
+                files.unpack_into(&layer.path)?;
+            }
+            (RubyOutcome::Reused, metadata)
         }
-        Last::Unknown => Some(vec![UNKNOWN_METADATA.to_string()]),
-        Last::Nothing => None,
+        RubyDecision::Install { reasons } => {
+            if !reasons.is_empty() {
+                let reasons = reasons.join(", ");
+                report::detail(format!("Not using the cached Ruby: {reasons}"));
+            }
+            layer.remove_metadata().map_err(RubyLayerError::Layer)?;
+            files.unpack_into(&layer.path)?;
+            let abi = abi(&layer.path, files.ruby)?;
+            let has_yjit = has_yjit(&layer.path, &abi);
+            let metadata = RubyLayerMetadata {
+                abi,
+                has_yjit,
+                ..wanted
+            };
+            (RubyOutcome::Installed, metadata)
+        }
     };
-    let is_kept = reasons.as_ref().is_some_and(Vec::is_empty);
-    let mut installed = InstalledRuby {
+    if metadata.has_yjit {
+        report::detail("Ruby has its just-in-time compiler, YJIT");
+    }
+    // Written last: the archive has proved to hold a Ruby.
+    layer
+        .write_metadata(&metadata)
+        .map_err(RubyLayerError::Layer)?;
+    Ok(InstalledRuby {
         layer: RubyLayer {
-            path: layer.path.clone(),
-            version: ruby.version.clone(),
-            sha256: now.sha256.clone(),
-            abi: now.abi.clone(),
+            path: layer.path,
+            version: files.ruby.version.clone(),
+            sha256: metadata.sha256,
+            abi: metadata.abi,
         },
-        archives,
-        supply,
-    };
-    if is_kept {
-        report::detail("Reusing it: same archive, same platform");
-        if !layer.is_where_it_is_needed() {
-            installed.fill()?;
-        }
-    } else {
-        if let Some(reasons) = reasons {
-            report::detail(format!("Not reusing the last one: {}", reasons.join(", ")));
-        }
-        layer.forget().map_err(RubyLayerError::Layer)?;
-        installed.fill()?;
-        now.abi = abi(&layer.path, ruby)?;
-        now.has_yjit = has_yjit(&layer.path, &now.abi);
-        installed.layer.abi.clone_from(&now.abi);
-    }
-    if now.has_yjit {
-        report::detail("It has YJIT");
-    }
-    // Only what has proved to be a Ruby is kept for the next build.
-    layer.write(&now).map_err(RubyLayerError::Layer)?;
-    Ok(installed)
+        outcome,
+        files,
+    })
 }
 
-/// A Ruby that is in the image; its files may be here.
-pub struct InstalledRuby<'a> {
-    /// What is known of it.
-    pub layer: RubyLayer,
-    /// Where its archive is kept.
-    archives: PathBuf,
-    supply: RubySupply<'a>,
+impl<'a> RubyPlan<'a> {
+    fn new(
+        layer: LaunchLayer,
+        files: RubyFiles<'a>,
+        target: &Target,
+    ) -> Result<Self, RubyLayerError> {
+        let wanted = RubyLayerMetadata::of(files.ruby, target);
+        let last = layer.last_metadata().map_err(RubyLayerError::Layer)?;
+        Ok(Self {
+            decision: decide(last, &wanted, layer.has_needed_files()),
+            layer,
+            files,
+            wanted,
+        })
+    }
+
+    /// Whether [`install`] is going to download Ruby's archive.
+    #[must_use]
+    pub fn needs_download(&self) -> bool {
+        let is_used_as_it_is = matches!(
+            self.decision,
+            RubyDecision::Reuse {
+                restores_files: false,
+                ..
+            }
+        );
+        !is_used_as_it_is && !self.files.has_archive()
+    }
 }
 
 impl InstalledRuby<'_> {
-    /// Sees to it that its files are here. Returns `env` with what its programs need.
-    ///
-    /// # Errors
-    /// The archive cannot be had (any more), or the layer cannot be written.
-    pub fn bring_here(&self, env: &Env) -> Result<Env, RubyLayerError> {
-        let path = &self.layer.path;
-        if !path.is_dir() {
-            self.fill()?;
+    /// Whether [`Self::restore_files`] is going to download Ruby's archive.
+    #[must_use]
+    pub fn needs_download(&self) -> bool {
+        !self.layer.path.is_dir() && !self.files.has_archive()
+    }
+
+    /// Puts the files of a Ruby that is reused from the last image into its layer, where they are
+    /// missing: its programs are going to run.
+    pub fn restore_files(&self) -> Result<(), RubyLayerError> {
+        match self.outcome {
+            RubyOutcome::Reused if !self.layer.path.is_dir() => {
+                self.files.unpack_into(&self.layer.path)
+            }
+            RubyOutcome::Reused | RubyOutcome::Installed => Ok(()),
         }
-        let layer_env = LayerEnv::read_from_layer_dir(path).map_err(RubyLayerError::Layer)?;
+    }
+
+    /// `env` with the variables that Ruby's programs need. Its files have to be in the layer.
+    pub fn env(&self, env: &Env) -> Result<Env, RubyLayerError> {
+        let layer_env =
+            LayerEnv::read_from_layer_dir(&self.layer.path).map_err(RubyLayerError::Layer)?;
         Ok(layer_env.apply(Scope::Build, env))
     }
+}
 
-    fn fill(&self) -> Result<(), RubyLayerError> {
-        let RubySupply {
-            ruby,
-            supply,
-            meanwhile,
-        } = &self.supply;
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            // What is fetched meanwhile is for a first build: later ones know better what they need.
-            if !kept_archive(&self.archives, ruby).is_file() {
-                scope.spawn(|| meanwhile(&stop));
-            }
-            let filled = fill(&self.layer.path, ruby, supply, &self.archives);
-            stop.store(true, Ordering::Relaxed);
-            filled
-        })
+impl RubyFiles<'_> {
+    fn has_archive(&self) -> bool {
+        kept_archive(&self.archives, self.ruby).is_file()
+    }
+
+    fn unpack_into(&self, layer: &Path) -> Result<(), RubyLayerError> {
+        fill(layer, self.ruby, self.fetcher, &self.archives)
     }
 }
 
-/// Why a cached Ruby is not the one that is wanted.
-fn reasons(before: &Metadata, now: &Metadata) -> Vec<String> {
-    let Metadata {
-        layout,
-        version,
-        sha256,
-        root,
-        built_for,
-        abi: _,
-        has_yjit: _,
-    } = before;
-    let mut reasons = built_for.changes_to(&now.built_for);
-    if *layout != now.layout {
-        reasons.push("it was laid out by another version of Formation".into());
+#[cfg(test)]
+use crate::fetch::{archive::Archive, digest::Sha256Hex};
+
+#[cfg(test)]
+impl<'a> InstalledRuby<'a> {
+    /// For tests: a Ruby that is reused from the last image, and cannot be downloaded.
+    pub(crate) fn for_tests(layers: &Path, ruby: &'a Ruby, fetcher: &'a Fetcher) -> Self {
+        Self {
+            layer: RubyLayer {
+                path: layers.join("ruby"),
+                version: ruby.version.clone(),
+                sha256: ruby.archive.sha256.0.clone(),
+                abi: "3.3.0".into(),
+            },
+            outcome: RubyOutcome::Reused,
+            files: RubyFiles {
+                ruby,
+                fetcher,
+                archives: layers.join("ruby-archive"),
+            },
+        }
     }
-    if *version != now.version {
-        reasons.push(changed("version", version, &now.version));
-    } else if *sha256 != now.sha256 && reasons.is_empty() {
-        reasons.push(changed("archive", start(sha256), start(&now.sha256)));
-    } else if *root != now.root && reasons.is_empty() {
-        reasons.push(changed("folder in the archive", root, &now.root));
-    }
-    reasons
 }
 
-/// Enough of a digest to tell it from another.
-fn start(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
+#[cfg(test)]
+impl Ruby {
+    /// For tests: a Ruby 3.3.8 that cannot be downloaded.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            version: "3.3.8".parse().expect("a version"),
+            archive: Archive {
+                url: "file:///nowhere/ruby.tar.gz".parse().expect("a URL"),
+                sha256: Sha256Hex("0".repeat(64)),
+                root: "ruby".into(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn metadata(version: &str, sha256: char, distro_version: &str) -> Metadata {
-        Metadata {
-            layout: "1".into(),
-            version: version.into(),
-            sha256: sha256.to_string().repeat(64),
-            root: "ruby".into(),
-            built_for: BuiltFor {
-                arch: "amd64".into(),
-                distro_name: "debian".into(),
-                distro_version: distro_version.into(),
-            },
-            abi: "3.3.0".into(),
-            has_yjit: false,
-        }
-    }
-
     #[test]
-    fn reasons_to_throw_a_ruby_away() {
-        let before = metadata("3.3.8", 'a', "12");
-        assert!(reasons(&before, &before).is_empty());
-        assert_eq!(
-            reasons(&before, &metadata("3.1.2", 'b', "13")),
-            [
-                "distribution changed from debian 12 to debian 13",
-                "version changed from 3.3.8 to 3.1.2"
-            ]
-        );
-        assert_eq!(
-            reasons(&before, &metadata("3.3.8", 'b', "12")),
-            ["archive changed from aaaaaaaaaaaa to bbbbbbbbbbbb"]
-        );
-        let elsewhere = Metadata {
-            root: ".".into(),
-            ..before.clone()
+    fn the_files_of_a_reused_ruby_are_restored_only_where_they_are_needed() {
+        let layers = tempfile::tempdir().unwrap();
+        let ruby = Ruby::for_tests();
+        let fetcher = Fetcher::default();
+        let target = Target {
+            os: "linux".into(),
+            arch: "amd64".into(),
+            arch_variant: None,
+            distro_name: "debian".into(),
+            distro_version: "12".into(),
         };
-        assert_eq!(
-            reasons(&before, &elsewhere),
-            ["folder in the archive changed from ruby to ."]
-        );
+        let plan = |needed_by| {
+            let name = layer_name!("ruby");
+            let layer = LaunchLayer::open(layers.path(), &name, needed_by).unwrap();
+            let files = RubyFiles {
+                ruby: &ruby,
+                fetcher: &fetcher,
+                archives: layers.path().join("ruby-archive"),
+            };
+            RubyPlan::new(layer, files, &target).unwrap()
+        };
+        assert!(plan(NeededBy::TheImage).needs_download(), "a first build");
+        let last = RubyLayerMetadata {
+            abi: "3.3.0".into(),
+            ..RubyLayerMetadata::of(&ruby, &target)
+        };
+        let layer = plan(NeededBy::TheImage).layer;
+        layer.write_metadata(&last).unwrap();
+
+        let unchanged = plan(NeededBy::TheImage);
+        assert!(!unchanged.needs_download());
+        let installed = install(unchanged).unwrap();
+        assert_eq!(installed.outcome, RubyOutcome::Reused);
+        assert_eq!(installed.layer.abi, "3.3.0");
+        assert!(!installed.layer.path.exists(), "nothing was unpacked");
+        assert!(installed.needs_download());
+        installed.restore_files().unwrap_err();
+
+        let needed = plan(NeededBy::LaterBuildpacks);
+        assert!(needed.needs_download());
+        assert!(install(needed).is_err(), "its files cannot be restored");
+
+        std::fs::create_dir(&installed.layer.path).unwrap();
+        assert!(!installed.needs_download());
+        installed.restore_files().unwrap();
     }
 }

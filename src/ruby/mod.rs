@@ -1,6 +1,7 @@
 //! Ruby: every file that may ask for a version, the inventory, the choice, the layer.
 
 pub mod choice;
+mod decision;
 mod files;
 pub mod gem_version;
 pub mod gemfile;
@@ -14,6 +15,8 @@ pub mod ruby_version_file;
 pub mod spanned;
 pub mod tool_versions;
 pub mod vendor;
+
+pub use layer::{InstalledRuby, RubyLayer, RubyLayerError, RubyOutcome, RubyPlan, install, plan};
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! The app's `.bundle/config`: Bundler's settings for this app, which in Bundler beat environment variables.
+//! The app's `.bundle/config`: Bundler's settings for this app.
 //!
-//! The file is a flat YAML mapping that Bundler itself reads line by line; so it is here: whole settings are kept or left out,
-//! never rewritten.
+//! The file is a flat YAML mapping, which Bundler reads line by line, and Formation too. A setting
+//! is copied as it is or left out, never rewritten.
 
 use super::kinds::{decides_what_is_installed, may_hold_credentials};
 use crate::platform::variables::is_reserved;
@@ -9,13 +9,14 @@ use miette::Diagnostic;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Where the settings are, beside the Gemfile.
+/// The path of the file, beside the Gemfile.
 pub const FILE_NAME: &str = ".bundle/config";
 
-/// The setting that names the Gemfile; the build tells Bundler by the variable of this name, so it is in no copy of the settings.
+/// The setting that names the Gemfile. The build sets the variable of this name, so copies of the
+/// file do not have the setting.
 pub const GEMFILE: &str = "BUNDLE_GEMFILE";
 
-/// The settings of a `.bundle/config`, as written.
+/// The settings in a `.bundle/config`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BundleConfig {
     settings: Vec<Setting>,
@@ -25,29 +26,31 @@ pub struct BundleConfig {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Setting {
     name: String,
-    /// Without quotes; none for a list.
+    /// Without quotes; empty for a list.
     value: String,
-    /// The setting's lines; a list continues on lines of its own.
+    /// The setting as it is in the file. A list has a line for each item.
     lines: String,
 }
 
-/// The app's settings hold what looks like credentials, and are themselves part of the image.
+/// The app's settings look as if they held credentials, and the file is part of the image.
 #[derive(Clone, Debug, Diagnostic, Error, Eq, PartialEq)]
 #[error("{FILE_NAME} may hold credentials: {}", settings.join(", "))]
 #[diagnostic(
     severity(Warning),
     help(
-        "The file itself is part of the image, and whoever has the image can read it. Leave it out by .dockerignore or project.toml, \
-         and give such settings to the build alone: `pack build --env NAME=VALUE`."
+        "The file is part of the image, where anyone can read it. Leave it out of the image with \
+         .dockerignore or project.toml, and give such settings to the build only: `pack build \
+         --env NAME=VALUE`."
     )
 )]
 pub struct CredentialsInConfig {
-    /// Names, not values.
+    /// The names of the settings.
     settings: Vec<String>,
 }
 
 impl BundleConfig {
-    /// Reads the text of a `.bundle/config`. Settings that are Formation's to make, such as where gems go, are left out.
+    /// Reads the text of a `.bundle/config`. Settings that Formation makes itself, such as the
+    /// folder of the gems, are left out.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut settings: Vec<Setting> = Vec::new();
@@ -73,32 +76,33 @@ impl BundleConfig {
         Self { settings, gemfile }
     }
 
-    /// Whether a setting of this name is made.
+    /// Whether a setting is made, even with an empty value.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.settings.iter().any(|setting| setting.name == name)
     }
 
-    /// What a setting is set to; none for a list, or nothing.
+    /// The value of a setting. An empty value, and a list, are none.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         let setting = self.settings.iter().find(|setting| setting.name == name)?;
         Some(setting.value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The Gemfile that the settings name, as written.
+    /// The Gemfile that the settings name, relative to the app.
     #[must_use]
     pub fn gemfile(&self) -> Option<&Path> {
         self.gemfile.as_deref()
     }
 
-    /// The text for the build: every setting.
+    /// The text of the file for the build: every setting.
     #[must_use]
     pub fn for_build(&self) -> String {
         self.text(|_| true)
     }
 
-    /// The text for the image: only settings that decide what is loaded, and none that may hold credentials.
+    /// The text of the file for the image: settings that decide which gems are loaded, and cannot
+    /// hold credentials.
     #[must_use]
     pub fn for_image(&self) -> String {
         self.text(Setting::is_for_image)
@@ -112,7 +116,7 @@ impl BundleConfig {
             .map(|setting| (setting.name.as_str(), setting.lines.as_str()))
     }
 
-    /// A warning that names the settings that may hold credentials; none where none may.
+    /// A warning that names the settings that may hold credentials.
     #[must_use]
     pub fn credentials(&self) -> Option<CredentialsInConfig> {
         let settings: Vec<_> = self
@@ -140,7 +144,8 @@ impl Setting {
     }
 }
 
-/// Bundler's rule: the name ends at a colon that a space or the line's end follows, for a name may be a URL.
+/// As in Bundler, the name ends at a colon before a space or at the end of the line: it may be a
+/// URL.
 fn split_setting(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_end();
     if line.trim_start().starts_with(['#', '-']) {
@@ -156,7 +161,7 @@ fn is_list_item(line: &str) -> bool {
     line.trim_start().starts_with("- ")
 }
 
-/// The name of a setting may be a URL, and that URL may hold credentials.
+/// A setting's name without credentials: the name may be a URL that holds some.
 fn without_credentials(name: &str) -> String {
     match name.rsplit_once('@') {
         Some((_, host)) => format!("BUNDLE_…@{host}"),
@@ -189,7 +194,7 @@ mod tests {
     "#};
 
     #[test]
-    fn where_gems_go_is_left_out() {
+    fn settings_that_formation_makes_are_left_out() {
         insta::assert_snapshot!(BundleConfig::parse(CONFIG).for_build(), @r#"
         ---
         BUNDLE_WITHOUT: "test:ci"
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_image_gets_what_decides_what_is_loaded() {
+    fn the_image_gets_settings_that_decide_what_is_loaded() {
         insta::assert_snapshot!(BundleConfig::parse(CONFIG).for_image(), @r#"
         ---
         BUNDLE_WITHOUT: "test:ci"
@@ -226,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_warned_of_by_name() {
+    fn settings_with_credentials_are_named_in_a_warning() {
         assert_report!(BundleConfig::parse(CONFIG).credentials().unwrap());
         let harmless = "---\nBUNDLE_WITHOUT: \"ci\"\nBUNDLE_JOBS: \"4\"\n";
         assert_eq!(BundleConfig::parse(harmless).credentials(), None);
     }
 
     #[test]
-    fn no_settings_are_an_empty_mapping() {
+    fn without_settings_the_file_is_an_empty_mapping() {
         assert_eq!(BundleConfig::parse("").for_image(), "---\n");
     }
 }

@@ -1,9 +1,9 @@
-//! What kind of setting a name stands for: whether it decides what is installed, and whether it may hold a secret.
+//! Two kinds of settings: those that decide what is installed, and those that may hold a secret.
 
 use crate::platform::variables::is_reserved;
 
-/// Bundler's settings that decide what is installed or loaded. Only these get into the image: whatever else Bundler may learn to
-/// keep there, or a host's name that looks like a setting, stays out.
+/// Bundler's settings that decide what is installed or loaded. Only these are copied into the
+/// image: unknown settings of later Bundlers, and names of hosts that look like settings, are not.
 ///
 /// Source: <https://bundler.io/man/bundle-config.1.html>
 const DECIDES_WHAT_IS_INSTALLED: &[&str] = &[
@@ -28,7 +28,8 @@ const DECIDES_WHAT_IS_INSTALLED: &[&str] = &[
     "BUNDLE_WITHOUT",
 ];
 
-/// How Bundler is to work, not what it installs: a change of these is no reason to install anything, and none is a secret.
+/// Settings that say how Bundler works, not what it installs. If one changes, nothing has to be
+/// installed. None holds a secret.
 const HOW_ONLY: &[&str] = &[
     "BUNDLE_ALLOW_OFFLINE_INSTALL",
     "BUNDLE_AUTO_CLEAN_WITHOUT_PATH",
@@ -73,10 +74,11 @@ const HOW_ONLY: &[&str] = &[
     "BUNDLE_USER_AGENT",
 ];
 
-/// Whether a Bundler setting decides what is installed or loaded, and can be no secret.
+/// Whether a Bundler setting decides what is installed or loaded, and cannot be a secret.
 ///
-/// `BUNDLE_BUILD__RACK` is the flags that the gem `rack` is compiled with, and `BUNDLE_LOCAL__RACK` the folder that it is taken from;
-/// but the credentials of the hosts `build.rack` and `local.rack` have the same names, so the value decides.
+/// `BUNDLE_BUILD__RACK` holds the compiler flags of the gem `rack`, and `BUNDLE_LOCAL__RACK` a
+/// folder with it. But the credentials of the hosts `build.rack` and `local.rack` have the same
+/// names, so the value decides.
 #[must_use]
 pub(super) fn decides_what_is_installed(name: &str, value: &str) -> bool {
     let known = DECIDES_WHAT_IS_INSTALLED.contains(&name)
@@ -85,8 +87,9 @@ pub(super) fn decides_what_is_installed(name: &str, value: &str) -> bool {
     known && !value.contains('@')
 }
 
-/// Whether a Bundler setting may hold a secret: the credentials of a host (`BUNDLE_GEMS__EXAMPLE__COM`, `BUNDLE_GEMSERVER`), or a
-/// mirror's URL with some. Whatever is not known to be harmless may be one.
+/// Whether a Bundler setting may hold a secret: the credentials of a host
+/// (`BUNDLE_GEMS__EXAMPLE__COM`, `BUNDLE_GEMSERVER`), or a mirror's URL with credentials. Unknown
+/// settings may, too.
 #[must_use]
 pub(super) fn may_hold_credentials(name: &str, value: &str) -> bool {
     let is_harmless = decides_what_is_installed(name, value)
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_to_be_harmless_may_be_a_secret() {
+    fn every_setting_that_is_not_known_to_be_harmless_may_be_a_secret() {
         for (name, value, secret) in [
             ("BUNDLE_GEMS__EXAMPLE__COM", "user:secret", true),
             ("BUNDLE_GEMSERVER", "user:secret", true),

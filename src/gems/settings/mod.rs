@@ -7,29 +7,28 @@ use crate::platform::variables::BuildVariables;
 use bundle_config::BundleConfig;
 use kinds::decides_what_is_installed;
 
-/// The settings of an app's bundle. In Bundler, the app's own file counts more than a variable.
+/// The settings of an app's bundle. As in Bundler, the app's own file counts before a variable.
 #[derive(Clone, Debug, Default)]
 pub struct BundlerSettings {
-    /// The build variables.
     pub env: BuildVariables,
     /// The app's `.bundle/config`.
     pub config: BundleConfig,
 }
 
 impl BundlerSettings {
-    /// The value of a setting such as `BUNDLE_CACHE_PATH`; none where it is not set, or set to nothing.
+    /// The value of a setting such as `BUNDLE_CACHE_PATH`. An empty value is none.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.config.value(name).or_else(|| self.env.get(name))
     }
 
-    /// Whether a setting is made, be it to nothing.
+    /// Whether a setting is made, even with an empty value.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.config.sets(name) || self.env.sets(name)
     }
 
-    /// The variables that decide what is installed: no credentials, and no mirrors.
+    /// The variables that decide what is installed. Credentials and mirrors do not.
     pub fn variables_that_decide(&self) -> impl Iterator<Item = (&str, &str)> {
         self.env
             .iter()
@@ -50,6 +49,26 @@ mod tests {
         BundlerSettings {
             env: BuildVariables::new(&env),
             config: BundleConfig::default(),
+        }
+    }
+
+    #[test]
+    fn the_apps_own_file_counts_before_a_variable() {
+        let mut settings = settings(&[
+            ("BUNDLE_JOBS", "2"),
+            ("BUNDLE_WITHOUT", "test"),
+            ("BUNDLE_ONLY", ""),
+        ]);
+        settings.config = BundleConfig::parse("BUNDLE_JOBS: \"4\"\nBUNDLE_WITHOUT: \"\"\n");
+        assert_eq!(settings.get("BUNDLE_JOBS"), Some("4"));
+        assert_eq!(settings.get("BUNDLE_WITHOUT"), Some("test"));
+        assert_eq!(settings.get("BUNDLE_ONLY"), None);
+        for (name, is_set) in [
+            ("BUNDLE_JOBS", true),
+            ("BUNDLE_ONLY", true),
+            ("BUNDLE_WITH", false),
+        ] {
+            assert_eq!(settings.sets(name), is_set, "{name}");
         }
     }
 

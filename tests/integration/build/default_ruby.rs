@@ -52,7 +52,7 @@ fn the_default_is_kept_until_the_app_asks_for_a_version() {
                 "Version `3.1.2` (from Formation's default: 3.1.2)"
             );
             assert_contains!(context.pack_stdout, "kept from the last build");
-            assert_contains!(context.pack_stdout, "Reusing it: same archive");
+            assert_contains!(context.pack_stdout, "Using cached Ruby 3.1.2");
             rebuild(context, app("", Some("3.3.8\n")), |context| {
                 assert_contains!(
                     context.pack_stdout,

@@ -34,10 +34,10 @@ fn an_unchanged_app_reuses_everything() {
     TestRunner::default().build(&config, |context| {
         let before = layer_digests(&context);
         rebuild(context, &config, |context| {
-            assert_contains!(context.pack_stdout, "Reusing it: same archive, same platform");
+            assert_contains!(context.pack_stdout, "Using cached Ruby 3.3.8");
             assert_contains!(
                 context.pack_stdout,
-                "Reusing 12 gems; Bundler does not run, for nothing has changed in Gemfile, Gemfile.lock, Ruby"
+                "Using 12 cached gems. Bundler does not run: no change in Gemfile, Gemfile.lock, Ruby"
             );
             for work in ["bundle install", "Unpacking"] {
                 assert_not_contains!(context.pack_stdout, work);
@@ -73,11 +73,11 @@ fn another_ruby_is_installed_with_gems_of_its_own() {
         rebuild(context, other_ruby, |context| {
             assert_contains!(
                 context.pack_stdout,
-                "Not reusing the last one: version changed from 3.3.8 to 3.1.2"
+                "Not using the cached Ruby: version changed from 3.3.8 to 3.1.2"
             );
             assert_contains!(
                 context.pack_stdout,
-                "Not reusing the last gems: Ruby's ABI changed from 3.3.0 to 3.1.0"
+                "Not using the cached gems: Ruby's ABI changed from 3.3.0 to 3.1.0"
             );
             assert!(web_answer(&context).ends_with("Hello World! Ruby 3.1.2\n"));
         });
@@ -130,7 +130,7 @@ fn a_deleted_image_is_rebuilt_from_the_cache() {
         context.rebuild(&config, |context| {
             for line in [
                 "Unpacking Ruby 3.3.8 from the cache",
-                "Reusing 12 gems; Bundler does not run",
+                "Using 12 cached gems. Bundler does not run",
             ] {
                 assert_contains!(context.pack_stdout, line);
             }
@@ -186,9 +186,8 @@ fn layers_of_the_image_are_restored_when_something_changes() {
     }
 
     let change = "BUNDLE_WITHOUT is new";
-    let damaged = "The archive in the cache cannot be used";
-    let gone =
-        "Not reusing the last gems: BUNDLE_WITHOUT is new, the cache has none that can be used";
+    let damaged = "The cached gems cannot be used: ";
+    let gone = "Not using the cached gems: BUNDLE_WITHOUT is new, the cache has no usable copy";
     let cut =
         "truncate -s 100000 /build/layers/ruby-archive/*.gz /build/layers/gems-archive/gems.tar";
     let remove = "rm /build/layers/{ruby,gems}-archive/*";

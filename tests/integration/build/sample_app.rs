@@ -13,7 +13,7 @@ fn the_sample_app_builds_and_runs() {
         assert_empty!(context.pack_stderr.lines().filter(|line| !line.starts_with("Warning:")).collect::<String>());
         assert_contains!(
             context.pack_stdout,
-            "Set by Formation itself, so yours are not used: BUNDLE_PATH, GEM_HOME, GEM_PATH, LD_PRELOAD, PATH, RUBYLIB, RUBYOPT"
+            "Ignored, because Formation sets them itself: BUNDLE_PATH, GEM_HOME, GEM_PATH, LD_PRELOAD, PATH, RUBYLIB, RUBYOPT"
         );
         assert_contains!(context.pack_stdout, "Version `3.3.8` (from Gemfile.lock: 3.3.8)");
         assert_contains!(context.pack_stdout, " bytes with SHA-256 ");

@@ -58,10 +58,7 @@ fn the_gems_are_those_of_bundle_install() {
     let log = build.run();
     assert_contains!(log, "Fetched 72 gems, ");
     assert_contains!(log, "Compiling puma 5.6.5");
-    assert_contains!(
-        log,
-        "Taking racc 1.7.3 over from Ruby, which has it compiled"
-    );
+    assert_contains!(log, "Copying racc 1.7.3 from Ruby, which has it compiled");
     assert_contains!(log, "Installed 72 gems");
     for gem in ["Installing puma", "Installing racc", "Installing rails"] {
         assert_not_contains!(log, gem); // Bundler had nothing left to do.
@@ -112,7 +109,7 @@ fn the_gems_are_those_of_bundle_install() {
         "Compiling",
         "Installed",
         "with native extensions",
-        "over from Ruby",
+        "from Ruby, which",
     ] {
         assert_not_contains!(log, work);
     }

@@ -9,7 +9,7 @@ use rig::image::web_answer;
 fn a_compiled_gem_loads_in_the_image() {
     TestRunner::default().build(build_config("puma-native-gem"), |context| {
         assert_contains!(context.pack_stdout, "Compiling puma 5.6.5");
-        assert_contains!(context.pack_stdout, "Taking racc 1.7.3 over from Ruby, which has it compiled");
+        assert_contains!(context.pack_stdout, "Copying racc 1.7.3 from Ruby, which has it compiled");
         assert_contains!(context.pack_stdout, "`web` (default): `bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}`");
         assert!(web_answer(&context).ends_with("Racc runtime: c\n"));
         let left_over = context.run_shell_command(

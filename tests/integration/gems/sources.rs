@@ -69,7 +69,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     let log = build.run();
     assert_contains!(log, "The plugin announces 9 dependencies");
     assert_contains!(log, "Compiling bcrypt 3.1.20");
-    assert_contains!(log, "Taking racc 1.7.3 over from Ruby");
+    assert_contains!(log, "Copying racc 1.7.3 from Ruby");
     assert_contains!(log, "Fetching https://git.example.com/greeting.git");
     assert_eq!(build.output_of(ANSWER), "Hello 42 2.4.0 4 c\n");
     let clean = build.contents("layers/gems");
@@ -96,7 +96,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     let unchanged = build.run();
     assert_contains!(
         unchanged,
-        "Bundler does not run, for nothing has changed in BUNDLE_WITH, Ruby, backend/gems.locked, backend/gems.rb, \
+        "Bundler does not run: no change in BUNDLE_WITH, Ruby, backend/gems.locked, backend/gems.rb, \
          path gem `../engines/billing`, path gem `.`"
     );
     build.output_of("chmod a+x /build/layers/ruby/bin/*");
@@ -154,7 +154,7 @@ fn gems_of_every_source_and_every_reason_to_run_bundler() {
     let log = expect("backend/gems.locked has changed");
     assert_contains!(
         log,
-        "Bundler 1.17.3, which backend/gems.locked names, does not run on Ruby 3.3.8: Ruby's own does"
+        "Bundler 1.17.3 of backend/gems.locked does not run on Ruby 3.3.8: Ruby's own Bundler is used"
     );
     assert_eq!(build.output_of(ANSWER), "Goodbye 43 2.4.0 4 c\n");
 

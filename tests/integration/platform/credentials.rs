@@ -193,7 +193,7 @@ fn no_layer_holds_a_password_however_it_is_given() {
         &format!("{NAME}:not-{PASSWORD}"),
     );
     let log = build.fail();
-    assert_contains!(log, "A gem server, or git's, wants credentials");
+    assert_contains!(log, "A gem server or git server asks for credentials");
     assert_not_contains!(log, PASSWORD);
 }
 

@@ -614,7 +614,7 @@ proptest! {
             let takes_arguments =
                 launch.bash_script().is_none_or(|script| script.contains("\"$@\""));
             let expected = if takes_arguments {
-                by_bash(&dir, command.trim_end_matches([';', '\n']))
+                by_bash(&dir, without_separators(&command))
             } else {
                 run(&dir, "bash", &["-c", &command, "bash"])
             };
@@ -628,6 +628,19 @@ proptest! {
             prop_assert_eq!(actual.status, expected.status, "{:?}", launch);
         }
     }
+}
+
+/// The command without the `;` and newlines at its end; an escaped `;` is a word.
+fn without_separators(command: &str) -> &str {
+    let bare = command.trim_end_matches([';', '\n']);
+    let is_escaped = bare.ends_with('\\') && command[bare.len()..].starts_with(';');
+    if is_escaped { &command[..=bare.len()] } else { bare }
+}
+
+#[test]
+fn an_escaped_separator_is_a_word() {
+    assert_eq!(without_separators("show \\;;"), "show \\;");
+    assert_eq!(without_separators("show a;\n"), "show a");
 }
 
 /// How many cases each property is tested with: `PROPTEST_CASES` if it is set, for a long search.

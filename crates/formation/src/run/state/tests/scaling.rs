@@ -160,8 +160,8 @@ fn a_formation_that_is_ending_only_lists_its_processes() {
 fn a_request_with_a_mistake_changes_nothing() {
     let mut rig = Rig::started(&[("web", 1)]);
     for (words, refusal) in [
-        ("wbe=2", "refuse 7: × this formation cannot be made"),
-        ("web=2,worker", "refuse 7: × this formation cannot be made"),
+        ("wbe=2", "refuse 7: × the requested formation is not valid"),
+        ("web=2,worker", "refuse 7: × the requested formation is not valid"),
     ] {
         assert_eq!(rig.scale(words), [refusal]);
     }

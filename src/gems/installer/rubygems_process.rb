@@ -1,8 +1,11 @@
-# Installs gems whose files are in their place already, as RubyGems does: compiles what has to be, and writes programs and specification.
+# Installs gems whose files are in their place already, as RubyGems does: compiles extensions, and
+# writes programs and specifications.
 #
-# Prints, as JSON on one line, the names of the gems that the Gemfile asks for in the groups that are chosen, and of those that they need,
-# Bundler among them. Then reads a line for each gem, the path of its specification as YAML, until the input ends. What else it prints is
-# for the log. A gem that this Ruby or this RubyGems does not suit, or that cannot be compiled, is passed over: Bundler says why.
+# First prints one line of JSON: the names of the gems that the Gemfile asks for in the chosen
+# groups, of the gems that they depend on, and of Bundler. Then reads a line for each gem, the path
+# of its specification as YAML, until the input ends. All other output is for the log. A gem that
+# does not work with this Ruby or this RubyGems, or that cannot be compiled, is skipped: Bundler
+# says why.
 
 require "bundler"
 require "bundler/rubygems_gem_installer"
@@ -12,7 +15,7 @@ require "shellwords"
 
 Gem::DefaultUserInteraction.ui = Gem::SilentUI.new
 
-# What a Gemfile prints itself is no answer.
+# A Gemfile may print something, which is not part of the answer.
 answers = $stdout.dup
 $stdout.reopen($stderr)
 
@@ -37,7 +40,9 @@ OPTIONS = {
   ignore_dependencies: true,
   wrappers: true
 }.freeze
-%w[bin build_info doc extensions gems plugins specifications].each { |folder| FileUtils.mkdir_p(File.join(home, folder)) }
+%w[bin build_info doc extensions gems plugins specifications].each do |folder|
+  FileUtils.mkdir_p(File.join(home, folder))
+end
 
 def installer_for(spec)
   arguments = Shellwords.shellsplit(Bundler.settings["build.#{spec.name}"].to_s)
@@ -51,21 +56,23 @@ def finish(installer)
   installer.write_build_info_file
   installer.generate_bin
   installer.generate_plugins unless spec.plugins.empty?
-  # As `write_spec`, but all at once: a gem counts as installed when its specification is there.
+  # As `write_spec`, but by one rename: a gem counts as installed when its specification exists.
   spec.installed_by_version = Gem.rubygems_version
   partial = "#{installer.spec_file}.partial"
   File.binwrite(partial, spec.to_ruby_for_cache)
   File.rename(partial, installer.spec_file)
 end
 
-# The compiled files of a gem that Ruby itself ships in this very version, by their paths below a folder: they need no compilation.
-def shipped(spec)
+# If Ruby comes with this version of a gem: the folder and the names of its compiled files, which
+# need not be compiled again.
+def compiled_by_ruby(spec)
   return if Bundler.settings["build.#{spec.name}"]
 
-  own = File.join(Gem.default_dir, "extensions", Gem::Platform.local.to_s, Gem.extension_api_version, spec.full_name)
+  platform = File.join(Gem::Platform.local.to_s, Gem.extension_api_version)
+  bundled = File.join(Gem.default_dir, "extensions", platform, spec.full_name)
   default = File.join(Gem.default_specifications_dir, "#{spec.full_name}.gemspec")
-  if File.exist?(File.join(own, "gem.build_complete"))
-    [own, Dir.glob("**/*.so", base: own)]
+  if File.exist?(File.join(bundled, "gem.build_complete"))
+    [bundled, Dir.glob("**/*.so", base: bundled)]
   elsif File.exist?(default)
     folder = RbConfig::CONFIG["rubyarchdir"]
     files = Gem::Specification.load(default).files.grep(/\.so\z/)
@@ -73,7 +80,7 @@ def shipped(spec)
   end
 end
 
-def take_over(spec, folder, files)
+def copy_compiled(spec, folder, files)
   library = File.join(spec.full_gem_path, spec.raw_require_paths.first)
   [spec.extension_dir, library].product(files).each do |target, file|
     FileUtils.mkdir_p(File.dirname(File.join(target, file)))
@@ -82,7 +89,7 @@ def take_over(spec, folder, files)
   FileUtils.touch(spec.gem_build_complete_path)
 end
 
-# In a process of its own. What goes wrong is left to Bundler, which tries again and shows it.
+# Compiles in a process of its own. After an error, Bundler tries again and shows the error.
 def compile(installer)
   fork do
     installer.build_extensions
@@ -101,24 +108,25 @@ $stdin.each_line(chomp: true) do |path|
   next unless spec.required_rubygems_version.satisfied_by?(Gem.rubygems_version)
 
   installer = installer_for(spec)
-  installer.verify_spec # No name in it may lead out of its folder.
+  installer.verify_spec # Refuses names that lead out of the gem's folder.
   if spec.extensions.empty?
     finish(installer)
-  elsif (folder, files = shipped(spec))
-    take_over(spec, folder, files)
+  elsif (folder, files = compiled_by_ruby(spec))
+    copy_compiled(spec, folder, files)
     finish(installer)
-    puts "Taking #{spec.name} #{spec.version} over from Ruby, which has it compiled"
+    puts "Copying #{spec.name} #{spec.version} from Ruby, which has it compiled"
   else
     natives[spec.name] = installer
   end
 end
 
-# As many at a time as there are processors, each after those that it needs.
+# Compiles as many gems at a time as there are processors, each after those that it depends on.
 running = {}
 processors = Etc.nprocessors
 until natives.empty? && running.empty?
-  waits = ->(installer) { installer.spec.runtime_dependencies.any? { |it| natives.key?(it.name) || running.value?(it.name) } }
-  ready = natives.reject { |_, installer| waits.call(installer) }
+  is_open = ->(name) { natives.key?(name) || running.value?(name) }
+  waits = ->(spec) { spec.runtime_dependencies.any? { |gem| is_open.call(gem.name) } }
+  ready = natives.reject { |_, installer| waits.call(installer.spec) }
   ready = natives if ready.empty? && running.empty?
   ready.first(processors - running.size).each do |name, installer|
     natives.delete(name)

@@ -1,0 +1,248 @@
+//! Carrying out what was decided for the gems.
+
+use crate::gems::bundler;
+use crate::gems::compiled_libraries::link_copies;
+use crate::gems::decision::{CachedGems, GemsDecision};
+use crate::gems::environment::write_config;
+use crate::gems::git_repositories::GitRepositories;
+use crate::gems::inputs::BundleInputs;
+use crate::gems::installed::{gem_home, installed_gems, remove_checkouts, remove_gem};
+use crate::gems::installer::GemInstaller;
+use crate::gems::installer::fetch::prefetch;
+use crate::gems::layer_archive::Draft;
+use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
+use crate::gems::lockfile::Source;
+use crate::gems::metadata::GemsLayerMetadata;
+use crate::gems::stage::{GemsLayerError, GemsStage};
+use crate::platform::files::remove_dir;
+use crate::ruby::layer::{InstalledRuby, RubyLayerError};
+use fs_err as fs;
+use libcnb::Env;
+use libcnb::layer_env::{LayerEnv, Scope};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, thread};
+use tempfile::TempDir;
+
+/// The layer that is to be filled.
+pub(super) struct GemsUpdate<'a> {
+    pub(super) stage: &'a GemsStage<'a>,
+    pub(super) ruby: &'a InstalledRuby<'a>,
+    /// The environment that the layer gives to processes.
+    pub(super) env: &'a LayerEnv,
+    pub(super) wanted: &'a GemsLayerMetadata,
+}
+
+/// Whether the layer holds what [`GemsUpdate::carry_out`] begins with.
+pub(super) enum Prepared {
+    Yes,
+    /// The archive of the cached gems cannot be unpacked.
+    UnusableArchive(io::Error),
+}
+
+impl GemsUpdate<'_> {
+    /// Puts the cached gems into the layer; empties it where they cannot be used. From here until
+    /// its metadata is written, the layer counts as unfinished.
+    pub(super) fn prepare(&self, decision: &GemsDecision<'_>) -> Result<Prepared, GemsLayerError> {
+        let needs_ruby = matches!(decision, GemsDecision::Update { .. });
+        match decision {
+            GemsDecision::Unchanged(_) => Ok(Prepared::Yes),
+            GemsDecision::Restore(cached) | GemsDecision::Update { cached, .. } => match cached {
+                CachedGems::InLayer(metadata) => {
+                    self.mark_unfinished(&metadata.inputs)?;
+                    Ok(Prepared::Yes)
+                }
+                CachedGems::InArchive(metadata) => {
+                    self.empty_layer()?;
+                    self.mark_unfinished(&metadata.inputs)?;
+                    self.unpack(needs_ruby)
+                }
+            },
+            GemsDecision::Fresh { .. } => {
+                self.empty_layer()?;
+                self.mark_unfinished(&BundleInputs::default())?;
+                Ok(Prepared::Yes)
+            }
+        }
+    }
+
+    /// Makes the gems in the layer those of the lockfile. Returns how many there are, and the
+    /// archive of them, where there was time to make it.
+    pub(super) fn carry_out(
+        &self,
+        decision: &GemsDecision<'_>,
+    ) -> Result<(String, Option<Draft>), GemsLayerError> {
+        match decision {
+            GemsDecision::Unchanged(metadata) => Ok((metadata.gems.clone(), None)),
+            GemsDecision::Restore(cached) => {
+                self.write_env()?;
+                Ok((cached.metadata().gems.clone(), None))
+            }
+            GemsDecision::Update { cached, .. } => {
+                self.write_env()?;
+                self.remove_gems_with_other_flags(&cached.metadata().inputs)
+                    .map_err(GemsLayerError::Layer)?;
+                self.install()
+            }
+            GemsDecision::Fresh { .. } => {
+                self.write_env()?;
+                self.install()
+            }
+        }
+    }
+
+    fn gem_home(&self) -> PathBuf {
+        gem_home(&self.stage.layer.path, &self.ruby.layer)
+    }
+
+    fn empty_layer(&self) -> Result<(), GemsLayerError> {
+        let layer = &self.stage.layer;
+        layer
+            .remove_metadata()
+            .and_then(|()| remove_dir(&layer.path))
+            .map_err(GemsLayerError::Layer)
+    }
+
+    /// Writes the metadata of a layer with an install under way, which began with gems made from
+    /// the inputs `before`.
+    fn mark_unfinished(&self, before: &BundleInputs) -> Result<(), GemsLayerError> {
+        let metadata = GemsLayerMetadata {
+            inputs: self.wanted.inputs.unfinished_since(before),
+            ..self.wanted.clone()
+        };
+        self.stage
+            .layer
+            .write_metadata(&metadata)
+            .map_err(GemsLayerError::Layer)
+    }
+
+    /// Unpacks the cached gems. Beside that, Ruby's files are restored where they are going to be
+    /// needed.
+    fn unpack(&self, needs_ruby: bool) -> Result<Prepared, GemsLayerError> {
+        let GemsStage { archive, layer, .. } = self.stage;
+        let unpacked = thread::scope(|scope| {
+            let unpacking = scope.spawn(|| archive.unpack(&layer.path));
+            let ruby = if needs_ruby {
+                self.restore_ruby()
+            } else {
+                Ok(())
+            };
+            let unpacked = unpacking
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("it cannot be unpacked")));
+            ruby.map(|()| unpacked)
+        })?;
+        Ok(match unpacked {
+            Ok(()) => Prepared::Yes,
+            Err(error) => Prepared::UnusableArchive(error),
+        })
+    }
+
+    /// Puts Ruby's files into its layer, where Ruby was reused from the last image. Beside a
+    /// download of Ruby, gems are downloaded too: where the cache has lost Ruby, it has lost them.
+    fn restore_ruby(&self) -> Result<(), RubyLayerError> {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            if self.ruby.needs_download() {
+                scope.spawn(|| prefetch(self.stage, &stop));
+            }
+            let restored = self.ruby.restore_files();
+            stop.store(true, Ordering::Relaxed);
+            restored
+        })
+    }
+
+    /// The layer's environment, and Bundler's settings for the image.
+    fn write_env(&self) -> Result<(), GemsLayerError> {
+        let layer = &self.stage.layer.path;
+        write_config(layer, &self.stage.bundle.settings.config)
+            .and_then(|()| self.env.write_to_layer_dir(layer))
+            .map_err(GemsLayerError::Layer)
+    }
+
+    /// Removes gems whose compiler flags have changed: RubyGems and Bundler do not compile an
+    /// installed gem again.
+    fn remove_gems_with_other_flags(&self, before: &BundleInputs) -> io::Result<()> {
+        let gem_home = self.gem_home();
+        for source in &self.stage.bundle.lockfile.sources {
+            for spec in &source.specs {
+                if !self.wanted.inputs.have_other_flags(before, &spec.name) {
+                    continue;
+                }
+                if source.is_git() {
+                    remove_checkouts(&gem_home)?;
+                } else {
+                    remove_gem(&gem_home, &spec.full_name())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn install(&self) -> Result<(String, Option<Draft>), GemsLayerError> {
+        self.restore_ruby()?;
+        let env = self.install_env()?;
+        let gem_home = self.gem_home();
+        remove_unfinished_checkouts(&gem_home).map_err(GemsLayerError::Layer)?;
+        let installer = GemInstaller {
+            stage: self.stage,
+            ruby: &self.ruby.layer,
+            env: &env,
+            gem_home: &gem_home,
+        };
+        let archives = installer.install()?;
+        self.remove_left_overs(&gem_home)?;
+        let git_folder = self.stage.cache.git_repositories();
+        let repositories = GitRepositories::new(git_folder, &gem_home);
+        repositories
+            .lend(self.stage.bundle)
+            .map_err(GemsLayerError::Layer)?;
+        let draft = self.run_bundler(&env, archives.as_ref().map(TempDir::path))?;
+        repositories.keep().map_err(GemsLayerError::Layer)?;
+        self.remove_left_overs(&gem_home)?;
+        Ok((installed_gems(&gem_home).to_string(), draft))
+    }
+
+    /// The environment of RubyGems and Bundler.
+    fn install_env(&self) -> Result<Env, GemsLayerError> {
+        let mut env = self.ruby.env(&Env::from_current())?;
+        self.stage.bundle.settings.env.apply(&mut env);
+        Ok(self.env.apply(Scope::Build, &env))
+    }
+
+    /// `archives` is a folder with the archives of the gems that Bundler has to install; none where
+    /// it has to ask the servers. Bundler uses one processor. Where it has nothing to install, the
+    /// archive for the cache is made beside it.
+    fn run_bundler(
+        &self,
+        env: &Env,
+        archives: Option<&Path>,
+    ) -> Result<Option<Draft>, GemsLayerError> {
+        let GemsStage {
+            bundle,
+            fetcher,
+            layer,
+            archive,
+            ..
+        } = self.stage;
+        let has_git_gems = bundle.lockfile.sources.iter().any(Source::is_git);
+        let is_complete = archives.is_some_and(is_empty) && !has_git_gems;
+        let certificates = &fetcher.settings.certificates;
+        thread::scope(|scope| {
+            let draft = is_complete.then(|| scope.spawn(|| archive.draft(&layer.path)));
+            bundler::run(bundle, &self.ruby.layer, env, archives, certificates)?;
+            // A draft that fails because Bundler has changed the layer after all is made again.
+            Ok(draft.and_then(|draft| draft.join().ok()?.ok()))
+        })
+    }
+
+    fn remove_left_overs(&self, gem_home: &Path) -> Result<(), GemsLayerError> {
+        remove_left_overs(&self.stage.layer.path)
+            .and_then(|()| link_copies(gem_home))
+            .map_err(GemsLayerError::Layer)
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}

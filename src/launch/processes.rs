@@ -1,0 +1,261 @@
+//! The process types of an image, the default one, and how the platform is told.
+
+use crate::launch::process_types::DEFAULT_PROCESS;
+use crate::report;
+use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
+use libcnb::data::process_type;
+use miette::Diagnostic;
+use procfile::{Entry, ProcessType, Procfile};
+use std::path::Path;
+use thiserror::Error;
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Processes {
+    /// Those of the app in their order, then those of the framework.
+    pub processes: Vec<Process>,
+    /// The type that `docker run IMAGE` starts.
+    pub default: Option<ProcessType>,
+}
+
+/// One process type of an image.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Process {
+    pub entry: Entry,
+    /// What names it, in words: `Procfile`, a service binding, a build variable, `default`.
+    pub origin: String,
+}
+
+#[derive(Debug, Diagnostic, Error)]
+#[error("the process type {process_type} is not accepted by the platform")]
+#[diagnostic(help("Give it another name in the Procfile: lower-case letters are safe."))]
+pub struct LaunchError {
+    process_type: ProcessType,
+    #[source]
+    source: ProcessTypeError,
+}
+
+/// The processes of the image: those of the Procfile; for types that it does not name, that of the
+/// build variable, then those of the framework.
+#[must_use]
+pub fn processes(
+    procfile: Option<&Procfile>,
+    default_web: Option<&Entry>,
+    by_framework: Vec<Entry>,
+) -> Processes {
+    let named = procfile.into_iter().flat_map(|procfile| {
+        let origin = procfile.source.to_string();
+        procfile
+            .entries
+            .iter()
+            .map(move |entry| (entry.clone(), origin.clone()))
+    });
+    let by_variable = default_web
+        .into_iter()
+        .map(|entry| (entry.clone(), DEFAULT_PROCESS.to_string()));
+    let by_framework = by_framework
+        .into_iter()
+        .map(|entry| (entry, "default".to_string()));
+    let mut processes: Vec<Process> = Vec::new();
+    for (entry, origin) in named.chain(by_variable).chain(by_framework) {
+        if !processes
+            .iter()
+            .any(|process| process.entry.process_type == entry.process_type)
+        {
+            processes.push(Process { entry, origin });
+        }
+    }
+    let default = default_type(&processes).cloned();
+    Processes { processes, default }
+}
+
+/// `web`, else the only type besides `release`: an image never starts migrations by itself.
+fn default_type(processes: &[Process]) -> Option<&ProcessType> {
+    let mut types = processes
+        .iter()
+        .map(|process| &process.entry.process_type)
+        .filter(|process_type| process_type.as_str() != ProcessType::RELEASE);
+    let web = types
+        .clone()
+        .find(|process_type| process_type.as_str() == ProcessType::WEB);
+    web.or_else(|| types.next().filter(|_| types.next().is_none()))
+}
+
+impl Processes {
+    /// The processes for the platform. Each runs under the program `formation`, at this path in the
+    /// image. The platform accepts every type that a Procfile may name.
+    pub fn to_launch(&self, formation: &Path) -> Result<Launch, LaunchError> {
+        let formation = formation.to_string_lossy();
+        let mut launch = LaunchBuilder::new();
+        for Process { entry, .. } in &self.processes {
+            let process_type =
+                entry
+                    .process_type
+                    .as_str()
+                    .parse()
+                    .map_err(|source| LaunchError {
+                        process_type: entry.process_type.clone(),
+                        source,
+                    })?;
+            launch.process(
+                ProcessBuilder::new(
+                    process_type,
+                    // All of it is the platform's `command`: arguments of `docker run` replace
+                    // `args`.
+                    entry.launch.to_args(&formation),
+                )
+                .default(self.default.as_ref() == Some(&entry.process_type))
+                .build(),
+            );
+        }
+        let mut run_all = ProcessBuilder::new(process_type!("formation"), [formation.into_owned()]);
+        // Arguments of the user replace `args`: `docker run --entrypoint formation IMAGE ps`.
+        Ok(launch.process(run_all.arg("run").build()).build())
+    }
+
+    /// Writes to the log what names each process, its command, and how to run it.
+    pub fn show(&self) {
+        if self.processes.is_empty() {
+            report::detail(
+                "No process types: the app has no Procfile, and no framework with default types",
+            );
+        }
+        for Process { entry, origin } in &self.processes {
+            report::detail(format!(
+                "{} ({origin}): {}",
+                report::value(entry.process_type.as_str()),
+                report::command(&entry.command)
+            ));
+        }
+        for Process { entry, .. } in &self.processes {
+            let run = if self.default.as_ref() == Some(&entry.process_type) {
+                "docker run IMAGE".to_string()
+            } else {
+                format!("docker run --entrypoint {} IMAGE", entry.process_type)
+            };
+            report::detail(format!(
+                "Run {} with {run}",
+                report::value(entry.process_type.as_str())
+            ));
+        }
+        if self.processes.len() > 1 {
+            report::detail(
+                "Run several in one container with \
+                 docker run --entrypoint formation IMAGE TYPE=N …",
+            );
+        }
+        report::detail("Run anything else with docker run --entrypoint launcher IMAGE -- COMMAND");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::Inputs;
+    use crate::launch::defaults::framework_processes;
+    use crate::platform::variables::BuildVariables;
+    use libcnb::Env;
+    use procfile::assert_report;
+
+    fn processes_of(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Processes {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs_err::write(dir.path().join(name), text).unwrap();
+        }
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        let inputs = Inputs::read(dir.path(), BuildVariables::new(&env), Path::new("/nowhere"));
+        let inputs = inputs.unwrap();
+        processes(
+            inputs.procfile.as_ref(),
+            inputs.default_web.as_ref(),
+            framework_processes(&inputs.app, inputs.bundle.as_ref()),
+        )
+    }
+
+    fn table(processes: &Processes) -> Vec<String> {
+        processes
+            .processes
+            .iter()
+            .map(|Process { entry, origin }| {
+                format!("{} ({origin}): {}", entry.process_type, entry.command)
+            })
+            .collect()
+    }
+
+    fn default_of(procfile: &str) -> Option<String> {
+        processes_of(&[("Procfile", procfile)], &[])
+            .default
+            .map(|process_type| process_type.to_string())
+    }
+
+    #[test]
+    fn which_type_is_the_default() {
+        assert_eq!(default_of("worker: a\nweb: b\n").unwrap(), "web");
+        assert_eq!(default_of("worker: a\n").unwrap(), "worker");
+        assert_eq!(default_of("release: a\nworker: b\n").unwrap(), "worker");
+        assert_eq!(default_of("worker: a\nclock: b\n"), None);
+        assert_eq!(default_of("release: a\n"), None);
+        assert_eq!(default_of(""), None);
+    }
+
+    const PUMA_APP: [(&str, &str); 3] = [
+        ("Gemfile", ""),
+        (
+            "Gemfile.lock",
+            "GEM\n  specs:\n    puma (6.6.0)\n    rack (3.1.20)\n",
+        ),
+        ("config.ru", ""),
+    ];
+
+    #[test]
+    fn the_procfile_counts_before_the_variable_and_the_framework() {
+        let with_procfile = |text| [&PUMA_APP[..], &[("Procfile", text)]].concat();
+        let variable = [(DEFAULT_PROCESS, "ruby server.rb")];
+        assert_eq!(
+            table(&processes_of(
+                &with_procfile("worker: ruby worker.rb\n"),
+                &[]
+            )),
+            [
+                "worker (Procfile): ruby worker.rb",
+                "web (default): bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}"
+            ]
+        );
+        assert_eq!(
+            table(&processes_of(
+                &with_procfile("worker: ruby worker.rb\n"),
+                &variable
+            )),
+            [
+                "worker (Procfile): ruby worker.rb",
+                "web (BP_PROCFILE_DEFAULT_PROCESS): ruby server.rb"
+            ]
+        );
+        assert_eq!(
+            table(&processes_of(&with_procfile("web: mine\n"), &variable)),
+            ["web (Procfile): mine"]
+        );
+    }
+
+    #[test]
+    fn the_platform_accepts_every_type_that_a_procfile_may_name() {
+        let procfile = "a: x\nB_2-c: y | z\nweb: puma -p $PORT\n";
+        let processes = processes_of(&[("Procfile", procfile)], &[]);
+        let launch = processes
+            .to_launch(Path::new("/layers/formation/bin/formation"))
+            .unwrap();
+        insta::assert_debug_snapshot!(launch.processes);
+    }
+
+    #[test]
+    fn a_type_that_the_platform_does_not_accept_is_shown() {
+        assert_report!(LaunchError {
+            process_type: ProcessType::known("worker"),
+            source: "no worker"
+                .parse::<libcnb::data::launch::ProcessType>()
+                .unwrap_err(),
+        });
+    }
+}
