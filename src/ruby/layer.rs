@@ -13,6 +13,7 @@ pub use crate::ruby::files::{RubyLayerError, fill};
 use crate::ruby::files::{abi, has_yjit, kept_archive};
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::inventory::Ruby;
+use crate::ruby::static_libraries;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
 use libcnb::layer_env::{LayerEnv, Scope};
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Raised whenever Formation leaves other things out of the archive: older layers are then thrown away.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 
 /// The Ruby of the image.
 #[derive(Clone, Debug)]
@@ -77,6 +78,10 @@ where
     let layer = LaunchLayer::new(&context.layers_dir, &layer_name!("ruby"), needed_by);
     let target = &context.target;
     install_into(&layer, archives, supply, target)
+        .and_then(|installed| {
+            static_libraries::keep(&layer.path, needed_by).map_err(RubyLayerError::Layer)?;
+            Ok(installed)
+        })
         .map_err(|error| libcnb::Error::BuildpackError(error.into()))
 }
 
@@ -119,7 +124,8 @@ fn install_into<'a>(
     };
     if is_kept {
         report::detail("Reusing it: same archive, same platform");
-        if !layer.is_where_it_is_needed() {
+        let is_here_in_part = layer.is_here() && !static_libraries::are_here(&layer.path);
+        if is_here_in_part || !layer.is_where_it_is_needed() {
             installed.fill()?;
         }
     } else {
@@ -160,7 +166,8 @@ impl InstalledRuby<'_> {
             self.fill()?;
         }
         let layer_env = LayerEnv::read_from_layer_dir(path).map_err(RubyLayerError::Layer)?;
-        Ok(layer_env.apply(Scope::Build, env))
+        let for_compilers = static_libraries::env(path).map_err(RubyLayerError::Layer)?;
+        Ok(for_compilers.apply(Scope::Build, &layer_env.apply(Scope::Build, env)))
     }
 
     fn fill(&self) -> Result<(), RubyLayerError> {
