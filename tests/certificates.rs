@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::path::Path;
 
-const BY_TLS: &str = "listen 443 ssl; ssl_certificate /settings/server.pem; ssl_certificate_key /settings/server.key;";
+pub(crate) const BY_TLS: &str = "listen 443 ssl; ssl_certificate /settings/server.pem; ssl_certificate_key /settings/server.key;";
 
 #[test]
 #[ignore = "integration test"]
@@ -59,7 +59,7 @@ fn downloads_and_bundler_trust_the_platforms_certificates() {
 }
 
 /// Writes a server's key and certificate, and returns that of its issuer.
-fn make_certificates(folder: &Path, host: &str) -> String {
+pub(crate) fn make_certificates(folder: &Path, host: &str) -> String {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     // With the server's own name, OpenSSL would take the server's certificate for its own issuer's.
     params

@@ -18,4 +18,5 @@ mod process_shapes;
 mod rebuild;
 mod rig;
 mod sample_app;
+mod static_ruby;
 mod which_ruby;
