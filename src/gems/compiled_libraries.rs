@@ -1,5 +1,6 @@
 //! The libraries of compiled gems: RubyGems keeps two copies of each, one below `extensions` and one in the gem's `lib`.
 
+use crate::platform::files::remove_file;
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ fn is_copy(path: &Path, other: &Path) -> io::Result<bool> {
 /// At once: a library is never missing.
 fn link(path: &Path, target: &Path) -> io::Result<()> {
     let new = path.with_extension("so.link");
+    remove_file(&new)?; // A killed build left it.
     std::os::unix::fs::symlink(target, &new)?;
     fs::rename(new, path)
 }
@@ -106,6 +108,23 @@ mod tests {
         for other in others {
             assert!(!home.path().join(other).is_symlink(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_killed_build_may_have_left_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let extension = home
+            .path()
+            .join("extensions/x86_64-linux/3.3.0/own-1.0/own.so");
+        let library = home.path().join("gems/own-1.0/lib/own.so");
+        for path in [&extension, &library] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let link = extension.with_extension("so.link");
+        std::os::unix::fs::symlink(&library, &link).unwrap();
+        link_copies(home.path()).unwrap();
+        assert!(extension.is_symlink() && !link.is_symlink());
     }
 
     #[test]
