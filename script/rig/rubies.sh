@@ -62,6 +62,24 @@ next_patch_version() {
 
 next_patch_key() { key_of "$(ruby_key "${DEMO_RUBIES[0]}")" "$(next_patch_version)"; }
 
+# The demo's Ruby once more, in the shape in which most of Formation's inventory is published: static libraries linked in, for any
+# distribution. Its inventory is its own too.
+STATIC_RUBY=$RUBIES/static
+
+static_ruby_title() { echo "Ruby ${DEMO_RUBIES[0]%%/*}, static as published ones"; }
+static_ruby_duration() { echo "about 3 minutes"; }
+static_ruby_current() { [[ -f $STATIC_RUBY/inventory.toml && $(<"$STATIC_RUBY/.key") == "$(static_ruby_key)" ]]; }
+
+static_ruby_make() {
+  local suite package
+  IFS=/ read -r _ suite package <<<"${DEMO_RUBIES[0]}"
+  rm -rf "$STATIC_RUBY"
+  "$rig/../build-ruby" --static "$CACHE/sources/$package-$suite"/*.orig.tar.* "$STATIC_RUBY"
+  static_ruby_key >"$STATIC_RUBY/.key"
+}
+
+static_ruby_key() { key_of "$(ruby_key "${DEMO_RUBIES[0]}")" static; }
+
 # As old as it was: whatever is made of it is not made again.
 raise_patch_number() {
   local version

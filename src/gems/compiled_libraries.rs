@@ -114,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_build_may_have_left_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let extension = home
+            .path()
+            .join("extensions/x86_64-linux/3.3.0/own-1.0/own.so");
+        let library = home.path().join("gems/own-1.0/lib/own.so");
+        for path in [&extension, &library] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let link = extension.with_extension("so.link");
+        std::os::unix::fs::symlink(&library, &link).unwrap();
+        link_copies(home.path()).unwrap();
+        assert!(extension.is_symlink() && !link.is_symlink());
+    }
+
+    #[test]
     fn there_may_be_no_gems() {
         let home = tempfile::tempdir().unwrap();
         link_copies(home.path()).unwrap();

@@ -19,9 +19,12 @@ fn specification(gem_home: &Path, full_name: &str) -> PathBuf {
     gem_home.join(format!("specifications/{full_name}.gemspec"))
 }
 
-/// Whether a gem from a gem server is installed.
+/// Whether a gem from a gem server is installed. RubyGems writes its specification last, and in
+/// place: a killed build may leave the beginning of it.
 pub(super) fn is_installed(gem_home: &Path, full_name: &str) -> bool {
-    specification(gem_home, full_name).is_file() && gem_home.join("gems").join(full_name).is_dir()
+    let is_whole = |text: Vec<u8>| text.ends_with(b"\nend\n");
+    fs::read(specification(gem_home, full_name)).is_ok_and(is_whole)
+        && gem_home.join("gems").join(full_name).is_dir()
 }
 
 /// How many gems are installed: from gem servers, by their specifications, and from git, by their
@@ -63,6 +66,26 @@ pub(super) fn remove_gem(gem_home: &Path, full_name: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gem_is_installed_when_its_specification_is_whole() {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["gems/rack-3.1.20", "specifications"] {
+            fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let whole = "Gem::Specification.new do |s|\n  s.name = \"rack\".freeze\nend\n";
+        for length in 0..=whole.len() {
+            let path = specification(home.path(), "rack-3.1.20");
+            fs::write(path, &whole[..length]).unwrap();
+            let is_whole = length == whole.len();
+            assert_eq!(
+                is_installed(home.path(), "rack-3.1.20"),
+                is_whole,
+                "{length}"
+            );
+        }
+        assert!(!is_installed(home.path(), "rack-3.1.19"));
+    }
 
     #[test]
     fn one_gem_is_removed_and_its_neighbours_stay() {

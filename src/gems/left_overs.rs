@@ -41,11 +41,17 @@ pub(super) fn remove_unfinished_checkouts(gem_home: &Path) -> io::Result<()> {
         return Ok(());
     }
     for entry in fs::read_dir(&checkouts)? {
-        if entry?.path().join(".git").exists() {
+        let checkout = entry?.path();
+        // git makes the folder first, and `.git` in it then.
+        if checkout.join(".git").exists() || is_empty(&checkout)? {
             return remove_checkouts(gem_home);
         }
     }
     Ok(())
+}
+
+fn is_empty(path: &Path) -> io::Result<bool> {
+    Ok(path.is_dir() && fs::read_dir(path)?.next().is_none())
 }
 
 /// `ruby/ABI/bundler/gems/NAME-REVISION/.git`, and the repositories of its submodules.
@@ -153,19 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn a_checkout_with_its_repository_is_unfinished() {
-        let home = tempfile::tempdir().unwrap();
-        remove_unfinished_checkouts(home.path()).unwrap();
-        let checkouts = home.path().join(CHECKOUTS);
-        let (whole, half) = (checkouts.join("a-1/lib"), checkouts.join("b-2/.git"));
-        fs::create_dir_all(&whole).unwrap();
-        remove_unfinished_checkouts(home.path()).unwrap();
-        assert!(whole.exists());
-        let repository = home.path().join("cache/bundler/git/b-0123456789ab");
-        for folder in [half, repository.clone()] {
-            fs::create_dir_all(folder).unwrap();
+    fn a_checkout_with_its_repository_or_nothing_in_it_is_unfinished() {
+        for unfinished in ["b-2/.git", "b-2"] {
+            let home = tempfile::tempdir().unwrap();
+            remove_unfinished_checkouts(home.path()).unwrap();
+            let checkouts = home.path().join(CHECKOUTS);
+            let whole = checkouts.join("a-1/lib");
+            fs::create_dir_all(&whole).unwrap();
+            remove_unfinished_checkouts(home.path()).unwrap();
+            assert!(whole.exists());
+            let repository = home.path().join("cache/bundler/git/b-0123456789ab");
+            for folder in [checkouts.join(unfinished), repository.clone()] {
+                fs::create_dir_all(folder).unwrap();
+            }
+            remove_unfinished_checkouts(home.path()).unwrap();
+            assert!(!checkouts.exists() && !repository.exists());
         }
-        remove_unfinished_checkouts(home.path()).unwrap();
-        assert!(!checkouts.exists() && !repository.exists());
     }
 }

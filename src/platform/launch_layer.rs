@@ -33,7 +33,7 @@ pub(crate) struct LaunchLayer {
     pub(crate) path: PathBuf,
     /// `NAME.toml`, with its types and metadata.
     file: PathBuf,
-    needed_by: NeededBy,
+    pub(crate) needed_by: NeededBy,
 }
 
 /// What the last build wrote about its layer.

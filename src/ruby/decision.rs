@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised whenever Formation leaves other files out of the archive: older layers are then made
 /// again.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 
 /// The metadata of the layer `ruby`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -7,6 +7,7 @@ use crate::platform::files::remove_others;
 use crate::report;
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::inventory::Ruby;
+use crate::ruby::static_libraries;
 use fs_err as fs;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
 use miette::Diagnostic;
@@ -76,10 +77,7 @@ fn unpack_kept(layer: &Path, ruby: &Ruby, fetcher: &Fetcher, kept: &Path) -> Opt
         return None;
     }
     let what = format!("Unpacking Ruby {} from the cache", ruby.version);
-    let unpacked = report::timed(what, || {
-        ruby.archive
-            .install(&fetcher.downloader, &url, &installation(layer, None))
-    });
+    let unpacked = report::timed(what, || install(layer, ruby, fetcher, &url, None));
     unpacked
         .inspect_err(|error| {
             report::detail(format!("The archive in the cache cannot be used: {error}"));
@@ -104,26 +102,28 @@ fn download_and_unpack(
     }
     // An archive on this disk is not kept a second time.
     let copy = (location.url.scheme() != "file").then_some(kept);
-    report::timed(what, || {
-        let installation = installation(layer, copy);
-        ruby.archive
-            .install(&fetcher.downloader, &location.url, &installation)
-    })
+    report::timed(what, || install(layer, ruby, fetcher, &location.url, copy))
 }
 
-fn installation<'a>(layer: &'a Path, copy: Option<&'a Path>) -> Installation<'a> {
-    Installation {
+fn install(
+    layer: &Path,
+    ruby: &Ruby,
+    fetcher: &Fetcher,
+    url: &Url,
+    copy: Option<&Path>,
+) -> Result<u64, ArchiveError> {
+    let finish = |unpacked: &Path| {
+        static_libraries::take_out(unpacked, layer)?;
+        layer_env().write_to_layer_dir(unpacked)
+    };
+    let installation = Installation {
         destination: layer,
         is_wanted: &is_wanted,
         finish: &finish,
         copy,
-    }
-}
-
-/// Makes a layer of the unpacked archive.
-fn finish(ruby: &Path) -> io::Result<()> {
-    remove_static_libraries(ruby)?;
-    layer_env().write_to_layer_dir(ruby)
+    };
+    ruby.archive
+        .install(&fetcher.downloader, url, &installation)
 }
 
 /// Whether an app, or the compilation of a gem, may need a file of a Ruby. Left out are
@@ -152,29 +152,6 @@ fn is_wanted(path: &Path) -> bool {
         ),
         _ => true,
     }
-}
-
-/// Removes `lib/*.a` where Ruby is a shared library: compiled gems are linked to that. Where it is
-/// not, they need `libruby-static.a`.
-fn remove_static_libraries(layer: &Path) -> io::Result<()> {
-    let mut archives = Vec::new();
-    let mut is_shared = false;
-    let lib = layer.join("lib");
-    if !lib.is_dir() {
-        return Ok(()); // It is not a Ruby, which [`abi`] reports.
-    }
-    for entry in fs::read_dir(lib)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        is_shared |= name.starts_with("libruby") && name.contains(".so");
-        if name.ends_with(".a") {
-            archives.push(path);
-        }
-    }
-    if is_shared {
-        archives.iter().try_for_each(fs::remove_file)?;
-    }
-    Ok(())
 }
 
 /// Whether Ruby has its just-in-time compiler, by its `rbconfig.rb`: Ruby is not started.
@@ -268,20 +245,6 @@ mod tests {
             ("share/ri/3.3.0/system/Array/cdesc-Array.ri", false),
         ] {
             assert_eq!(is_wanted(Path::new(path)), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn static_libraries_stay_only_in_a_static_ruby() {
-        for (others, expected) in [(&[][..], true), (&["libruby.so.3.3"][..], false)] {
-            let layer = tempfile::tempdir().unwrap();
-            let lib = layer.path().join("lib");
-            fs::create_dir(&lib).unwrap();
-            for name in others.iter().chain(&["libruby-static.a"]) {
-                fs::write(lib.join(name), "").unwrap();
-            }
-            remove_static_libraries(layer.path()).unwrap();
-            assert_eq!(lib.join("libruby-static.a").exists(), expected);
         }
     }
 

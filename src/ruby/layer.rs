@@ -13,6 +13,7 @@ pub use crate::ruby::files::{RubyLayerError, fill};
 use crate::ruby::files::{abi, has_yjit, kept_archive};
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::inventory::Ruby;
+use crate::ruby::static_libraries;
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
 use libcnb::layer_env::{LayerEnv, Scope};
@@ -129,6 +130,7 @@ pub fn install(plan: RubyPlan<'_>) -> Result<InstalledRuby<'_>, RubyLayerError> 
     // Written last: the archive has proved to hold a Ruby.
     layer
         .write_metadata(&metadata)
+        .and_then(|()| static_libraries::keep(&layer.path, layer.needed_by))
         .map_err(RubyLayerError::Layer)?;
     Ok(InstalledRuby {
         layer: RubyLayer {
@@ -149,9 +151,11 @@ impl<'a> RubyPlan<'a> {
         target: &Target,
     ) -> Result<Self, RubyLayerError> {
         let wanted = RubyLayerMetadata::of(files.ruby, target);
+        let has_needed_files = layer.has_needed_files()
+            && (!layer.has_files() || static_libraries::are_here(&layer.path));
         let last = layer.last_metadata().map_err(RubyLayerError::Layer)?;
         Ok(Self {
-            decision: decide(last, &wanted, layer.has_needed_files()),
+            decision: decide(last, &wanted, has_needed_files),
             layer,
             files,
             wanted,
@@ -176,25 +180,30 @@ impl InstalledRuby<'_> {
     /// Whether [`Self::restore_files`] is going to download Ruby's archive.
     #[must_use]
     pub fn needs_download(&self) -> bool {
-        !self.layer.path.is_dir() && !self.files.has_archive()
+        self.lacks_files() && !self.files.has_archive()
     }
 
     /// Puts the files of a Ruby that is reused from the last image into its layer, where they are
     /// missing: its programs are going to run.
     pub fn restore_files(&self) -> Result<(), RubyLayerError> {
         match self.outcome {
-            RubyOutcome::Reused if !self.layer.path.is_dir() => {
-                self.files.unpack_into(&self.layer.path)
-            }
+            RubyOutcome::Reused if self.lacks_files() => self.files.unpack_into(&self.layer.path),
             RubyOutcome::Reused | RubyOutcome::Installed => Ok(()),
         }
     }
 
-    /// `env` with the variables that Ruby's programs need. Its files have to be in the layer.
+    fn lacks_files(&self) -> bool {
+        !(self.layer.path.is_dir() && static_libraries::are_here(&self.layer.path))
+    }
+
+    /// `env` with the variables that Ruby's programs need, and compilers of gems. Its files have to
+    /// be in the layer.
     pub fn env(&self, env: &Env) -> Result<Env, RubyLayerError> {
         let layer_env =
             LayerEnv::read_from_layer_dir(&self.layer.path).map_err(RubyLayerError::Layer)?;
-        Ok(layer_env.apply(Scope::Build, env))
+        let for_compilers =
+            static_libraries::env(&self.layer.path).map_err(RubyLayerError::Layer)?;
+        Ok(for_compilers.apply(Scope::Build, &layer_env.apply(Scope::Build, env)))
     }
 }
 
@@ -294,7 +303,10 @@ mod tests {
         assert!(needed.needs_download());
         assert!(install(needed).is_err(), "its files cannot be restored");
 
-        std::fs::create_dir(&installed.layer.path).unwrap();
+        let lib = installed.layer.path.join("lib");
+        std::fs::create_dir_all(&lib).unwrap();
+        assert!(installed.needs_download(), "no library to compile with");
+        std::fs::write(lib.join("libruby.so.3.3"), "").unwrap();
         assert!(!installed.needs_download());
         installed.restore_files().unwrap();
     }

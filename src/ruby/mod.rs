@@ -13,6 +13,7 @@ pub mod requests;
 pub mod requirement;
 pub mod ruby_version_file;
 pub mod spanned;
+mod static_libraries;
 pub mod tool_versions;
 pub mod vendor;
 

@@ -7,16 +7,17 @@ mod build {
     mod killed;
     mod rebuild;
     mod sample_app;
+    mod static_ruby;
 }
 mod gems {
-    mod as_bundler;
+    pub(crate) mod as_bundler;
     mod compiled;
     mod lockfiles;
     pub(crate) mod sources;
 }
 mod orchestrators;
 mod platform {
-    mod certificates;
+    pub(crate) mod certificates;
     mod credentials;
     mod offline;
 }

@@ -1,10 +1,12 @@
 # The inside of script/build-ruby: compiles /source and leaves the archive and its inventory row in
 # /result. Progress goes to standard output, everything else to standard error.
+# Usage: compile.sh JOBS shared|static
 # shellcheck shell=bash
 set -euo pipefail
 exec 3>&1 1>&2
 
 jobs=$1
+shape=$2
 prefix=/opt/ruby
 export LC_ALL=C.UTF-8
 
@@ -25,16 +27,34 @@ unpack() {
   [[ -x /build/configure ]] || { echo "No configure in the archive's top folder: is it a release of Ruby?" && return 1; }
 }
 
-# YJIT is written in Rust since Ruby 3.2. The compiler stays in this container and goes with it.
-install_rust() {
+# What stays in this container and goes with it.
+install_packages() {
   apt-get update
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends rustc
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# The linker takes the shared library where it finds both. libcrypto.a does not say what it needs itself.
+hide_shared_libraries() {
+  local libraries pkg_config
+  install_packages libzstd-dev
+  libraries=/usr/lib/$(gcc -dumpmachine)
+  rm "$libraries"/lib{crypto,ffi,ssl,yaml}.so
+  mv "$libraries/libffi_pic.a" "$libraries/libffi.a"
+  pkg_config=$(command -v pkg-config)
+  mv "$pkg_config" "$pkg_config.shared"
+  printf '#!/bin/sh\nexec %s --static "$@"\n' "$pkg_config.shared" >"$pkg_config"
+  chmod +x "$pkg_config"
 }
 
 # Not the default flags: debug symbols would double the time and are stripped anyway.
 configure() {
-  local options=(--prefix="$prefix" --enable-load-relative --enable-shared
-    --disable-install-doc --disable-install-static-library)
+  local options=(--prefix="$prefix" --enable-load-relative)
+  if [[ $shape == static ]]; then
+    # zlib in its extension alone.
+    options+=(--disable-install-doc --without-gmp ac_cv_lib_z_uncompress=no)
+  else
+    options+=(--enable-shared --disable-install-doc --disable-install-static-library)
+  fi
   [[ ! -f yjit/Cargo.toml ]] || ! command -v rustc || options+=(--enable-yjit)
   ./configure "${options[@]}" debugflags= optflags=-O2 cflags=-O2
 }
@@ -43,10 +63,19 @@ compile() { make -j "$jobs"; }
 
 install_ruby() { make install; }
 
+# As the publishers have it: the issuers that were trusted on the day.
+add_certificates() {
+  local library
+  install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$prefix/libexec/cert.pem"
+  library=$(echo "$prefix"/lib/ruby/[0-9]*/openssl.rb)
+  sed -i "0,/^require 'openssl.so'/s||ENV['SSL_CERT_FILE'] \|\|= File.expand_path('../../libexec/cert.pem', RbConfig.ruby)\n&|" "$library"
+  grep -q libexec/cert.pem "$library"
+}
+
 # What neither runs nor compiles gems: manuals, static libraries, the bundled gems' archives and tests.
 slim() {
   rm -rf "$prefix"/share
-  find "$prefix" -name '*.a' -delete
+  [[ $shape == static ]] || find "$prefix" -name '*.a' -delete
   find "$prefix"/lib/ruby/gems/*/cache -name '*.gem' -delete
   find "$prefix"/lib/ruby/gems/*/{extensions,gems} \( -name gem_make.out -o -name mkmf.log -o -name '*.o' -o -name Makefile \) -delete
   find "$prefix" \( -name '*.so' -o -name '*.so.*' -o -path "$prefix/bin/ruby" \) -type f -exec strip --strip-unneeded {} +
@@ -61,9 +90,18 @@ check() {
     abort "not relocatable: #{RbConfig.ruby}" unless RbConfig.ruby.start_with?("/moved/")
     puts OpenSSL::OPENSSL_LIBRARY_VERSION, Psych.dump([1]), Zlib.crc32("x")'
   "/moved/$root/bin/gem" --version
+  [[ $shape == shared ]] || check_static
   if [[ -f /build/yjit/Cargo.toml ]] && command -v rustc; then
     "/moved/$root/bin/ruby" --yjit -e 'abort "no YJIT" unless RubyVM::YJIT.enabled?'
   fi
+}
+
+check_static() {
+  local file
+  find "/moved/$root" \( -name '*.so' -o -path '*/bin/ruby' \) | while read -r file; do
+    ! ldd "$file" | grep -E '\blib(crypto|ffi|ruby|ssl|yaml)\b' || { echo "$file needs it" && return 1; }
+  done
+  [[ -f /moved/$root/lib/libruby-static.a ]]
 }
 
 pack() {
@@ -77,9 +115,7 @@ url = "$file"
 checksum = "sha256:$(sha256sum "/result/$file" | cut -d' ' -f1)"
 
 [artifacts.metadata]
-distro_name = "$ID"
-distro_version = "$VERSION_ID"
-libc = "$libc"
+${distribution}libc = "$libc"
 root = "$root"
 TOML
   chown --reference=/result /result/*
@@ -100,16 +136,19 @@ cd /build
 SOURCE_DATE_EPOCH=$(stat -c %Y configure)
 export SOURCE_DATE_EPOCH
 
+# YJIT is written in Rust since Ruby 3.2.
 if [[ -f yjit/Cargo.toml ]] && ! command -v rustc; then
   if command -v apt-get; then
-    phase "install the Rust compiler, for YJIT" install_rust
+    phase "install the Rust compiler, for YJIT" install_packages rustc
   else
     echo "no Rust compiler in this image: a Ruby without YJIT" >&3
   fi
 fi
+[[ $shape == shared ]] || phase "hide shared libraries" hide_shared_libraries
 phase "configure" configure
 phase "make, $jobs at a time" compile
 phase "install" install_ruby
+[[ $shape == shared ]] || phase "certificates" add_certificates
 phase "strip" slim
 
 # shellcheck source=/dev/null
@@ -120,7 +159,17 @@ arch=$(image_architecture)
 # A preview or a development version says so in its RubyGems version alone.
 version=$("$prefix/bin/ruby" -rrubygems -e 'puts RUBY_PATCHLEVEL.negative? ? Gem.ruby_version : RUBY_VERSION')
 root=ruby-$version
-file=$root-$ID-$VERSION_ID-$arch.tar.gz
+if [[ $shape == static ]]; then
+  # Any distribution whose glibc is no older.
+  libc="glibc>=$(ldd --version | sed -n '1s/.* //p')"
+  distribution=
+  file=$root-${libc/>=/-}-$arch.tar.gz
+else
+  distribution="distro_name = \"$ID\"
+distro_version = \"$VERSION_ID\"
+"
+  file=$root-$ID-$VERSION_ID-$arch.tar.gz
+fi
 phase "check" check
 phase "pack" pack
 echo "$root: $(du -sm "/moved/$root" | cut -f1) MB, as an archive $(du -sm "/result/$file" | cut -f1) MB" >&3

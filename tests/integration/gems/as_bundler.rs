@@ -25,7 +25,7 @@ exec bundle install --jobs 2
 ";
 
 /// Uses every compiled gem, in the bundle that Formation has installed.
-const USED: &str = r#"
+pub(crate) const USED: &str = r#"
 exec bundle exec ruby -e '
   %w[racc/parser bigdecimal date io/console psych stringio bcrypt puma].each { |name| require name }
   puts "racc #{Racc::Parser::Racc_Runtime_Type}", BigDecimal(1).to_s, Date.new(2026, 11, 21), Psych.dump(1).chomp, StringIO.new("string").read
@@ -33,7 +33,7 @@ exec bundle exec ruby -e '
 '
 "#;
 
-const USES: &str = "A Gemfile speaks\nracc c\n0.1e1\n2026-11-21\n--- 1\nstring\n5.6.5\n";
+pub(crate) const USES: &str = "A Gemfile speaks\nracc c\n0.1e1\n2026-11-21\n--- 1\nstring\n5.6.5\n";
 
 /// The size, in bytes, of the files that the installed gems declare, of their compiled libraries,
 /// and of the whole layer.

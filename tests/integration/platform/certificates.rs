@@ -10,7 +10,7 @@ use rig::server::certificates::CompanyIssuer;
 use rig::server::rig::{gateway, serve_rig_files};
 use std::path::Path;
 
-const BY_TLS: &str = "listen 443 ssl; ssl_certificate /settings/server.pem; ssl_certificate_key /settings/server.key;";
+pub(crate) const BY_TLS: &str = "listen 443 ssl; ssl_certificate /settings/server.pem; ssl_certificate_key /settings/server.key;";
 
 #[test]
 #[ignore = "integration test"]
