@@ -1,7 +1,8 @@
 //! How errors, warnings and the build log are shown: the one place that knows.
 //!
-//! The log goes to standard output in the look that buildpack users know (bullet points, a timer behind long work), errors go to
-//! standard error. Colours are left out where the user sets `NO_COLOR`.
+//! The log goes to standard output in the look that buildpack users know (bullet points, a timer
+//! behind long work), errors go to standard error. Colours are left out where the user sets
+//! `NO_COLOR`.
 
 use bullet_stream::global::{self, print};
 use miette::Diagnostic;

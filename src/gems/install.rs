@@ -128,8 +128,8 @@ mod tests {
     use libcnb::data::layer_name;
     use std::path::Path;
 
-    /// Runs a test with an app, the layers of a last build that installed 3 gems for it (in the last
-    /// image and in the archive), and a Ruby whose files neither the build nor a server has.
+    /// Runs a test with an app, the layers of a last build that installed 3 gems for it (in the
+    /// last image and in the archive), and a Ruby whose files neither the build nor a server has.
     fn after_a_build(
         needed_by: NeededBy,
         test: impl FnOnce(&GemsStage<'_>, &InstalledRuby<'_>, &Path),

@@ -13,8 +13,8 @@ use libcnb::write_toml_file;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Takes the static libraries out of an unpacked Ruby that is going to be the layer. Where Ruby is a
-/// shared library, gems are linked to that, and nobody needs them.
+/// Takes the static libraries out of an unpacked Ruby that is going to be the layer. Where Ruby is
+/// a shared library, gems are linked to that, and nobody needs them.
 pub(super) fn take_out(ruby: &Path, layer: &Path) -> io::Result<()> {
     let (kept, new) = (kept_beside(layer), beside(&kept_beside(layer), "new"));
     remove_dir(&new)?;

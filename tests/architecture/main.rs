@@ -1,7 +1,8 @@
-//! The order of the modules is the one that docs/architecture.md gives, and no two files import each other.
+//! The order of the modules is the one that docs/architecture.md gives, and no two files import
+//! each other.
 //!
-//! Read are `use` declarations and paths that start with `crate::` or `super::`, outside of tests. A module that names its own
-//! submodules is no import: that is its table of contents.
+//! Read are `use` declarations and paths that start with `crate::` or `super::`, outside of tests.
+//! A module that names its own submodules is no import: that is its table of contents.
 
 mod source;
 
@@ -10,7 +11,8 @@ use source::{Crate, Files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// The heading in the page, above a table whose first column are the crate's modules in order, and the crate's folder.
+/// The heading in the page, above a table whose first column are the crate's modules in order, and
+/// the crate's folder.
 const CRATES: [(&str, &str); 3] = [
     ("## The buildpack", "."),
     ("## The program in the image", "crates/formation"),

@@ -25,7 +25,8 @@ impl Crate {
     }
 }
 
-/// The files of a crate by their module paths (`ruby::choice`; the crate's root has none), with the imports among them.
+/// The files of a crate by their module paths (`ruby::choice`; the crate's root has none), with the
+/// imports among them.
 pub(crate) struct Files {
     names: BTreeMap<Vec<String>, String>,
     imports: BTreeSet<(String, String)>,

@@ -54,13 +54,15 @@ fn the_next_build_after_a_kill_equals_a_clean_one() {
     );
 }
 
-/// A library that counts the calls by which a build changes its layers, and stops it before one of them.
+/// A library that counts the calls by which a build changes its layers, and stops it before one of
+/// them.
 const STOP_AT: &str = include_str!("killed/stop_at.c");
 
 /// How many points of each situation are tried where nobody asks for more.
 const SAMPLE: usize = 4;
 
-/// Asks for more: `kinds` for the first and the last call of every kind, `all` for every call. Or for some by their numbers: `17 18`.
+/// Asks for more: `kinds` for the first and the last call of every kind, `all` for every call. Or
+/// for some by their numbers: `17 18`.
 const POINTS: &str = "FORMATION_KILL_POINTS";
 
 /// What a build finds, by a script that makes it of the layers of a whole one.
@@ -151,7 +153,8 @@ impl<'a> KillPoints<'a> {
         assert!(failures.is_empty(), "{situation}: {failures:#?}");
     }
 
-    /// The calls of a build that is not stopped. Those of several threads are in another order each time.
+    /// The calls of a build that is not stopped. Those of several threads are in another order each
+    /// time.
     fn calls(&self) -> Vec<String> {
         let build = self.start("STOP_LOG=/build/calls");
         assert_eq!(build.status(), 0, "{}", build.logs());

@@ -190,8 +190,15 @@ fn layers_of_the_image_are_restored_when_something_changes() {
     let gone = "Not using the cached gems: BUNDLE_WITHOUT is new, the cache has no usable copy";
     let cut =
         "truncate -s 100000 /build/layers/ruby-archive/*.gz /build/layers/gems-archive/gems.tar";
+    let overwrite = "
+        dd if=/dev/urandom of=/build/layers/gems-archive/gems.tar bs=512 count=4 conv=notrunc";
     let remove = "rm /build/layers/{ruby,gems}-archive/*";
-    for (damage, expected) in [("true", change), (cut, damaged), (remove, gone)] {
+    for (damage, expected) in [
+        ("true", change),
+        (overwrite, damaged),
+        (cut, gone),
+        (remove, gone),
+    ] {
         build.output_of(&format!("{RESTORED}; {damage}"));
         build.set("BUNDLE_WITHOUT", "none");
         let log = build.run();

@@ -1,5 +1,5 @@
-//! A Ruby in the shape in which most of them are published: one program with OpenSSL, libyaml and libffi linked in, its own trusted
-//! certificates, and static libraries that only compilers need.
+//! A Ruby in the shape in which most of them are published: one program with OpenSSL, libyaml and
+//! libffi linked in, its own trusted certificates, and static libraries that only compilers need.
 
 use crate::gems::as_bundler::{USED, USES};
 use crate::platform::certificates::BY_TLS;

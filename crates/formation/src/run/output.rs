@@ -95,8 +95,8 @@ impl Output {
         })
     }
 
-    /// Can be read from when an outlet has room again, for [`resume`](Self::resume), or has lost its
-    /// reader, for [`broken`](Self::broken).
+    /// Can be read from when an outlet has room again, for [`resume`](Self::resume), or has lost
+    /// its reader, for [`broken`](Self::broken).
     pub(super) fn wakeup(&self) -> BorrowedFd<'_> {
         self.wakeup.as_fd()
     }
