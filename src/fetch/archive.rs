@@ -1,6 +1,7 @@
 //! A gzipped tar archive that becomes a folder: unpacked while it is downloaded, and put in place
 //! only when it is verified and finished.
 
+use crate::disk::DiskFault;
 use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader};
 use crate::fetch::expected::Expected;
@@ -102,7 +103,11 @@ impl Archive {
         };
         unpacking
             .run(&mut copying)
-            .map_err(|error| unpack_error(url, &error))?;
+            .map_err(|error| match DiskFault::of(&error) {
+                // Whether a folder of the archive may be written to is the archive's own fault.
+                None | Some(DiskFault::NotAllowed) => unpack_error(url, &error),
+                Some(_) => ArchiveError::Place(error),
+            })?;
         Ok(copying.copy)
     }
 }
