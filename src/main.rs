@@ -5,6 +5,9 @@ use formation_buildpack::fetch::Fetcher;
 use formation_buildpack::gems::{self, GemsLayerError, GemsStage};
 use formation_buildpack::inputs::Inputs;
 use formation_buildpack::launch::{self, FormationLayerError, LaunchError};
+use formation_buildpack::platform::operator_variables::{
+    OperatorVariables, OperatorVariablesError,
+};
 use formation_buildpack::platform::variables::BuildVariables;
 use formation_buildpack::platform::{PlatformError, bindings, build_plan};
 use formation_buildpack::report;
@@ -29,7 +32,7 @@ impl Buildpack for Formation {
     type Error = FormationError;
 
     fn detect(&self, context: DetectContext<Self>) -> libcnb::Result<DetectResult, FormationError> {
-        let variables = build_variables(&context.platform);
+        let variables = build_variables(&context.platform)?;
         let detected = detect::detect(&context.app_dir, variables.get("BUNDLE_GEMFILE"))
             .map_err(FormationError::Detect)?;
         if detected.ruby {
@@ -42,7 +45,7 @@ impl Buildpack for Formation {
     }
 
     fn build(&self, context: BuildContext<Self>) -> libcnb::Result<BuildResult, FormationError> {
-        let variables = build_variables(&context.platform);
+        let variables = build_variables(&context.platform)?;
         let started = report::start(concat!("Formation ", env!("CARGO_PKG_VERSION")));
 
         // Every input is read before anything is downloaded.
@@ -97,11 +100,13 @@ impl Buildpack for Formation {
     }
 }
 
-/// The user's variables. One of them turns the colours of the log off.
-fn build_variables(platform: &GenericPlatform) -> BuildVariables {
+/// The user's variables, and the operator's. One of them turns the colours of the log off.
+fn build_variables(platform: &GenericPlatform) -> Result<BuildVariables, FormationError> {
     let variables = BuildVariables::new(platform.env());
     report::use_colours(variables.get("NO_COLOR").is_none());
-    variables
+    let variables = variables.with_operator(&OperatorVariables::read()?);
+    report::use_colours(variables.get("NO_COLOR").is_none());
+    Ok(variables)
 }
 
 fn choose_ruby(
@@ -142,6 +147,9 @@ fn install_ruby<'a>(
 /// Why detection or the build fails.
 #[derive(Debug, Diagnostic, Error)]
 enum FormationError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Operator(#[from] OperatorVariablesError),
     #[error("the app's folder cannot be listed")]
     #[diagnostic(help("Check that the build user may read it."))]
     Detect(#[source] io::Error),

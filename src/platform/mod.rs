@@ -8,6 +8,7 @@ pub(crate) mod cache_layer;
 mod error;
 pub(crate) mod files;
 pub mod launch_layer;
+pub mod operator_variables;
 pub mod variables;
 
 pub use error::PlatformError;
