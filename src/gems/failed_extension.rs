@@ -4,7 +4,7 @@
 use crate::disk::DiskFault;
 use crate::fetch::masked::masked;
 use crate::gems::missing::Missing;
-use crate::gems::mkmf_log::{compiler_that_does_not_start, without_test_programs};
+use crate::gems::mkmf_log::{compiler_that_does_not_start, without_options, without_test_programs};
 use fs_err as fs;
 use miette::Diagnostic;
 use std::collections::BTreeSet;
@@ -95,9 +95,11 @@ impl FailedExtension {
         let mkmf_log = mkmf_log.filter(|_| command.contains("extconf"));
         let compiler = mkmf_log.and_then(|log| compiler_that_does_not_start(log, output));
         // Where `extconf.rb` gives up by itself, mkmf knows of no error.
+        let knows_why =
+            |log: &str| log.contains("error") || log.lines().any(|l| Missing::in_line(l).is_some());
         let (name, text) = match mkmf_log.map(without_test_programs) {
-            Some(text) if compiler.is_some() || text.contains("error") => ("its mkmf.log", text),
-            _ => ("its output", output.to_string()),
+            Some(text) if compiler.is_some() || knows_why(&text) => ("its mkmf.log", text),
+            _ => ("its output", without_options(output).to_string()),
         };
         let logs = [mkmf_log.unwrap_or_default(), output];
         let mut missing: Vec<_> = logs
@@ -369,6 +371,12 @@ mod tests {
         checking for brew... no
         Can't install RMagick 6.1.1. Can't find ImageMagick with pkg-config
         *** extconf.rb failed ***
+        Could not create Makefile due to some reason, probably lack of necessary
+        libraries and/or headers.
+
+        Provided configuration options:
+        \t--with-opt-dir
+        \t--without-opt-dir
     "};
 
     /// Ruby names a compiler that is not there. Nothing stands between the command and the program.
@@ -426,6 +434,10 @@ mod tests {
     #[test]
     fn a_compiler_that_only_ruby_knows_is_named() {
         insta::assert_snapshot!(shown(NO_COMPILER_OUTPUT, Some(NO_COMPILER)));
+        let by_shell = NO_COMPILER.replace("checked", "sh: 1: gcc-12: not found\nchecked");
+        let report = shown(NO_COMPILER_OUTPUT, Some(&by_shell));
+        assert!(report.contains("the package gcc-12"), "{report}");
+        assert!(report.contains("sh: 1: gcc-12: not found"), "{report}");
         let other = NO_COMPILER.replace("gcc-12", "icx");
         let report = shown(NO_COMPILER_OUTPUT, Some(&other));
         assert!(

@@ -24,6 +24,13 @@ pub(super) fn without_test_programs(log: &str) -> String {
     kept.join("\n")
 }
 
+/// The output of `extconf.rb` without the list of its options, which follows the reason.
+pub(super) fn without_options(output: &str) -> &str {
+    output
+        .split_once("*** extconf.rb failed ***")
+        .map_or(output, |(reason, _)| reason)
+}
+
 /// The compiler of the last command, where no program could be compiled and the command said
 /// nothing: it was not even started. `output` is that of `extconf.rb`.
 pub(super) fn compiler_that_does_not_start<'a>(log: &'a str, output: &str) -> Option<&'a str> {
