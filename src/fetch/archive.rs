@@ -103,11 +103,7 @@ impl Archive {
         };
         unpacking
             .run(&mut copying)
-            .map_err(|error| match DiskFault::of(&error) {
-                // Whether a folder of the archive may be written to is the archive's own fault.
-                None | Some(DiskFault::NotAllowed) => unpack_error(url, &error),
-                Some(_) => ArchiveError::Place(error),
-            })?;
+            .map_err(|error| not_unpacked(url, error))?;
         Ok(copying.copy)
     }
 }
@@ -141,6 +137,15 @@ impl<R: Read> Read for CopyingReader<'_, R> {
             self.copy = None;
         }
         Ok(count)
+    }
+}
+
+/// Whether a folder of the archive may be written to is the archive's own fault; anything else of the
+/// disk is not.
+fn not_unpacked(url: &Url, error: io::Error) -> ArchiveError {
+    match DiskFault::of(&error) {
+        None | Some(DiskFault::NotAllowed) => unpack_error(url, &error),
+        Some(_) => ArchiveError::Place(error),
     }
 }
 
@@ -288,6 +293,17 @@ mod tests {
     fn a_layer_that_cannot_be_written_is_shown() {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         insta::assert_snapshot!(plain(&ArchiveError::Place(error)));
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_archives_fault() {
+        let url = "https://example.com/ruby.tgz".parse().unwrap();
+        let of = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            let error = crate::fetch::unpack::at_error("at its entry `bin/ruby`", &error);
+            crate::report::plain(&not_unpacked(&url, error))
+        };
+        insta::assert_snapshot!([of(28), of(30), of(crate::disk::EIO), of(13)].join("\n"));
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn at(place: &str, reason: &(impl Display + ?Sized)) -> io::Error {
 
 /// The same for an error of the system, which keeps its kind. A defect of the disk has none, and is
 /// not about the entry.
-fn at_error(place: &str, error: &io::Error) -> io::Error {
+pub(super) fn at_error(place: &str, error: &io::Error) -> io::Error {
     match DiskFault::of(error) {
         Some(DiskFault::Defect) => io::Error::from_raw_os_error(disk::EIO),
         _ => io::Error::new(error.kind(), format!("{place}: {}", cause(error))),
