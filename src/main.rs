@@ -53,6 +53,7 @@ impl Buildpack for Formation {
         let inputs =
             Inputs::read(&context.app_dir, variables, &bindings).map_err(FormationError::Inputs)?;
         inputs.show_warnings();
+        inputs.node_needs().show();
         let needed_by = build_plan::needed_by(&context.buildpack_plan, &inputs.env);
         let fetcher = Fetcher::new(&inputs.downloads, &context.buildpack_dir);
 
