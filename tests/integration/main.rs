@@ -18,7 +18,9 @@ mod orchestrators;
 mod platform {
     mod certificates;
     mod credentials;
+    mod node;
     mod offline;
+    mod operator;
 }
 mod processes {
     mod graceful_end;
