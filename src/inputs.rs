@@ -1,6 +1,7 @@
 //! Every input of a build, read once, before anything is downloaded. All mistakes are in one
 //! report.
 
+use crate::app::javascript::NodeNeeds;
 use crate::app::{App, Mistakes};
 use crate::fetch::settings::DownloadSettings;
 use crate::gems::bundle::{Bundle, BundleFiles};
@@ -68,6 +69,16 @@ impl Inputs {
             app_json: process_types::check_app_json(&app),
             app,
             env,
+        })
+    }
+
+    /// What the app needs of Node.js.
+    #[must_use]
+    pub fn node_needs(&self) -> NodeNeeds {
+        let has_package_json = self.app.dir.join("package.json").is_file();
+        let lockfile = self.bundle.as_ref().map(|bundle| &bundle.lockfile);
+        NodeNeeds::of(has_package_json, |gem| {
+            lockfile.is_some_and(|lockfile| lockfile.has_gem(gem))
         })
     }
 

@@ -3,6 +3,7 @@
 //!
 //! | module | question |
 //! |---|---|
+//! | [`disk`] | which errors are the disk's, and what helps? |
 //! | [`report`] | how are errors, warnings and the build log shown? |
 //! | [`app`] | what do the app's files hold, and what is wrong with them? |
 //! | [`platform`] | what does the platform give, and how are layers kept? |
@@ -13,6 +14,7 @@
 //! | [`inputs`] | what do all inputs say, before anything is downloaded? |
 
 pub mod app;
+pub mod disk;
 pub mod fetch;
 pub mod gems;
 pub mod inputs;

@@ -5,8 +5,11 @@ use formation_buildpack::fetch::Fetcher;
 use formation_buildpack::gems::{self, GemsLayerError, GemsStage};
 use formation_buildpack::inputs::Inputs;
 use formation_buildpack::launch::{self, FormationLayerError, LaunchError};
+use formation_buildpack::platform::operator_variables::{
+    OperatorVariables, OperatorVariablesError,
+};
 use formation_buildpack::platform::variables::BuildVariables;
-use formation_buildpack::platform::{bindings, build_plan};
+use formation_buildpack::platform::{PlatformError, bindings, build_plan};
 use formation_buildpack::report;
 use formation_buildpack::ruby::choice::{ChoiceError, RubyChoice, choose, kept_default};
 use formation_buildpack::ruby::inventory::{self, Inventory, InventoryError};
@@ -29,7 +32,7 @@ impl Buildpack for Formation {
     type Error = FormationError;
 
     fn detect(&self, context: DetectContext<Self>) -> libcnb::Result<DetectResult, FormationError> {
-        let variables = build_variables(&context.platform);
+        let variables = build_variables(&context.platform)?;
         let detected = detect::detect(&context.app_dir, variables.get("BUNDLE_GEMFILE"))
             .map_err(FormationError::Detect)?;
         if detected.ruby {
@@ -42,7 +45,7 @@ impl Buildpack for Formation {
     }
 
     fn build(&self, context: BuildContext<Self>) -> libcnb::Result<BuildResult, FormationError> {
-        let variables = build_variables(&context.platform);
+        let variables = build_variables(&context.platform)?;
         let started = report::start(concat!("Formation ", env!("CARGO_PKG_VERSION")));
 
         // Every input is read before anything is downloaded.
@@ -50,6 +53,7 @@ impl Buildpack for Formation {
         let inputs =
             Inputs::read(&context.app_dir, variables, &bindings).map_err(FormationError::Inputs)?;
         inputs.show_warnings();
+        inputs.node_needs().show();
         let needed_by = build_plan::needed_by(&context.buildpack_plan, &inputs.env);
         let fetcher = Fetcher::new(&inputs.downloads, &context.buildpack_dir);
 
@@ -92,16 +96,18 @@ impl Buildpack for Formation {
     fn on_error(&self, error: libcnb::Error<FormationError>) {
         match error {
             libcnb::Error::BuildpackError(error) => report::error(&error),
-            error => report::error(&PlatformError(error)),
+            error => report::error(&PlatformError::of(&error)),
         }
     }
 }
 
-/// The user's variables. One of them turns the colours of the log off.
-fn build_variables(platform: &GenericPlatform) -> BuildVariables {
+/// The user's variables, and the operator's. One of them turns the colours of the log off.
+fn build_variables(platform: &GenericPlatform) -> Result<BuildVariables, FormationError> {
     let variables = BuildVariables::new(platform.env());
     report::use_colours(variables.get("NO_COLOR").is_none());
-    variables
+    let variables = variables.with_operator(&OperatorVariables::read()?);
+    report::use_colours(variables.get("NO_COLOR").is_none());
+    Ok(variables)
 }
 
 fn choose_ruby(
@@ -142,6 +148,9 @@ fn install_ruby<'a>(
 /// Why detection or the build fails.
 #[derive(Debug, Diagnostic, Error)]
 enum FormationError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Operator(#[from] OperatorVariablesError),
     #[error("the app's folder cannot be listed")]
     #[diagnostic(help("Check that the build user may read it."))]
     Detect(#[source] io::Error),
@@ -174,15 +183,6 @@ impl From<FormationError> for libcnb::Error<FormationError> {
     }
 }
 
-/// The platform's files cannot be read or written.
-#[derive(Debug, Diagnostic, Error)]
-#[error("the build cannot continue: {0}")]
-#[diagnostic(help(
-    "This is a fault of the platform or of Formation, not of the app. Try again with \
-     `pack build --clear-cache`."
-))]
-struct PlatformError(libcnb::Error<FormationError>);
-
 buildpack_main!(Formation);
 
 #[cfg(test)]
@@ -197,10 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_platform_is_shown() {
-        let error = libcnb::Error::CannotReadBuildpackPlan(libcnb::TomlFileError::IoError(
-            io::Error::from(io::ErrorKind::PermissionDenied),
-        ));
-        insta::assert_snapshot!(report::plain(&PlatformError(error)));
+    fn nothing_is_declared_that_no_build_writes() {
+        let buildpack: toml::Table = include_str!("../buildpack.toml").parse().unwrap();
+        assert!(
+            !buildpack["buildpack"]
+                .as_table()
+                .unwrap()
+                .contains_key("sbom-formats")
+        );
     }
 }

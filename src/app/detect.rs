@@ -1,5 +1,6 @@
 //! Whether the app is a Ruby app.
 
+use crate::app::javascript::{NodeNeeds, locks};
 use std::io;
 use std::path::Path;
 
@@ -21,25 +22,38 @@ pub const NOT_FOUND: &str = "no Gemfile, gems.rb, config.ru, Rakefile, .ruby-ver
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Detected {
     pub ruby: bool,
-    /// It has a `package.json`, so it may need Node.js for its assets.
-    pub node: bool,
+    pub node: NodeNeeds,
 }
 
-/// Looks at the names in the app's folder, and for the file that `BUNDLE_GEMFILE` names. No file is
-/// read.
+/// Looks at the names in the app's folder, and for the file that `BUNDLE_GEMFILE` names. Of the files
+/// only the lockfile is read.
 pub fn detect(app_dir: &Path, bundle_gemfile: Option<&str>) -> io::Result<Detected> {
     let names: Vec<String> = fs_err::read_dir(app_dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<io::Result<_>>()?;
     let has = |name: &str| names.iter().any(|found| found == name);
     let has_extension = |extension: &str| names.iter().any(|found| found.ends_with(extension));
+    let lockfile = std::fs::read(app_dir.join(lockfile_name(bundle_gemfile, has("gems.rb"))));
+    let lockfile = String::from_utf8_lossy(&lockfile.unwrap_or_default()).into_owned();
     Ok(Detected {
         ruby: MARKERS.iter().any(|marker| has(marker))
             || has_extension(".gemspec")
             || (has(procfile::FILE_NAME) && has_extension(".rb"))
             || bundle_gemfile.is_some_and(|gemfile| app_dir.join(gemfile).is_file()),
-        node: has("package.json"),
+        node: NodeNeeds::of(has("package.json"), |gem| locks(&lockfile, gem)),
     })
+}
+
+/// The lockfile of the Gemfile that Bundler takes. The build itself finds it more exactly.
+fn lockfile_name(bundle_gemfile: Option<&str>, has_gems_rb: bool) -> String {
+    match bundle_gemfile {
+        Some(gemfile) => match gemfile.strip_suffix("gems.rb") {
+            Some(folder) => format!("{folder}gems.locked"),
+            None => format!("{gemfile}.lock"),
+        },
+        None if has_gems_rb => "gems.locked".to_string(),
+        None => "Gemfile.lock".to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +83,13 @@ mod tests {
             }
             assert_eq!(
                 detect(dir.path(), None).unwrap(),
-                Detected { ruby, node },
+                Detected {
+                    ruby,
+                    node: NodeNeeds {
+                        packages: node,
+                        runtime: false
+                    }
+                },
                 "{files:?}"
             );
         }
@@ -83,5 +103,24 @@ mod tests {
         fs_err::create_dir(dir.path().join("gemfiles")).unwrap();
         fs_err::write(dir.path().join("gemfiles/next.gemfile"), "").unwrap();
         assert!(detect(dir.path(), named).unwrap().ruby);
+    }
+
+    #[test]
+    fn a_gem_of_the_lockfile_may_need_node() {
+        for (lockfile, gemfile) in [
+            ("Gemfile.lock", None),
+            ("gems.locked", None),
+            ("next.gemfile.lock", Some("next.gemfile")),
+            ("next/gems.locked", Some("next/gems.rb")),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs_err::create_dir(dir.path().join("next")).unwrap();
+            fs_err::write(dir.path().join(lockfile), "    execjs (2.10.0)\n").unwrap();
+            if lockfile == "gems.locked" {
+                fs_err::write(dir.path().join("gems.rb"), "").unwrap();
+            }
+            let detected = detect(dir.path(), gemfile).unwrap();
+            assert!(detected.node.runtime, "{lockfile}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The app's folder: its files, whether it is a Ruby app, and the report of all its mistakes.
 
 pub mod detect;
+pub mod javascript;
 pub mod mistakes;
 
 pub use mistakes::{Mistake, Mistakes};

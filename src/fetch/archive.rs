@@ -1,6 +1,7 @@
 //! A gzipped tar archive that becomes a folder: unpacked while it is downloaded, and put in place
 //! only when it is verified and finished.
 
+use crate::disk::DiskFault;
 use crate::fetch::digest::Sha256Hex;
 use crate::fetch::download::{DownloadError, Downloader};
 use crate::fetch::expected::Expected;
@@ -102,7 +103,7 @@ impl Archive {
         };
         unpacking
             .run(&mut copying)
-            .map_err(|error| unpack_error(url, &error))?;
+            .map_err(|error| not_unpacked(url, error))?;
         Ok(copying.copy)
     }
 }
@@ -136,6 +137,15 @@ impl<R: Read> Read for CopyingReader<'_, R> {
             self.copy = None;
         }
         Ok(count)
+    }
+}
+
+/// Whether a folder of the archive may be written to is the archive's own fault; anything else of the
+/// disk is not.
+fn not_unpacked(url: &Url, error: io::Error) -> ArchiveError {
+    match DiskFault::of(&error) {
+        None | Some(DiskFault::NotAllowed) => unpack_error(url, &error),
+        Some(_) => ArchiveError::Place(error),
     }
 }
 
@@ -283,6 +293,17 @@ mod tests {
     fn a_layer_that_cannot_be_written_is_shown() {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         insta::assert_snapshot!(plain(&ArchiveError::Place(error)));
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_archives_fault() {
+        let url = "https://example.com/ruby.tgz".parse().unwrap();
+        let of = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            let error = crate::fetch::unpack::at_error("at its entry `bin/ruby`", &error);
+            crate::report::plain(&not_unpacked(&url, error))
+        };
+        insta::assert_snapshot!([of(28), of(30), of(crate::disk::EIO), of(13)].join("\n"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Unpacks a gzipped tar archive, and refuses one that could do harm.
 
+use crate::disk::{self, DiskFault};
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
 use std::fmt::Display;
@@ -51,7 +52,7 @@ impl Unpacking<'_> {
         }
         let mut place = "at its start".to_string();
         for entry in archive.entries()? {
-            let mut entry = entry.map_err(|error| at(&place, &cause(&error)))?;
+            let mut entry = entry.map_err(|error| at_error(&place, &error))?;
             if entry.header().entry_type() == EntryType::XGlobalHeader {
                 continue; // A comment of git.
             }
@@ -73,13 +74,13 @@ impl Unpacking<'_> {
                 continue;
             }
             let unpacked = entry.unpack_in(self.folder);
-            if !unpacked.map_err(|error| at(&place, &cause(&error)))? {
+            if !unpacked.map_err(|error| at_error(&place, &error))? {
                 return Err(at(&place, LEAVES));
             }
         }
         // gzip's checksum follows the last entry.
         io::copy(&mut archive.into_inner(), &mut io::sink())
-            .map_err(|error| at("at its end", &cause(&error)))?;
+            .map_err(|error| at_error("at its end", &error))?;
         Ok(())
     }
 
@@ -154,6 +155,15 @@ fn is_name_or_dot(component: Component<'_>) -> bool {
 
 fn at(place: &str, reason: &(impl Display + ?Sized)) -> io::Error {
     io::Error::other(format!("{place}: {reason}"))
+}
+
+/// The same for an error of the system, which keeps its kind. A defect of the disk has none, and is
+/// not about the entry.
+pub(super) fn at_error(place: &str, error: &io::Error) -> io::Error {
+    match DiskFault::of(error) {
+        Some(DiskFault::Defect) => io::Error::from_raw_os_error(disk::EIO),
+        _ => io::Error::new(error.kind(), format!("{place}: {}", cause(error))),
+    }
 }
 
 fn is_file_folder_or_link(kind: EntryType) -> bool {

@@ -4,7 +4,7 @@ use crate::fetch::masked::MaskedLines;
 use crate::fetch::settings::CaCertificates;
 use crate::gems::bundle::Bundle;
 use crate::gems::bundler_output::{help_for, lacks_a_gem, text_of};
-use crate::gems::failed_extension::FailedExtension;
+use crate::gems::failed_extension::FailedExtensions;
 use crate::gems::vendored;
 use crate::report;
 use crate::ruby::gem_version::GemVersion;
@@ -33,7 +33,7 @@ pub enum BundleInstallError {
     Start { program: String, source: io::Error },
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Extension(#[from] FailedExtension),
+    Extensions(#[from] FailedExtensions),
     #[error("`bundle install` failed ({status}); its own message is in the log above")]
     #[diagnostic(help("{help}"))]
     Failed { status: ExitStatus, help: String },
@@ -71,8 +71,8 @@ pub fn run(
     if output.status.success() {
         return Ok(());
     }
-    if let Some(extension) = FailedExtension::find(&text_of(&output)) {
-        return Err(extension.into());
+    if let Some(extensions) = FailedExtensions::find(&text_of(&output)) {
+        return Err(extensions.into());
     }
     Err(BundleInstallError::Failed {
         status: output.status,

@@ -1,5 +1,6 @@
 //! What the output of `bundle install` says about a failure, and what to do.
 
+use crate::disk::DiskFault;
 use crate::gems::bundle::Bundle;
 use crate::gems::failed_extension::FAILED_EXTENSION;
 use std::process::Output;
@@ -11,11 +12,16 @@ pub(super) fn lacks_a_gem(output: &Output) -> bool {
     !output.status.success() && says(output, &phrases) && !says(output, &[FAILED_EXTENSION])
 }
 
-/// Whether Bundler's output has one of these phrases. Bundler may break a line at any space.
+/// Whether Bundler's output has one of these phrases.
 fn says(output: &Output, phrases: &[&str]) -> bool {
-    let text = text_of(output);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = on_one_line(output);
     phrases.iter().any(|phrase| text.contains(phrase))
+}
+
+/// Bundler may break a line at any space.
+fn on_one_line(output: &Output) -> String {
+    let text = text_of(output);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn text_of(output: &Output) -> String {
@@ -37,7 +43,9 @@ pub(super) fn help_for(output: &Output, bundle: &Bundle) -> String {
     let gemfile = bundle.gemfile_name();
     let lockfile = bundle.lockfile_name();
     let says = |phrases: &[&str]| says(output, phrases);
-    if says(&["frozen mode", "frozen is set", "deployment mode"]) {
+    if let Some(fault) = DiskFault::told_in(&on_one_line(output)) {
+        fault.help().into()
+    } else if says(&["frozen mode", "frozen is set", "deployment mode"]) {
         format!(
             "{lockfile} does not match {gemfile}. Run `bundle install` on your machine, and commit \
              {lockfile}."
@@ -141,6 +149,9 @@ mod tests {
              locally.",
             "Could not reach host rubygems.org. Check your network connection and try again.",
             "Could not verify the SSL certificate for https://gems.example.com/.",
+            "There was an error while trying to write to `/layers/gems/ruby`. There was insufficient \
+             space\nremaining on the device.",
+            "Errno::EROFS: Read-only file system @ dir_s_mkdir - /layers/gems/ruby",
             "something else",
         ]
         .into_iter()

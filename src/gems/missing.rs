@@ -33,7 +33,7 @@ impl<'a> Missing<'a> {
     }
 
     /// The package of Debian and Ubuntu that has it, if it is in the tables below.
-    pub(super) fn package(self) -> Option<&'static str> {
+    pub(super) fn package(self) -> Option<&'a str> {
         let named = |names: &[&str], name: &str| names.contains(&name);
         let library = LIBRARIES.iter().find(|library| match self {
             Self::Header(name) => library.headers.iter().any(|header| {
@@ -48,7 +48,8 @@ impl<'a> Missing<'a> {
             (Self::Program(name), None) => PROGRAMS
                 .iter()
                 .find(|(programs, _)| programs.contains(&name))
-                .map(|(_, package)| *package),
+                .map(|(_, package)| *package)
+                .or_else(|| versioned_compiler(name)),
             (_, None) => None,
         }
     }
@@ -111,7 +112,7 @@ const LIBRARIES: &[Library] = &[
     library!("libmagickwand-dev":
         ["MagickWand/", "MagickCore/", "wand/", "magick/"],
         ["MagickWand", "MagickCore"],
-        ["MagickWand", "MagickCore", "Magick++"]
+        ["MagickWand", "MagickCore", "Magick++", "ImageMagick"]
     ),
     library!("libvips-dev": ["vips/"], ["vips"], ["vips", "vips-cpp"]),
     library!("libjpeg-dev": ["jpeglib.h"], ["jpeg"], ["libjpeg"]),
@@ -155,6 +156,7 @@ const PROGRAMS: &[(&[&str], &str)] = &[
         &["cc", "gcc", "g++", "c++", "make", "ar", "ld"],
         "build-essential",
     ),
+    (&["clang", "clang++"], "clang"),
     (&["pkg-config", "pkgconf"], "pkg-config"),
     (&["cmake"], "cmake"),
     (&["cargo", "rustc"], "cargo"),
@@ -169,6 +171,14 @@ const PROGRAMS: &[(&[&str], &str)] = &[
         "default-libmysqlclient-dev",
     ),
 ];
+
+/// The package of a compiler with its version, as Ruby names the one that it was built with: that of
+/// `gcc-12` is called like it.
+fn versioned_compiler(program: &str) -> Option<&str> {
+    let (name, version) = program.rsplit_once('-')?;
+    let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && ["gcc", "g++", "clang"].contains(&name)).then_some(program)
+}
 
 /// GCC: `x.c:3:10: fatal error: yaml.h: No such file or directory`; clang: `… fatal error: 'yaml.h'
 /// file not found`.
@@ -188,8 +198,13 @@ fn library(line: &str) -> Option<&str> {
 
 /// pkg-config: `Package vips was not found in the pkg-config search path`, `Package 'vips',
 /// required by 'virtual:world', not found`, `No package 'vips' found`; Ruby's mkmf: `package
-/// configuration for vips is not found`.
+/// configuration for vips is not found`; rmagick: `Can't find ImageMagick with pkg-config`.
 fn module(line: &str) -> Option<&str> {
+    if let Some((_, rest)) = line.split_once("Can't find ")
+        && let Some((name, _)) = rest.split_once(" with pkg-config")
+    {
+        return Some(name);
+    }
     if !(line.contains("not found") || line.ends_with("' found")) {
         return None;
     }
@@ -201,8 +216,15 @@ fn module(line: &str) -> Option<&str> {
 }
 
 /// `sh: 1: cmake: not found`, `bash: cmake: command not found`, `No such file or directory -
-/// cmake`.
+/// cmake`; make: `make: g++: No such file or directory`.
 fn program(line: &str) -> Option<&str> {
+    if line.starts_with("make")
+        && let Some(before) = line.strip_suffix(": No such file or directory")
+        && let Some((_, name)) = before.split_once(": ")
+        && !name.contains([' ', ':'])
+    {
+        return Some(name);
+    }
     if let Some((_, name)) = line.split_once("No such file or directory - ") {
         return name.split_whitespace().next();
     }
@@ -232,6 +254,9 @@ mod tests {
             "sh: 1: cmake: not found",
             "/bin/bash: line 1: cargo: command not found",
             "Errno::ENOENT: No such file or directory - make",
+            "make: g++-12: No such file or directory",
+            "make[1]: clang++: No such file or directory",
+            "Can't install RMagick 6.1.1. Can't find ImageMagick with pkg-config",
             "x.c:1:10: fatal error: our/own.h: No such file or directory",
             "x.c:1:10: fatal error: libxml/parser.h: No such file or directory",
         ];
@@ -254,6 +279,8 @@ mod tests {
             "x.c:3:1: error: unknown type name 'MYSQL'",
             "Gem::LoadError: Package not there",
             "make: *** [Makefile:248: x.o] Error 1",
+            "make: *** depend: No such file or directory",
+            "make: stat: own.mk: No such file or directory",
             "1: #include \"ruby.h\"",
             "page: not found",
         ] {

@@ -23,6 +23,7 @@ pub mod lockfile;
 mod messages;
 mod metadata;
 mod missing;
+mod mkmf_log;
 mod mutex;
 pub mod platform;
 pub mod servers;

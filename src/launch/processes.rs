@@ -100,16 +100,18 @@ impl Processes {
                 ProcessBuilder::new(
                     process_type,
                     // All of it is the platform's `command`: arguments of `docker run` replace
-                    // `args`.
+                    // `args`, or follow them.
                     entry.launch.to_args(&formation),
                 )
                 .default(self.default.as_ref() == Some(&entry.process_type))
                 .build(),
             );
         }
-        let mut run_all = ProcessBuilder::new(process_type!("formation"), [formation.into_owned()]);
-        // Arguments of the user replace `args`: `docker run --entrypoint formation IMAGE ps`.
-        Ok(launch.process(run_all.arg("run").build()).build())
+        // Without `args`, and without `run`, which the program does by itself: some platforms put the
+        // user's arguments in the place of `args`, others behind them, and with
+        // `docker run --entrypoint formation IMAGE ps` either means `formation ps`.
+        let run_all = ProcessBuilder::new(process_type!("formation"), [formation.into_owned()]);
+        Ok(launch.process(run_all.build()).build())
     }
 
     /// Writes to the log what names each process, its command, and how to run it.

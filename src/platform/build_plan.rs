@@ -3,30 +3,77 @@
 //!
 //! Source: <https://github.com/buildpacks/spec/blob/main/buildpack.md#phase-1-detection>
 
+use crate::app::javascript::NodeNeeds;
 use crate::platform::launch_layer::NeededBy;
 use crate::platform::variables::BuildVariables;
-use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder};
+use libcnb::data::build_plan::{BuildPlan, BuildPlanBuilder, Require};
 use libcnb::data::buildpack_plan::BuildpackPlan;
+use toml::{Table, Value};
 
 /// The name of Ruby, with the app's gems, in the plan.
 const RUBY: &str = "ruby";
 
-/// The names of Node.js in the plan: Paketo's and Heroku's.
-const NODE: [&str; 2] = ["node", "heroku/nodejs"];
+/// Paketo's name of Node.js. It is on the `PATH` of later buildpacks and of the image only where the
+/// metadata asks for it.
+///
+/// Source: <https://github.com/paketo-buildpacks/node-engine#integration>
+const PAKETO_NODE: &str = "node";
+
+/// Paketo's name of the packages of `package.json`, which are provided with a lockfile only.
+///
+/// Source: <https://github.com/paketo-buildpacks/npm-install#integration>
+const PAKETO_PACKAGES: &str = "node_modules";
+
+/// Heroku's name of Node.js with its packages. That buildpack needs a `package.json`. Without
+/// `skip_pruning` it removes the packages that assets are made with.
+///
+/// Source: <https://github.com/heroku/buildpacks-nodejs>
+const HEROKU_NODE: &str = "heroku/nodejs";
 
 /// A build variable for an app whose later buildpacks need Ruby but cannot require it.
 const RUBY_AT_BUILD: &str = "BP_RUBY_AT_BUILD";
 
 /// Formation provides and requires Ruby, so it works alone. Where Node.js is wanted, it is required
-/// from a buildpack that provides it, if there is one.
-pub fn build_plan(wants_node: bool) -> BuildPlan {
+/// from a buildpack that provides it, if there is one: the platform takes the first alternative
+/// whose requirements are all provided.
+pub fn build_plan(node: NodeNeeds) -> BuildPlan {
     let mut plan = BuildPlanBuilder::new();
-    if wants_node {
-        for node in NODE {
-            plan = plan.provides(RUBY).requires(RUBY).requires(node).or();
+    for alternative in node_alternatives(node) {
+        plan = plan.provides(RUBY).requires(RUBY);
+        for (name, metadata) in alternative {
+            let mut require = Require::new(name);
+            require.metadata = metadata;
+            plan = plan.requires(require);
         }
+        plan = plan.or();
     }
     plan.provides(RUBY).requires(RUBY).build()
+}
+
+/// What is required in each alternative, with its metadata.
+fn node_alternatives(needs: NodeNeeds) -> Vec<Vec<(&'static str, Table)>> {
+    let node = || {
+        (
+            PAKETO_NODE,
+            flags(&[("build", true), ("launch", needs.runtime)]),
+        )
+    };
+    match needs {
+        NodeNeeds { packages: true, .. } => vec![
+            vec![node(), (PAKETO_PACKAGES, flags(&[("build", true)]))],
+            vec![node()],
+            vec![(HEROKU_NODE, flags(&[("skip_pruning", true)]))],
+        ],
+        NodeNeeds { runtime: true, .. } => vec![vec![node()]],
+        NodeNeeds { .. } => Vec::new(),
+    }
+}
+
+/// Those that are set.
+fn flags(flags: &[(&str, bool)]) -> Table {
+    let set = flags.iter().filter(|(_, is_set)| *is_set);
+    set.map(|(name, _)| (name.to_string(), Value::Boolean(true)))
+        .collect()
 }
 
 /// What needs the files of Ruby and of the gems: later buildpacks too, where one of them requires
@@ -58,7 +105,7 @@ mod tests {
     }
 
     fn needed(required: usize, variable: Option<&str>) -> NeededBy {
-        let mut entries = vec![entry(NODE[0])];
+        let mut entries = vec![entry(PAKETO_NODE)];
         entries.extend((0..required).map(|_| entry(RUBY)));
         let mut env = Env::new();
         if let Some(value) = variable {
@@ -87,16 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn node_is_required_where_a_buildpack_provides_it() {
-        let names = |plan: &BuildPlan| {
-            let text = toml::to_string(plan).unwrap();
-            let names = text.lines().filter_map(|line| line.strip_prefix("name = "));
-            names.collect::<Vec<_>>().join(" ")
+    fn node_is_required_with_what_each_provider_needs_to_hear() {
+        let plan = |packages, runtime| {
+            let plan = build_plan(NodeNeeds { packages, runtime });
+            toml::to_string(&plan).unwrap()
         };
-        assert_eq!(names(&build_plan(false)), r#""ruby" "ruby""#);
-        assert_eq!(
-            names(&build_plan(true)),
-            r#""ruby" "ruby" "node" "ruby" "ruby" "heroku/nodejs" "ruby" "ruby""#
-        );
+        insta::assert_snapshot!("no_node", plan(false, false));
+        insta::assert_snapshot!("packages", plan(true, false));
+        insta::assert_snapshot!("packages_and_runtime", plan(true, true));
+        insta::assert_snapshot!("runtime", plan(false, true));
     }
 }

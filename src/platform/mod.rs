@@ -5,6 +5,10 @@ pub mod bindings;
 pub mod build_plan;
 pub mod built_for;
 pub(crate) mod cache_layer;
+mod error;
 pub(crate) mod files;
 pub mod launch_layer;
+pub mod operator_variables;
 pub mod variables;
+
+pub use error::PlatformError;

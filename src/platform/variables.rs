@@ -1,5 +1,6 @@
-//! The user's build variables (`pack build --env NAME=VALUE`).
+//! The build variables: the user's (`pack build --env NAME=VALUE`), and the operator's.
 
+use crate::platform::operator_variables::OperatorVariables;
 use libcnb::Env;
 use std::collections::BTreeMap;
 
@@ -62,6 +63,19 @@ impl BuildVariables {
         }
         user.ignored.sort();
         user
+    }
+
+    /// With the operator's variables. What Formation sets itself is left as it is without a word:
+    /// the user can do nothing about it.
+    #[must_use]
+    pub fn with_operator(mut self, operator: &OperatorVariables) -> Self {
+        for name in operator.names() {
+            let user = self.variables.get(name).map(String::as_str);
+            if let Some(value) = operator.value_of(name, user).filter(|_| !is_reserved(name)) {
+                self.variables.insert(name.to_string(), value);
+            }
+        }
+        self
     }
 
     /// The value of a variable. An empty value is none.

@@ -19,7 +19,9 @@ mod orchestrators;
 mod platform {
     pub(crate) mod certificates;
     mod credentials;
+    mod node;
     mod offline;
+    mod operator;
 }
 mod processes {
     mod graceful_end;

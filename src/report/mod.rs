@@ -4,7 +4,10 @@
 //! behind long work), errors go to standard error. Colours are left out where the user sets
 //! `NO_COLOR`.
 
+mod by_cause;
+
 use bullet_stream::global::{self, print};
+use by_cause::ByCause;
 use miette::Diagnostic;
 use procfile::report;
 use std::io::{self, Write};
@@ -12,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use bullet_stream::style::{command, value};
-pub use procfile::report::{counted, error, megabytes, plain};
+pub use procfile::report::{counted, megabytes};
 
 /// Whether a line of the log is still open: a timer's dots stand at its end.
 static UNDER_TIMER: AtomicBool = AtomicBool::new(false);
@@ -76,5 +79,16 @@ pub fn done(started: Instant) {
 
 /// Shows something that may not be meant, and goes on.
 pub fn warning(diagnostic: &dyn Diagnostic) {
-    print::warning(report::plain(diagnostic).trim_end());
+    print::warning(plain(diagnostic).trim_end());
+}
+
+/// Prints the report of an error to standard error.
+pub fn error(diagnostic: &dyn Diagnostic) {
+    report::error(&ByCause::of(diagnostic));
+}
+
+/// The text of a report without colours.
+#[must_use]
+pub fn plain(diagnostic: &dyn Diagnostic) -> String {
+    report::plain(&ByCause::of(diagnostic))
 }
