@@ -11,7 +11,7 @@ use crate::platform::variables::BuildVariables;
 use crate::report;
 use crate::ruby::requests::{self, GemfileText, RubyRequests};
 use procfile::app_json::AppJsonWarning;
-use procfile::{Entry, NoEntries, Procfile};
+use procfile::{Entry, MisnamedProcfile, NoEntries, Procfile};
 use std::path::Path;
 
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Inputs {
     pub ruby: RubyRequests,
     /// None for an app without a Procfile.
     pub procfile: Option<Procfile>,
+    /// A file that should be the Procfile, where the app has none.
+    pub misnamed_procfile: Option<MisnamedProcfile>,
     /// The process type `web` of a build variable, for an app whose Procfile names none.
     pub default_web: Option<Entry>,
     /// What is wrong with `app.json`, which the build itself does not need.
@@ -66,6 +68,7 @@ impl Inputs {
             ruby: ruby.unwrap_or_default(),
             procfile: procfile.flatten(),
             default_web: default_web.flatten(),
+            misnamed_procfile: process_types::misnamed_procfile(&app, &bindings),
             app_json: process_types::check_app_json(&app),
             app,
             env,
@@ -100,6 +103,9 @@ impl Inputs {
             report::warning(warning);
         }
         if let Some(warning) = &self.app_json {
+            report::warning(warning);
+        }
+        if let Some(warning) = &self.misnamed_procfile {
             report::warning(warning);
         }
         if let Some(procfile) = &self.procfile {
@@ -182,6 +188,36 @@ mod tests {
         let procfile = app.procfile.unwrap();
         assert_eq!(procfile.source.to_string(), "service binding `processes`");
         assert_eq!(procfile.entries[0].command, "sidekiq");
+    }
+
+    #[test]
+    fn a_file_of_nearly_the_name_is_not_passed_over() {
+        let files = [("app/app.rb", ""), ("app/procfile", "web: puma\n")];
+        let read = |files: &[(&str, &str)]| {
+            let dir = app_dir(files);
+            let bindings = dir.path().join("bindings");
+            let variables = BuildVariables::default();
+            Inputs::read(&dir.path().join("app"), variables, &bindings).unwrap()
+        };
+        assert_eq!(read(&files).misnamed_procfile.unwrap().name, "procfile");
+        let with_procfile = [&files[..], &[("app/Procfile", "web: puma\n")]].concat();
+        assert_eq!(read(&with_procfile).misnamed_procfile, None);
+        let bound = [
+            ("bindings/processes/type", "Procfile"),
+            ("bindings/processes/Procfile", "worker: sidekiq\n"),
+        ];
+        assert_eq!(read(&[&files[..], &bound].concat()).misnamed_procfile, None);
+    }
+
+    #[test]
+    fn a_script_that_would_not_start_is_a_warning() {
+        let script = ("bin/start", "#!/usr/bin/env ruby\n");
+        let app = read(&[("Procfile", "web: bin/start\n"), script], &[]).unwrap();
+        let warnings = app.procfile.unwrap().warnings.unwrap();
+        assert_eq!(
+            warnings.problems[0].message,
+            "`bin/start` is not executable"
+        );
     }
 
     #[test]

@@ -6,8 +6,11 @@ use crate::platform::bindings::Binding;
 use crate::platform::variables::BuildVariables;
 use miette::Diagnostic;
 use procfile::app_json::{self, AppJson, AppJsonWarning};
-use procfile::command::{CommandSyntaxError, is_shell_script};
-use procfile::{Entry, FILE_NAME, ProcessType, Procfile, ProcfileError, ProcfileSource, Reading};
+use procfile::command::{CommandSyntaxError, FileStart, is_shell_script};
+use procfile::{
+    Entry, FILE_NAME, MisnamedProcfile, ProcessType, Procfile, ProcfileError, ProcfileSource,
+    Reading,
+};
 use thiserror::Error;
 
 /// The build variable with the command of `web`, for an app whose Procfile does not name that.
@@ -39,10 +42,7 @@ pub fn read_procfile(
     app: &App,
     bindings: &[Binding],
 ) -> Result<Option<Procfile>, ProcessTypesError> {
-    let bound = bindings
-        .iter()
-        .find(|binding| binding.is_of_type(FILE_NAME));
-    let (path, source) = match bound {
+    let (path, source) = match bound_procfile(bindings) {
         Some(binding) => (
             binding.folder.join(FILE_NAME),
             ProcfileSource::Binding(binding.name.clone()),
@@ -55,8 +55,24 @@ pub fn read_procfile(
             ProcfileSource::Binding(binding) => Err(ProcessTypesError::EmptyBinding { binding }),
         };
     };
-    let reading = Reading::of(&bytes, &|path| is_shell_script(&app.dir, path));
+    let reading = Reading::of(&bytes, &|path| is_shell_script(&app.dir, path))
+        .with_scripts(&|path| FileStart::read(&app.dir, path));
     Ok(Some(reading.into_procfile(source)?))
+}
+
+fn bound_procfile(bindings: &[Binding]) -> Option<&Binding> {
+    bindings
+        .iter()
+        .find(|binding| binding.is_of_type(FILE_NAME))
+}
+
+/// A file in the app that should be its Procfile, where no service binding replaces that.
+#[must_use]
+pub fn misnamed_procfile(app: &App, bindings: &[Binding]) -> Option<MisnamedProcfile> {
+    match bound_procfile(bindings) {
+        Some(_) => None,
+        None => MisnamedProcfile::in_folder(&app.dir),
+    }
 }
 
 /// The process type `web` that [`DEFAULT_PROCESS`] names.

@@ -4,6 +4,7 @@ use crate::formation::formation;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -138,6 +139,108 @@ fn scripts_beside_the_procfile_are_read() {
     }
 }
 
+/// A text, and the permission to execute it.
+fn write_script(path: &Path, text: &str, mode: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn scripts_that_would_not_start_are_warnings() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path();
+    for (name, text, mode) in [
+        ("windows", "#!/usr/bin/env ruby.exe\n", 0o755),
+        ("old", "#!/usr/bin/env ruby2.5\n", 0o755),
+        ("crlf", "#!/usr/bin/env ruby\r\nputs 1\r\n", 0o755),
+        ("marked", "\u{feff}#!/usr/bin/env ruby\n", 0o755),
+        ("bare", "puts 1\n", 0o755),
+        ("plain", "#!/usr/bin/env ruby\n", 0o644),
+        ("good", "#!/usr/bin/env ruby\n", 0o755),
+    ] {
+        write_script(&app.join("bin").join(name), text, mode);
+    }
+    let procfile = "web: bin/windows\na: bundle exec bin/old\nb: bin/crlf -p $PORT\n\
+                    c: cd . && bin/marked\nd: bin/bare\ne: bin/plain\nf: bin/good\n\
+                    g: ruby bin/plain\nh: bin/nowhere\n";
+    fs::write(app.join("Procfile"), procfile).unwrap();
+    let checked = Checked::from(command(app, &[]).output().unwrap());
+    assert_eq!((checked.status, checked.out.lines().count()), (0, 9));
+    insta::assert_snapshot!(checked.err);
+    let strict = Checked::from(command(app, &["--strict"]).output().unwrap());
+    assert_eq!(strict.status, 1);
+    // Without its folder, nothing is known of the scripts.
+    assert_eq!(check_input(procfile.as_bytes(), &["-"]).err, "");
+}
+
+#[test]
+fn a_folder_stands_for_its_procfile() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("app");
+    write_script(&app.join("start"), "#!/bin/sh\n", 0o644);
+    fs::write(app.join("Procfile"), "web: ./start\n").unwrap();
+    for path in ["app", "app/", "app/Procfile"] {
+        let checked = Checked::from(command(folder.path(), &[path]).output().unwrap());
+        assert_eq!(checked.status, 0, "{}", checked.err);
+        assert!(
+            checked.err.contains("[app/Procfile:1:6]"),
+            "{}",
+            checked.err
+        );
+    }
+}
+
+#[test]
+fn a_file_of_nearly_the_name_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("procfile"), GOOD).unwrap();
+    for arguments in [&[][..], &["."]] {
+        let checked = Checked::from(command(folder.path(), arguments).output().unwrap());
+        assert_eq!(checked.status, 2);
+        for text in ["Procfile cannot be read", "`git mv procfile Procfile`"] {
+            assert!(checked.err.contains(text), "{}", checked.err);
+        }
+    }
+    let run = formation(&["run", "--procfile", "Procfile"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let run = Checked::from(run);
+    assert!(
+        run.err.contains("`git mv procfile Procfile`"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn what_looks_like_something_else_is_a_warning() {
+    for (procfile, message) in [
+        ("web: bundle\u{a0}exec puma\n", "a no-break space (U+00A0)"),
+        ("web: puma \u{2013}p 80\n", "an en dash (U+2013)"),
+        (
+            "web: \"bundle exec puma\"\n",
+            "the quotes make this one word",
+        ),
+        (
+            "Web: puma\n",
+            "not the type `web`, which receives HTTP traffic",
+        ),
+        ("Release: rake\n", "not the type `release`"),
+    ] {
+        let checked = check(procfile.as_bytes(), &[]);
+        assert_eq!(checked.status, 0);
+        assert!(checked.err.contains(message), "{}", checked.err);
+    }
+}
+
+#[test]
+fn lines_may_end_in_carriage_returns_alone() {
+    let checked = check(b"web: puma\rworker: sidekiq\r", &[]);
+    assert_eq!(checked.out, "web (words): puma\nworker (words): sidekiq\n");
+}
+
 #[test]
 fn standard_input_is_checked() {
     let checked = check_input(GOOD, &["-"]);
@@ -206,7 +309,7 @@ fn the_json_of_mistakes() {
                     "error",
                     5,
                     1,
-                    "a type may contain letters, digits, `-` and `_`, but not `\u{f6}`"
+                    "a type may contain letters, digits, `-` and `_`, but not `\u{f6}` (U+00F6)"
                 ]),
                 json!([
                     "error",
@@ -300,8 +403,12 @@ fn a_file_that_cannot_be_read_exits_with_2() {
     for (arguments, named, reason) in [
         (&[][..], "Procfile", "No such file"),
         (&["Procfile.dev"], "Procfile.dev", "No such file"),
-        (&["config"], "config", "Is a directory"),
-        (&["--format", "json", "config"], "config", "Is a directory"),
+        (&["config"], "config/Procfile", "No such file"),
+        (
+            &["--format", "json", "config"],
+            "config/Procfile",
+            "No such file",
+        ),
     ] {
         let checked = Checked::from(command(folder.path(), arguments).output().unwrap());
         assert_eq!((checked.status, checked.out.as_str()), (2, ""));

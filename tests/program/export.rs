@@ -70,8 +70,99 @@ fn notes_go_to_standard_error() {
         notes.contains("0 3 * * *  docker compose run --rm cron-1"),
         "{notes}"
     );
+    let kubernetes = |name| {
+        let output = image.export(&["kubernetes", "--user", "1001:1000", "--image", name]);
+        err_of(&output).to_string()
+    };
+    assert_eq!(kubernetes("shop:1"), "");
+    assert!(kubernetes("shop").contains("no tag of its own: Kubernetes pulls it at each start"));
+}
+
+/// The kubelet refuses `runAsNonRoot` where the image names its user, unless the file has the
+/// number.
+#[test]
+fn kubernetes_gets_the_user_as_numbers() {
+    let image = Image::with(&["web"], None);
+    let export = |options: &[&str]| {
+        let output = image.export(&[&["kubernetes", "--image", "shop:1"], options].concat());
+        (out_of(&output).to_string(), err_of(&output).to_string())
+    };
+    let id = |option| {
+        let output = Command::new("id").arg(option).output().unwrap();
+        out_of(&output).trim().to_string()
+    };
+    let (file, notes) = export(&[]);
+    if id("-u") == "0" {
+        assert!(notes.contains("this image runs as root"), "{notes}");
+        assert!(!file.contains("runAsUser"), "{file}");
+    } else {
+        assert!(
+            file.contains(&format!("runAsUser: {}\n", id("-u"))),
+            "{file}"
+        );
+        assert!(
+            file.contains(&format!("runAsGroup: {}\n", id("-g"))),
+            "{file}"
+        );
+    }
+    let (file, _) = export(&["--user", "12345:0"]);
+    for line in ["runAsUser: 12345\n", "runAsGroup: 0\n", "fsGroup: 0\n"] {
+        assert!(file.contains(line), "{file}");
+    }
+    let (file, notes) = export(&["--user", "none"]);
+    assert!(
+        !file.contains("runAsUser") && !file.contains("fsGroup"),
+        "{file}"
+    );
+    assert_eq!(notes, "");
+}
+
+#[test]
+fn a_plain_file_is_one_document() {
+    let image = Image::with(&["web", "release"], None);
+    let output = image.export(&["compose", "--image", "shop:1", "--plain"]);
+    let file = out_of(&output);
+    assert!(!file.contains("---\n") && !file.contains(": !"), "{file}");
+    assert!(
+        file.contains("\n# For Docker Compose, podman-compose,"),
+        "{file}"
+    );
+}
+
+#[test]
+fn a_port_may_be_bound_to_one_address() {
+    let image = Image::with(&["web"], None);
+    let publish = "127.0.0.1:8080";
+    let output = image.export(&["compose", "--image", "shop:1", "--publish", publish]);
+    let file = out_of(&output);
+    assert!(file.contains("ports: [127.0.0.1:8080:8080]"), "{file}");
+}
+
+/// In Dokku, a scheduled task may be a process type.
+#[test]
+fn a_task_that_is_a_process_type_has_its_entry_point() {
+    let cron = r#"{ "cron": [
+        { "command": "report", "schedule": "0 3 * * *", "maintenance": true },
+        { "command": "rake report", "schedule": "0 4 * * *", "concurrency_policy": "allow" }
+    ] }"#;
+    let image = Image::with(&["web", "report"], Some(cron));
     let kubernetes = image.export(&["kubernetes", "--image", "shop:1"]);
-    assert_eq!(err_of(&kubernetes), "");
+    let file = out_of(&kubernetes);
+    let jobs: Vec<&str> = file.split("kind: CronJob").skip(1).collect();
+    assert!(jobs[0].contains("- /cnb/process/report\n") && !jobs[0].contains("args:"));
+    assert!(jobs[0].contains("suspend: true") && jobs[0].contains("concurrencyPolicy: Forbid"));
+    assert!(!jobs[1].contains("suspend:") && jobs[1].contains("concurrencyPolicy: Allow"));
+    // It runs at its times alone.
+    assert!(
+        file.contains("name: shop-report\nspec:\n  replicas: 0\n"),
+        "{file}"
+    );
+    let compose = image.export(&["compose", "--image", "shop:1"]);
+    let notes = err_of(&compose);
+    assert!(
+        notes.contains("# suspended: 0 3 * * *  docker compose run --rm cron-1"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -124,6 +215,9 @@ fn wrong_usage_exits_with_2() {
         ["export", "compose", "--port", "0"],
         ["export", "compose", "--publish", "70000"],
         ["export", "compose", "--autoscale", "web=1-2"],
+        ["export", "compose", "--publish", "localhost:80"],
+        ["export", "compose", "--health-host", "shop.example"],
+        ["export", "kubernetes", "--user", "cnb:cnb"],
         ["export", "kubernetes", "--memory", "1GB"],
         ["export", "kubernetes", "--grace", "soon"],
     ] {

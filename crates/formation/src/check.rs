@@ -1,8 +1,10 @@
 //! `formation check`: checks a Procfile as the build would, for editors, Git hooks and CI.
 
 use miette::Diagnostic;
-use procfile::command::is_shell_script;
-use procfile::{Entry, FILE_NAME, NoEntries, Problem, Reading, report};
+use procfile::command::{FileStart, is_shell_script};
+use procfile::{
+    Entry, FILE_NAME, MisnamedProcfile, NoEntries, Problem, Reading, named_procfile, report,
+};
 use serde::Serialize;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ pub enum CheckFormat {
 /// A Procfile to check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Check {
-    /// The file; `-` is standard input.
+    /// The file, or the folder that has it; `-` is standard input.
     pub path: PathBuf,
     pub format: CheckFormat,
     /// Warnings count as errors.
@@ -36,6 +38,8 @@ pub enum CheckError {
     Unreadable {
         /// The path, or `standard input`.
         name: String,
+        #[related]
+        misnamed: Option<MisnamedProcfile>,
         source: io::Error,
     },
     #[error("the result cannot be written to standard output")]
@@ -73,13 +77,11 @@ impl Check {
     /// Reads the Procfile and shows the result. Returns whether it passes: no error, and if
     /// `strict`, no warning.
     pub fn run(&self) -> Result<bool, CheckError> {
-        let bytes = self.read().map_err(|source| CheckError::Unreadable {
-            name: self.name(),
-            source,
-        })?;
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        let has_folder = !self.is_standard_input();
-        let reading = Reading::of(&bytes, &|path| has_folder && is_shell_script(folder, path));
+        let reading = if self.is_standard_input() {
+            self.read_standard_input()?
+        } else {
+            self.read_file(&named_procfile(&self.path))?
+        };
         let has_warnings = !reading.warnings.is_empty() || reading.is_empty();
         let passes = reading.errors.is_empty() && !(self.strict && has_warnings);
         let result = match self.format {
@@ -103,7 +105,7 @@ impl Check {
         if self.is_standard_input() {
             "standard input".to_string()
         } else {
-            self.path.display().to_string()
+            named_procfile(&self.path).display().to_string()
         }
     }
 
@@ -111,13 +113,28 @@ impl Check {
         self.path == Path::new("-")
     }
 
-    fn read(&self) -> io::Result<Vec<u8>> {
-        if self.is_standard_input() {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes)?;
-            return Ok(bytes);
+    fn read_standard_input(&self) -> Result<Reading, CheckError> {
+        let mut bytes = Vec::new();
+        let read = io::stdin().read_to_end(&mut bytes);
+        read.map_err(|source| self.unreadable(None, source))?;
+        Ok(Reading::of(&bytes, &|_| false))
+    }
+
+    /// With what the commands name in the Procfile's folder.
+    fn read_file(&self, path: &Path) -> Result<Reading, CheckError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let bytes = std::fs::read(path)
+            .map_err(|source| self.unreadable(MisnamedProcfile::instead_of(path), source))?;
+        let reading = Reading::of(&bytes, &|script| is_shell_script(folder, script));
+        Ok(reading.with_scripts(&|script| FileStart::read(folder, script)))
+    }
+
+    fn unreadable(&self, misnamed: Option<MisnamedProcfile>, source: io::Error) -> CheckError {
+        CheckError::Unreadable {
+            name: self.name(),
+            misnamed,
+            source,
         }
-        std::fs::read(&self.path)
     }
 }
 
@@ -240,6 +257,7 @@ mod tests {
             "no_standard_input",
             CheckError::Unreadable {
                 name: check("-").name(),
+                misnamed: None,
                 source: io::Error::from(io::ErrorKind::IsADirectory),
             }
         );

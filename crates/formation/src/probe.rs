@@ -19,6 +19,8 @@ pub struct Probe {
     pub port: u16,
     /// The path to request. `None`: it is enough that the server accepts a connection.
     pub path: Option<String>,
+    /// The `Host` of the request; `None` for `localhost`.
+    pub host: Option<String>,
 }
 
 /// The server is not healthy.
@@ -27,6 +29,11 @@ pub enum ProbeError {
     #[error("`{path}` is not a path for an HTTP request")]
     #[diagnostic(help("A path starts with `/` and has no spaces: `--path /up`."))]
     BadPath { path: String },
+    #[error("`{host}` is not a host for an HTTP request")]
+    #[diagnostic(help(
+        "Write the name alone, without `https://` and path: `--host shop.example`."
+    ))]
+    BadHost { host: String },
     #[error("nothing accepts connections on port {port}")]
     #[diagnostic(help(
         "`web` may still be starting. If not, check that it listens on $PORT, and on 0.0.0.0 \
@@ -43,10 +50,20 @@ pub enum ProbeError {
         source: io::Error,
     },
     #[error("the response to GET {path} is {status_line:?}")]
-    #[diagnostic(help(
-        "A status from 200 to 399 counts as healthy. Check the path, and the log of `web`."
-    ))]
+    #[diagnostic(help("{}", help_of(status_line)))]
     Unhealthy { path: String, status_line: String },
+}
+
+/// Rails answers `403 Forbidden` to hosts that are not in its `config.hosts`.
+fn help_of(status_line: &str) -> &'static str {
+    if status_of(status_line) == Some(403) {
+        "`web` forbids it. The reason may be Rails' host authorization (`config.hosts`): name a host \
+         that it knows, `--host shop.example` (`--health-host` of `formation export`), or let it \
+         answer this path for any host: `config.host_authorization = { exclude: ->(request) { \
+         request.path == \"/up\" } }`."
+    } else {
+        "A status from 200 to 399 counts as healthy. Check the path, and the log of `web`."
+    }
 }
 
 impl Probe {
@@ -58,13 +75,17 @@ impl Probe {
         if let Some(path) = self.path.clone().filter(|path| !is_request_path(path)) {
             return Err(ProbeError::BadPath { path });
         }
+        if let Some(host) = self.host.clone().filter(|host| !is_host(host)) {
+            return Err(ProbeError::BadHost { host });
+        }
         let connection =
             connect(port, deadline).map_err(|source| ProbeError::NoConnection { port, source })?;
         let Some(path) = &self.path else {
             return Ok(());
         };
+        let host = self.host.as_deref().unwrap_or("localhost");
         let status_line =
-            request(connection, path, deadline).map_err(|source| ProbeError::NoResponse {
+            request(connection, path, host, deadline).map_err(|source| ProbeError::NoResponse {
                 port,
                 path: path.clone(),
                 source,
@@ -87,11 +108,16 @@ fn connect(port: u16, deadline: Instant) -> io::Result<TcpStream> {
 }
 
 /// Sends a request, and returns the first line of the response.
-fn request(mut connection: TcpStream, path: &str, deadline: Instant) -> io::Result<String> {
+fn request(
+    mut connection: TcpStream,
+    path: &str,
+    host: &str,
+    deadline: Instant,
+) -> io::Result<String> {
     connection.set_write_timeout(Some(time_until(deadline)?))?;
     write!(
         connection,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: formation\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: formation\r\n\
          Connection: close\r\n\r\n"
     )?;
     let mut response = Vec::new();
@@ -133,11 +159,20 @@ pub(super) fn is_request_path(text: &str) -> bool {
     text.starts_with('/') && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
+/// Whether the text can be the `Host` of an HTTP request: a name or an address, perhaps with a
+/// port.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    !text.is_empty() && text.chars().all(is_allowed)
+}
+
 fn is_healthy(status_line: &str) -> bool {
-    let status = (status_line.strip_prefix("HTTP/1.")).and_then(|rest| rest.split(' ').nth(1));
-    status
-        .and_then(|status| status.parse::<u16>().ok())
-        .is_some_and(|status| (200..400).contains(&status))
+    status_of(status_line).is_some_and(|status| (200..400).contains(&status))
+}
+
+fn status_of(status_line: &str) -> Option<u16> {
+    let after_version = status_line.strip_prefix("HTTP/1.")?;
+    after_version.split(' ').nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -163,7 +198,17 @@ mod tests {
             let _ = stream.write_all(response.as_bytes());
         });
         let path = path.map(String::from);
-        Probe { port, path }.run()
+        let host = None;
+        Probe { port, path, host }.run()
+    }
+
+    /// The probe of whether the server accepts a connection.
+    fn accepts(port: u16) -> Probe {
+        Probe {
+            port,
+            path: None,
+            host: None,
+        }
     }
 
     #[test]
@@ -186,6 +231,8 @@ mod tests {
             let error = probe(response, Some("/")).unwrap_err();
             assert!(matches!(error, ProbeError::Unhealthy { .. }), "{response}");
         }
+        let error = probe("HTTP/1.1 403 Forbidden\r\n\r\n", Some("/up")).unwrap_err();
+        assert_report!("forbidden", error);
         let source = || io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_report!(
             "no_connection",
@@ -212,6 +259,7 @@ mod tests {
             let error = Probe {
                 port: 1,
                 path: Some(path.into()),
+                host: None,
             }
             .run()
             .unwrap_err();
@@ -219,6 +267,31 @@ mod tests {
         }
         let path = "up".to_string();
         assert_report!("bad_path", ProbeError::BadPath { path });
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_sent_is_refused() {
+        for host in [
+            "",
+            "https://shop.example",
+            "shop.example/up",
+            "a\r\nb: c",
+            "a b",
+        ] {
+            let error = Probe {
+                path: Some("/up".into()),
+                host: Some(host.into()),
+                ..accepts(1)
+            }
+            .run()
+            .unwrap_err();
+            assert!(matches!(error, ProbeError::BadHost { .. }), "{host:?}");
+        }
+        for host in ["shop.example", "127.0.0.1:3000", "[::1]"] {
+            assert!(is_host(host), "{host}");
+        }
+        let host = "https://shop.example".to_string();
+        assert_report!("bad_host", ProbeError::BadHost { host });
     }
 
     /// Probes a server that sends these bytes again and again: the error, and how long the probe
@@ -234,7 +307,8 @@ mod tests {
         });
         let started = Instant::now();
         let path = Some("/up".to_string());
-        let error = Probe { port, path }.run().unwrap_err();
+        let host = None;
+        let error = Probe { port, path, host }.run().unwrap_err();
         (error, started.elapsed())
     }
 
@@ -276,7 +350,7 @@ mod tests {
             .map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
             .collect();
         let started = Instant::now();
-        let error = Probe { port, path: None }.run().unwrap_err();
+        let error = accepts(port).run().unwrap_err();
         let took = started.elapsed();
         assert!(
             matches!(error, ProbeError::NoConnection { .. }),
@@ -291,7 +365,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let result = Probe { port, path: None }.run();
+        let result = accepts(port).run();
         assert!(matches!(result, Err(ProbeError::NoConnection { .. })));
     }
 }

@@ -20,6 +20,6 @@ pub mod report;
 pub mod text;
 
 pub use procfile::{
-    Entry, FILE_NAME, NoEntries, NotAProcessType, Problem, ProcessType, Procfile, ProcfileError,
-    ProcfileSource, ProcfileWarnings, Reading,
+    Entry, FILE_NAME, MisnamedProcfile, NoEntries, NotAProcessType, Problem, ProcessType, Procfile,
+    ProcfileError, ProcfileSource, ProcfileWarnings, Reading, named_procfile,
 };

@@ -13,6 +13,7 @@ use rig::wait::becomes_true;
 use rig::{files, process_table};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -149,6 +150,31 @@ fn kubernetes_would_take_it(image: &NamedImage) {
     );
     assert_contains!(mistakes, "metadata.name: Invalid value: \"A_b-web\"");
     assert_eq!(validate(&file), ["", ""]);
+    // The image may name its user: the kubelet wants a number.
+    let id = [
+        "run",
+        "--rm",
+        "--entrypoint",
+        "launcher",
+        &image.tag(1),
+        "--",
+        "id",
+        "-u",
+    ];
+    let line = format!("runAsUser: {}\n", docker(&id).trim());
+    assert_contains!(file, &line);
+    let tag = image.tag(1);
+    let by_name = [
+        "run",
+        "--rm",
+        "--user",
+        "cnb",
+        "--entrypoint",
+        "formation",
+        &tag,
+    ];
+    let export = ["export", "kubernetes", "--image", &tag];
+    assert_contains!(docker(&[&by_name[..], &export].concat()), &line);
 }
 
 #[test]
@@ -174,34 +200,53 @@ fn types_with_odd_names_are_accepted_everywhere() {
     let app_json =
         r#"{ "cron": [{ "command": "kill $$ $(cat a) 'it is'", "schedule": "@daily" }] }"#;
     files::write(&image.path().join("app.json"), app_json);
-    let export = |target: &str| {
+    let export = |target: &[&str]| {
         run(Command::new(env!("CARGO_BIN_EXE_formation"))
-            .args(["export", target, "--image", "shop:1", "--scale", "web=2"])
+            .arg("export")
+            .args(target)
+            .args(["--image", "shop:1", "--scale", "web=2"])
             .current_dir(image.path())
             .env("CNB_LAYERS_DIR", image.path()))
     };
 
-    assert_eq!(validate(&export("kubernetes")), ["", ""]);
+    assert_eq!(validate(&export(&["kubernetes"])), ["", ""]);
 
-    files::write(&image.path().join("compose.yaml"), export("compose"));
+    for (options, address) in [
+        (&["compose"][..], Value::Null),
+        (&["compose", "--plain"], Value::Null),
+        (
+            &["compose", "--publish", "127.0.0.1:8080"],
+            "127.0.0.1".into(),
+        ),
+        (
+            &["compose", "--publish", "[::1]:8080", "--plain"],
+            "::1".into(),
+        ),
+    ] {
+        files::write(&image.path().join("compose.yaml"), export(options));
+        let read = read_by_compose(image.path());
+        for name in types.clone() {
+            let entrypoint = &read["services"][&name]["entrypoint"];
+            assert_eq!(entrypoint[0], format!("/cnb/process/{name}"), "{read}");
+        }
+        let command = read["services"]["cron-1"]["command"].to_string();
+        assert_contains!(command, "kill $$$$ $$(cat a) 'it is'");
+        let ports = &read["services"]["web"]["ports"];
+        assert_eq!(ports[0]["published"], "8080-8081", "{options:?}");
+        assert_eq!(ports[0]["host_ip"], address, "{options:?}");
+        assert_eq!(ports[1], Value::Null, "{options:?}");
+    }
+}
+
+/// What Compose makes of the `compose.yaml` in a folder, without a warning.
+fn read_by_compose(folder: &Path) -> Value {
     let read = Command::new("docker-compose")
         .args(["--profile", "cron", "config", "--format", "json"])
-        .current_dir(image.path())
+        .current_dir(folder)
         .output()
         .expect("docker-compose should start");
-    // There is no warning either.
     assert_eq!(text(&read.stderr), "");
-    let read: Value = serde_json::from_slice(&read.stdout).expect("JSON");
-    for name in types {
-        let entrypoint = &read["services"][&name]["entrypoint"];
-        assert_eq!(entrypoint[0], format!("/cnb/process/{name}"), "{read}");
-    }
-    let command = read["services"]["cron-1"]["command"].to_string();
-    assert_contains!(command, "kill $$$$ $$(cat a) 'it is'");
-    assert_eq!(
-        read["services"]["web"]["ports"][0]["published"],
-        "8080-8081"
-    );
+    serde_json::from_slice(&read.stdout).expect("JSON")
 }
 
 /// The image under two names, as if it were two releases.

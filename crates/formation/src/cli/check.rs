@@ -13,10 +13,14 @@ use std::process::ExitCode;
 /// Shows every error and warning with its place. Exit status: 0 if there are no errors (with
 /// --strict: and no warnings), 1 if there are some, 2 if nothing was checked because the Procfile
 /// cannot be read or the usage is wrong.
+///
+/// The word after each process type says what runs, and where signals go. words: the program, without
+/// a shell. exec: bash reads the command, then becomes the program. In both, signals go to the
+/// program. group: bash, or the script, stays beside what it runs, and signals go to all of them.
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub(super) struct CheckArguments {
-    /// The Procfile; `-` for standard input
+    /// The Procfile, or the folder that has it; `-` for standard input
     #[arg(default_value = "Procfile")]
     path: PathBuf,
     /// How the result is shown
@@ -30,7 +34,7 @@ pub(super) struct CheckArguments {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   formation check
-  formation check --strict backend/Procfile
+  formation check --strict backend
   git show HEAD:Procfile | formation check --format json -";
 
 pub(super) fn check(arguments: CheckArguments, signals: io::Result<Signals>) -> ExitCode {

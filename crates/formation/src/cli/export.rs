@@ -1,14 +1,16 @@
 //! `formation export`.
 
 use super::exit::{choose_colours, fail, unblock_signals};
-use crate::export::compose::ComposeOptions;
-use crate::export::kubernetes::{Amount, KubernetesOptions};
+use crate::export::compose::{ComposeOptions, NotAPort, Publish};
+use crate::export::kubernetes::{Amount, KubernetesOptions, NotAUser, PodUser};
 use crate::export::plan::Options;
 use crate::export::{Target, export};
 use crate::process::grace::Grace;
 use crate::process::signals::Signals;
 use clap::{Args, Subcommand};
+use rustix::process::{getegid, geteuid};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::{env, io};
 
 /// Write a file with which an orchestrator runs this image's process types
@@ -42,6 +44,10 @@ pub(super) struct ExportArguments {
     /// connections]
     #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
+    /// The `Host` with which that page is requested, for a `web` that answers only the hosts that
+    /// it knows, such as Rails' `config.hosts`
+    #[arg(long, value_name = "HOST", requires = "health_path")]
+    health_host: Option<String>,
     /// How long a process may take to stop; the orchestrator waits two seconds longer
     #[arg(long, value_name = "SECONDS", default_value = "28")]
     grace: Grace,
@@ -57,6 +63,7 @@ impl ExportArguments {
             port: self.port,
             grace: self.grace,
             health_path: self.health_path,
+            health_host: self.health_host,
         }
     }
 }
@@ -70,28 +77,40 @@ pub(super) struct ComposeArguments {
     /// A file with environment variables; the exported file only refers to it
     #[arg(long = "env-file", value_name = "FILE")]
     env_files: Vec<String>,
-    /// The host's port that leads to `web`, or `none`
-    #[arg(long, value_name = "PORT", default_value = "8080", value_parser = read_publish)]
-    publish: Publish,
+    /// The host's port that leads to `web`, with an address to which it is bound, or `none`
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "8080", value_parser = read_publish)]
+    publish: OrNone<Publish>,
+    /// Write one document without tags, for podman-compose and other programs; Swarm does not read
+    /// it
+    #[arg(long)]
+    plain: bool,
 }
 
-/// A port of the host; `None` to publish none.
+/// The value of an option that may be `none`.
 #[derive(Clone, Copy)]
-struct Publish(Option<u16>);
+struct OrNone<T>(Option<T>);
 
-fn read_publish(text: &str) -> Result<Publish, String> {
-    match text.parse() {
-        _ if text == "none" => Ok(Publish(None)),
-        Ok(port) if port > 0 => Ok(Publish(Some(port))),
-        _ => Err("expected a port from 1 to 65535, or `none`".into()),
+fn read_publish(text: &str) -> Result<OrNone<Publish>, String> {
+    or_none(text).map_err(|error: NotAPort| format!("{error}, or `none`"))
+}
+
+fn read_user(text: &str) -> Result<OrNone<PodUser>, String> {
+    or_none(text).map_err(|error: NotAUser| format!("{error}, or `none`"))
+}
+
+fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
+    if text == "none" {
+        return Ok(OrNone(None));
     }
+    text.parse().map(|value| OrNone(Some(value)))
 }
 
 const COMPOSE_EXAMPLES: &str = "\
 Examples:
   docker run --rm --entrypoint formation shop:42 export compose --image shop:42 > compose.yaml
   formation export compose --image shop:42 --scale web=2 worker=5 --env-file .env
-  formation export compose --image shop:42 --health-path /up --publish none";
+  formation export compose --image shop:42 --health-path /up --publish none
+  formation export compose --image shop:42 --publish 127.0.0.1:8080 --plain";
 
 /// Write one file of objects for Kubernetes
 #[derive(Args)]
@@ -118,6 +137,10 @@ pub(super) struct KubernetesArguments {
     /// The memory that each instance requests, which is also its limit
     #[arg(long, value_name = "AMOUNT", default_value = "512Mi")]
     memory: Amount,
+    /// The user and the group that processes run as, by number, or `none` where the cluster chooses
+    /// them [default: those of this container]
+    #[arg(long, value_name = "UID:GID", value_parser = read_user)]
+    user: Option<OrNone<PodUser>>,
 }
 
 const KUBERNETES_EXAMPLES: &str = "\
@@ -137,6 +160,7 @@ pub(super) fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> E
                 env_files: arguments.env_files,
                 publish: arguments.publish.0,
                 formation: path_of_formation(),
+                plain: arguments.plain,
             });
             (arguments.common.options(Vec::new()), target)
         }
@@ -146,6 +170,8 @@ pub(super) fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> E
                 secret: arguments.secret,
                 cpu: arguments.cpu,
                 memory: arguments.memory,
+                user: (arguments.user)
+                    .map_or_else(|| Some(user_of_this_container()), |user| user.0),
             });
             (arguments.common.options(arguments.autoscale), target)
         }
@@ -153,6 +179,14 @@ pub(super) fn export_to(target: ExportTarget, signals: io::Result<Signals>) -> E
     match export(options, &target, &quoted_arguments()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
+    }
+}
+
+/// The user of the image, if `docker run` names no other.
+fn user_of_this_container() -> PodUser {
+    PodUser {
+        user: geteuid().as_raw(),
+        group: getegid().as_raw(),
     }
 }
 

@@ -25,12 +25,17 @@ pub(super) struct ProbeArguments {
     /// The path to request
     #[arg(long)]
     path: Option<String>,
+    /// The `Host` of the request, for a `web` that answers only the hosts that it knows, such as
+    /// Rails' `config.hosts` [default: localhost]
+    #[arg(long, requires = "path")]
+    host: Option<String>,
 }
 
 const PROBE_EXAMPLES: &str = "\
 Examples:
   docker exec CONTAINER formation probe
-  formation probe --port 3000 --path /up";
+  formation probe --port 3000 --path /up
+  formation probe --path /up --host shop.example";
 
 pub(super) fn probe(arguments: ProbeArguments, signals: io::Result<Signals>) -> ExitCode {
     if let Err(status) = unblock_signals(signals, 1) {
@@ -39,6 +44,7 @@ pub(super) fn probe(arguments: ProbeArguments, signals: io::Result<Signals>) -> 
     let probe = Probe {
         port: arguments.port,
         path: arguments.path,
+        host: arguments.host,
     };
     match probe.run() {
         Ok(()) => ExitCode::SUCCESS,

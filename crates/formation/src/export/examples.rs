@@ -1,6 +1,6 @@
 //! For tests: options, an app.json, and process types to export.
 
-use super::kubernetes::KubernetesOptions;
+use super::kubernetes::{KubernetesOptions, PodUser};
 use super::plan::Options;
 use procfile::app_json::AppJson;
 
@@ -26,6 +26,7 @@ pub(super) fn options() -> Options {
         port: 8080,
         grace: "28".parse().unwrap(),
         health_path: None,
+        health_host: None,
     }
 }
 
@@ -35,6 +36,10 @@ pub(super) fn kubernetes_options() -> KubernetesOptions {
         secret: None,
         cpu: "100m".parse().unwrap(),
         memory: "512Mi".parse().unwrap(),
+        user: Some(PodUser {
+            user: 1001,
+            group: 1000,
+        }),
     }
 }
 
@@ -43,7 +48,11 @@ pub(super) fn app_json() -> AppJson {
         "formation": { "worker": { "quantity": 2 } },
         "cron": [
             { "command": "rake report", "schedule": "0 3 * * *" },
-            { "command": "echo $(date) > \"$LOG\" && rake 'clean up'", "schedule": "@hourly" }
+            { "command": "echo $(date) > \"$LOG\" && rake 'clean up'", "schedule": "@hourly" },
+            {
+                "command": "report", "schedule": "@weekly",
+                "maintenance": true, "concurrency_policy": "replace"
+            }
         ]
     }"#;
     AppJson::read(text).unwrap()

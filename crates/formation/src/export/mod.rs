@@ -25,10 +25,10 @@ mod yaml;
 
 use crate::image::{Image, ImageError};
 use compose::ComposeOptions;
-use kubernetes::KubernetesOptions;
+use kubernetes::{KubernetesOptions, PodUser};
 use miette::Diagnostic;
 use plan::{Options, Plan, PlanError, Task};
-use procfile::app_json::{self, AppJson, AppJsonError};
+use procfile::app_json::{self, AppJson, AppJsonError, ConcurrencyPolicy};
 use procfile::report;
 use std::io::{self, Write};
 use std::path::Path;
@@ -76,6 +76,38 @@ pub enum ExportNote {
         )
     )]
     NoImage { image: String },
+    #[error("the image `{image}` has no tag of its own: Kubernetes pulls it at each start")]
+    #[diagnostic(
+        severity(Advice),
+        help(
+            "Without a registry that has it, no pod starts (`ErrImagePull`), and two pods may run \
+             different images. Give a tag or a digest: `--image {}:42`.",
+            image.trim_end_matches(":latest")
+        )
+    )]
+    NoTag { image: String },
+    #[error("this image runs as root")]
+    #[diagnostic(
+        severity(Advice),
+        help(
+            "Kubernetes refuses it by `runAsNonRoot`, which the file sets. Run the export as the \
+             image's own user, without `docker run --user`, or name one: `--user 1001:1000`."
+        )
+    )]
+    Root,
+    #[error("cron heeds no `concurrency_policy`: {}", tasks.join(", "))]
+    #[diagnostic(
+        severity(Advice),
+        help(
+            "It starts a task also while the one of before still runs. To forbid that, put a lock \
+             before the line's command: `flock --nonblock {}.lock docker compose …`.",
+            tasks.first().map_or("cron", String::as_str)
+        )
+    )]
+    NoConcurrencyPolicy {
+        /// The names of the tasks that have one.
+        tasks: Vec<String>,
+    },
     #[error("neither Compose nor Swarm runs the scheduled tasks of app.json")]
     #[diagnostic(
         severity(Advice),
@@ -146,18 +178,38 @@ fn read_app_json(path: &Path) -> Result<AppJson, ExportError> {
 }
 
 fn notes(plan: &Plan, has_image: bool, target: &Target) -> Vec<ExportNote> {
-    let no_image = (!has_image).then(|| ExportNote::NoImage {
-        image: plan.image.clone(),
-    });
-    let lines = |tasks: &[Task]| {
-        let lines: Vec<_> = tasks.iter().map(compose::task_line).collect();
-        lines.join("\n")
+    let image = || plan.image.clone();
+    let no_image = (!has_image).then(|| ExportNote::NoImage { image: image() });
+    let others = match target {
+        Target::Compose(_) => notes_for_compose(&plan.tasks),
+        Target::Kubernetes(options) => {
+            let is_pulled_always = has_image && names::has_no_tag_of_its_own(&plan.image);
+            let no_tag = is_pulled_always.then(|| ExportNote::NoTag { image: image() });
+            let is_root = options.user.is_some_and(PodUser::is_root);
+            let root = is_root.then_some(ExportNote::Root);
+            no_tag.into_iter().chain(root).collect()
+        }
     };
-    let is_compose = matches!(target, Target::Compose(_));
-    let no_scheduler = (is_compose && !plan.tasks.is_empty()).then(|| ExportNote::NoScheduler {
-        lines: lines(&plan.tasks),
-    });
-    no_image.into_iter().chain(no_scheduler).collect()
+    no_image.into_iter().chain(others).collect()
+}
+
+fn notes_for_compose(tasks: &[Task]) -> Vec<ExportNote> {
+    if tasks.is_empty() {
+        return Vec::new();
+    }
+    let lines: Vec<_> = tasks.iter().map(compose::task_line).collect();
+    let no_scheduler = ExportNote::NoScheduler {
+        lines: lines.join("\n"),
+    };
+    let runs_alone = |task: &&Task| {
+        task.concurrency
+            .is_some_and(|policy| policy != ConcurrencyPolicy::Allow)
+    };
+    let alone: Vec<_> = (tasks.iter().filter(runs_alone))
+        .map(|task| task.name.clone())
+        .collect();
+    let no_policy = (!alone.is_empty()).then_some(ExportNote::NoConcurrencyPolicy { tasks: alone });
+    [no_scheduler].into_iter().chain(no_policy).collect()
 }
 
 #[cfg(test)]
@@ -176,14 +228,37 @@ mod tests {
             unnamed,
         )
         .unwrap();
-        let [no_image, no_scheduler] =
+        let [no_image, no_scheduler, no_policy] =
             notes(&plan, false, &Target::Compose(ComposeOptions::default()))
                 .try_into()
                 .unwrap();
         assert_report!("no_image", no_image);
         assert_report!("no_scheduler", no_scheduler);
-        let kubernetes = Target::Kubernetes(kubernetes_options());
-        assert_eq!(notes(&plan, true, &kubernetes), []);
+        assert_report!("no_concurrency_policy", no_policy);
+    }
+
+    #[test]
+    fn notes_for_kubernetes_are_shown() {
+        let notes_of = |image: &str, user: Option<PodUser>| {
+            let mut named = options();
+            named.image = Some(image.into());
+            let plan = Plan::new(&Image::of_types(&["web"]), &AppJson::default(), named).unwrap();
+            let target = Target::Kubernetes(KubernetesOptions {
+                user,
+                ..kubernetes_options()
+            });
+            notes(&plan, true, &target)
+        };
+        assert_eq!(notes_of("registry:5000/shop:42", None), []);
+        let digest = format!("shop@sha256:{}", "0".repeat(64));
+        assert_eq!(notes_of(&digest, None), []);
+        let root = PodUser { user: 0, group: 0 };
+        let [no_tag, root] = notes_of("registry:5000/shop", Some(root))
+            .try_into()
+            .unwrap();
+        assert_report!("no_tag", no_tag);
+        assert_report!("root", root);
+        assert_eq!(notes_of("shop:latest", None).len(), 1);
     }
 
     #[test]

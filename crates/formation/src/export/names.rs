@@ -56,6 +56,14 @@ impl Display for AppName {
     }
 }
 
+/// Whether an image name stands for another image each time: it has neither a digest nor a tag, or
+/// the tag `latest`.
+pub(super) fn has_no_tag_of_its_own(image: &str) -> bool {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let tag = last.split_once(':').map(|(_, tag)| tag);
+    !image.contains('@') && tag.is_none_or(|tag| tag == "latest")
+}
+
 /// A process type as a DNS label, for names and for the values of labels.
 pub(super) fn label(process_type: &str) -> String {
     match dashed(process_type).as_str() {

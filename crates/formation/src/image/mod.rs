@@ -7,7 +7,7 @@ use fs_err as fs;
 use miette::Diagnostic;
 use procfile::command::is_shell_script;
 use procfile::launch_spec::{FORMATION, LaunchSpec, SignalTarget};
-use procfile::{Entry, ProcessType, ProcfileError, Reading};
+use procfile::{Entry, MisnamedProcfile, ProcessType, ProcfileError, Reading, named_procfile};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,12 @@ pub enum ImageError {
     },
     #[error("{} cannot be read", path.display())]
     #[diagnostic(help("Name a Procfile: `--procfile PATH`."))]
-    NoProcfile { path: PathBuf, source: io::Error },
+    NoProcfile {
+        path: PathBuf,
+        #[related]
+        misnamed: Option<MisnamedProcfile>,
+        source: io::Error,
+    },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Procfile(#[from] ProcfileError),
@@ -137,14 +142,16 @@ impl Image {
         })
     }
 
-    /// The image of an app with this Procfile, without the default process types of its framework:
+    /// The image of an app with this Procfile, or with that in this folder, without the default process types of its framework:
     /// for local development.
     pub fn of_procfile(path: &Path) -> Result<Self, ImageError> {
-        let bytes = fs::read(path).map_err(|source| ImageError::NoProcfile {
-            path: path.to_path_buf(),
+        let path = named_procfile(path);
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let bytes = fs::read(&path).map_err(|source| ImageError::NoProcfile {
+            path: path.clone(),
+            misnamed: MisnamedProcfile::instead_of(&path),
             source,
         })?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let reading = Reading::of(&bytes, &|script| is_shell_script(&folder, script));
         if let Some(error) = reading.error_report(&path.display().to_string()) {
             return Err(error.into());
@@ -328,6 +335,7 @@ mod tests {
         let web = image.process("web").unwrap();
         assert_eq!(web.working_dir.as_deref(), Some(app.path()));
         assert_eq!(web.spec.signals, SignalTarget::Process);
+        assert_eq!(Image::of_procfile(app.path()).unwrap(), image);
         let worker = image.process("worker").unwrap();
         assert_eq!(worker.spec.signals, SignalTarget::Group);
     }

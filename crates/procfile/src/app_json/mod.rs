@@ -10,6 +10,7 @@ mod json;
 pub use cron_schedule::{CronSchedule, NotASchedule};
 
 use crate::procfile::ProcessType;
+use crate::text::without_byte_order_mark;
 use json::JsonReader;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
 use serde_json::value::RawValue;
@@ -38,6 +39,32 @@ pub struct ScheduledTask {
     /// In the syntax of a Procfile command, without white space around it.
     pub command: String,
     pub schedule: CronSchedule,
+    /// `maintenance` in Dokku's words: the task is not run for now.
+    pub suspended: bool,
+    /// `None` if the file does not say.
+    pub concurrency: Option<ConcurrencyPolicy>,
+}
+
+/// What happens at the scheduled time while the task of before still runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConcurrencyPolicy {
+    /// Both run.
+    Allow,
+    /// The one of before goes on.
+    Forbid,
+    /// The one of before is ended.
+    Replace,
+}
+
+impl ConcurrencyPolicy {
+    fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "allow" => Some(Self::Allow),
+            "forbid" => Some(Self::Forbid),
+            "replace" => Some(Self::Replace),
+            _ => None,
+        }
+    }
 }
 
 /// A problem with an `app.json` during the build, which does not need the file. `formation export`
@@ -98,6 +125,7 @@ impl AppJson {
     /// The text is not JSON, or has mistakes in the keys that are read here: the error has all of
     /// them.
     pub fn read(text: &str) -> Result<Self, AppJsonError> {
+        let text = without_byte_order_mark(text);
         let mut json = JsonReader::new(text);
         let app_json = read_app_json(&mut json);
         let labels = json.into_mistakes();
@@ -187,7 +215,8 @@ fn read_cron<'a>(json: &mut JsonReader<'a>, raw: &'a RawValue) -> Vec<ScheduledT
 
 fn read_task<'a>(json: &mut JsonReader<'a>, raw: &'a RawValue) -> Option<ScheduledTask> {
     const TASK: &str = "an object with a `command` and a `schedule`";
-    let keys = json.keys(raw, &["command", "schedule"], TASK)?;
+    const NAMES: [&str; 4] = ["command", "schedule", "maintenance", "concurrency_policy"];
+    let keys = json.keys(raw, &NAMES, TASK)?;
     let [raw_command, raw_schedule] = ["command", "schedule"].map(|key| keys.get(key).copied());
     let (Some(raw_command), Some(raw_schedule)) = (raw_command, raw_schedule) else {
         json.expect(raw, TASK);
@@ -209,10 +238,27 @@ fn read_task<'a>(json: &mut JsonReader<'a>, raw: &'a RawValue) -> Option<Schedul
             None
         }
     });
+    let suspended = keys.get("maintenance").and_then(|raw| {
+        const EXPECTED: &str = "`true` for a task that is not to run for now, else `false`";
+        json.parse(raw, EXPECTED)
+    });
+    let concurrency = keys.get("concurrency_policy");
+    let concurrency = concurrency.and_then(|raw| read_concurrency(json, raw));
     Some(ScheduledTask {
         command: command?.trim().to_string(),
         schedule: schedule?,
+        suspended: suspended.unwrap_or_default(),
+        concurrency,
     })
+}
+
+fn read_concurrency<'a>(json: &mut JsonReader<'a>, raw: &'a RawValue) -> Option<ConcurrencyPolicy> {
+    let name: Option<String> = serde_json::from_str(raw.get()).ok();
+    let policy = name.and_then(|name| ConcurrencyPolicy::from_name(&name));
+    if policy.is_none() {
+        json.expect(raw, "`allow`, `forbid` or `replace`");
+    }
+    policy
 }
 
 #[cfg(test)]

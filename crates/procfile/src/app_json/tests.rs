@@ -55,7 +55,7 @@ fn a_formation_and_tasks() {
             "formation": {
                 "web": { "size": "standard-1x" }, "worker": { "quantity": 2 }, "clock": {}
             },
-            "cron": [{ "command": " rake report ", "schedule": "0 3 * * *", "maintenance": true }]
+            "cron": [{ "command": " rake report ", "schedule": "0 3 * * *", "priority": 1 }]
         }"#,
     )
     .unwrap();
@@ -63,6 +63,35 @@ fn a_formation_and_tasks() {
     assert_eq!(quantities, [1, 2, 0, 0]);
     assert_eq!(app_json.cron[0].command, "rake report");
     assert_eq!(app_json.cron[0].schedule.to_string(), "0 3 * * *");
+    assert!(!app_json.cron[0].suspended);
+    assert_eq!(app_json.cron[0].concurrency, None);
+}
+
+#[test]
+fn a_task_may_be_suspended_and_have_a_concurrency_policy() {
+    let task = |keys: &str| {
+        let text = format!(r#"{{ "cron": [{{ "command": "a", "schedule": "@daily", {keys} }}] }}"#);
+        let mut app_json = AppJson::read(&text).unwrap();
+        let task = app_json.cron.remove(0);
+        (task.suspended, task.concurrency)
+    };
+    assert_eq!(task(r#""maintenance": true"#), (true, None));
+    assert_eq!(task(r#""maintenance": null"#), (false, None));
+    for (name, policy) in [
+        ("allow", ConcurrencyPolicy::Allow),
+        ("forbid", ConcurrencyPolicy::Forbid),
+        ("Replace", ConcurrencyPolicy::Replace),
+    ] {
+        let keys = format!(r#""maintenance": false, "concurrency_policy": "{name}""#);
+        assert_eq!(task(&keys), (false, Some(policy)));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_makes_no_difference() {
+    let text = r#"{ "formation": { "web": { "quantity": 3 } } }"#;
+    let marked = AppJson::read(&format!("\u{feff}{text}")).unwrap();
+    assert_eq!(marked, AppJson::read(text).unwrap());
 }
 
 #[test]
@@ -92,7 +121,8 @@ fn every_mistake_is_shown() {
   "cron": [
     { "command": "rake report" },
     { "command": "", "schedule": "* * * *" },
-    { "command": ["rake"], "schedule": "61 * * * *" }
+    { "command": ["rake"], "schedule": "61 * * * *" },
+    { "command": "a", "schedule": "@daily", "maintenance": "yes", "concurrency_policy": "skip" }
   ]
 }
 "#

@@ -19,11 +19,15 @@
 //! | `shape` | which part of a command is its program, and what comes before it? |
 //! | `builtins` | which commands does bash run itself? |
 //! | `shells` | is the program a shell, or a shell script of the app? |
+//! | `app_file` | how does a file of the app begin, and may it be executed? |
+//! | `scripts` | would the scripts of the app that it names start? |
 //! | `edit` | where do `exec` and `"$@"` go in the text? |
 
+mod app_file;
 mod builtins;
 mod edit;
 mod parse;
+mod scripts;
 mod shape;
 mod shells;
 mod words;
@@ -33,7 +37,9 @@ mod against_bash;
 #[cfg(test)]
 mod tests;
 
+pub use app_file::{FileStart, NamedFile};
 pub use parse::CommandSyntaxError;
+pub use scripts::{ScriptMistake, named_files, script_mistake};
 pub use shells::is_shell_script;
 
 use crate::launch_spec::{LaunchSpec, SignalTarget};

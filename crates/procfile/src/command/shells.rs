@@ -1,10 +1,9 @@
 //! Whether a command starts a shell: `sh -c '…'`, `bash start.sh`, `./start.sh`. A shell does not
 //! pass signals on to the programs that it runs.
 
+use super::app_file::{FileStart, NamedFile};
 use super::{shape, words};
 use brush_parser::ast::{Program, SimpleCommand};
-use fs_err as fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
@@ -66,12 +65,7 @@ pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) ->
     let Some((before, last)) = shape::simple_commands(program) else {
         return false;
     };
-    let words: Vec<Option<String>> = last
-        .word_or_name
-        .iter()
-        .chain(shape::arguments(last))
-        .map(words::literal)
-        .collect();
+    let words = literal_words(last);
     let [Some(name), operands @ ..] = after_runners(&words) else {
         return false;
     };
@@ -80,6 +74,32 @@ pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) ->
     }
     let folder = folder_after(&before);
     name.contains('/') && folder.is_some_and(|folder| is_shell_script(&folder.join(name)))
+}
+
+/// The files that the simple commands start by their path.
+pub(super) fn named_files(program: &Program) -> Vec<NamedFile> {
+    let Some((mut commands, last)) = shape::simple_commands(program) else {
+        return Vec::new();
+    };
+    commands.push(last);
+    let named_file = |(index, command): (usize, &&SimpleCommand)| {
+        let words = literal_words(command);
+        let [Some(name), ..] = after_runners(&words) else {
+            return None;
+        };
+        let folder = folder_after(&commands[..index])?;
+        name.contains('/').then(|| NamedFile {
+            name: name.clone(),
+            path: folder.join(name),
+        })
+    };
+    commands.iter().enumerate().filter_map(named_file).collect()
+}
+
+/// The words of a command. A word is `None` if it is known only at launch.
+fn literal_words(command: &SimpleCommand) -> Vec<Option<String>> {
+    let words = command.word_or_name.iter().chain(shape::arguments(command));
+    words.map(words::literal).collect()
 }
 
 /// The program at the end of `exec env A=1 timeout 5 …`, and its arguments. A word is `None` if it
@@ -160,14 +180,8 @@ fn folder_after(before: &[&SimpleCommand]) -> Option<PathBuf> {
 /// absolute or relative to the app's folder.
 #[must_use]
 pub fn is_shell_script(app_dir: &Path, path: &Path) -> bool {
-    let path = app_dir.join(path);
-    // Reading a pipe or a device could block.
-    if !path.starts_with(app_dir) || !path.is_file() {
-        return false;
-    }
-    let mut start = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
-    read.is_ok() && names_a_shell(&String::from_utf8_lossy(&start))
+    FileStart::read(app_dir, path)
+        .is_some_and(|file| names_a_shell(&String::from_utf8_lossy(&file.bytes)))
 }
 
 /// Whether a text starts with a line such as `#!/bin/sh` or `#!/usr/bin/env bash`.
@@ -185,6 +199,6 @@ fn names_a_shell(text: &str) -> bool {
     program.is_some_and(|program| program.ends_with("sh"))
 }
 
-fn file_name(path: &str) -> &str {
+pub(super) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -1,16 +1,16 @@
 //! A whole Procfile: its contents with their mistakes, and without.
 
 use super::entry::Entry;
+use super::file_name::FILE_NAME;
 use super::lines::{Lines, read_lines};
 use super::problem::{Problem, ProcfileError, ProcfileWarnings};
-use crate::text::without_byte_order_mark;
+use super::suspicions::scripts_that_do_not_start;
+use crate::command::FileStart;
+use crate::text::{with_line_feeds, without_byte_order_mark};
 use miette::Diagnostic;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use thiserror::Error;
-
-/// The file's name in the app's folder. Case matters; there is no extension.
-pub const FILE_NAME: &str = "Procfile";
 
 /// Where the Procfile comes from. The build log shows it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Reading {
     pub errors: Vec<Problem>,
     /// In the order of the file.
     pub warnings: Vec<Problem>,
+    /// Where the command of each entry starts: bytes from the start of the file.
+    commands_at: Vec<usize>,
     text: String,
 }
 
@@ -68,9 +70,10 @@ impl Reading {
     /// [`command::decide`](crate::command::decide).
     #[must_use]
     pub fn of(bytes: &[u8], is_shell_script: &dyn Fn(&Path) -> bool) -> Self {
-        let text = String::from_utf8_lossy(bytes).into_owned();
+        let text = with_line_feeds(&String::from_utf8_lossy(bytes));
         let Lines {
             entries,
+            commands_at,
             errors,
             warnings,
         } = read_lines(bytes, &text, is_shell_script);
@@ -78,8 +81,22 @@ impl Reading {
             entries,
             errors,
             warnings,
+            commands_at,
             text,
         }
+    }
+
+    /// With a warning for each script of the app that a command names and that would not start.
+    /// `read` gives the start of a file, by its path from the app's folder: [`FileStart::read`] for
+    /// an app on disk.
+    #[must_use]
+    pub fn with_scripts(mut self, read: &dyn Fn(&Path) -> Option<FileStart>) -> Self {
+        for (entry, command_at) in self.entries.iter().zip(&self.commands_at) {
+            let problems = scripts_that_do_not_start(&entry.command, *command_at, read);
+            self.warnings.extend(problems);
+        }
+        self.warnings.sort_by_key(|problem| problem.offset);
+        self
     }
 
     /// Whether there is neither an entry nor an error.

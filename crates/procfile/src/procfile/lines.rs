@@ -1,19 +1,27 @@
 //! Reading a Procfile line by line.
 
 use super::entry::Entry;
-use super::problem::Problem;
+use super::problem::{Problem, as_line};
 use super::process_type::{NotAProcessType, ProcessType};
+use super::suspicions::{Place, suspicions};
 use crate::text::{is_conflict_marker, without_byte_order_mark};
 use std::path::Path;
 
-/// Types that users would expect to be programs, as in `docker run --entrypoint bash IMAGE`.
-const PROGRAM_NAMES: [&str; 5] = ["bash", "bundle", "rake", "ruby", "sh"];
+/// What users write between type and command instead of a colon, besides white space.
+const SEPARATORS: [char; 8] = [
+    '=', ';', ',', '>', '\u{ff1a}', '\u{2192}', '\u{2013}', '\u{2014}',
+];
+
+/// The same as a word of its own: a type may have a dash, and a command an option.
+const SEPARATING_WORDS: [&str; 3] = ["-", "--", "->"];
 
 /// What the lines of a Procfile say.
 #[derive(Default)]
 pub(super) struct Lines {
     /// Each type once, in the order of the file: the last entry of a repeated type.
     pub(super) entries: Vec<Entry>,
+    /// Where the command of each entry starts: bytes from the start of the file.
+    pub(super) commands_at: Vec<usize>,
     /// In the order of the file.
     pub(super) errors: Vec<Problem>,
     /// In the order of the file.
@@ -44,8 +52,15 @@ pub(super) fn read_lines(
     reader.read();
     // A repeated type warns about an earlier line.
     reader.warnings.sort_by_key(|problem| problem.offset);
+    let (entries, commands_at) = (reader.entries.into_iter())
+        .map(|(entry, line)| {
+            let place = line.place_of(&entry);
+            (entry, place.command)
+        })
+        .unzip();
     Lines {
-        entries: reader.entries.into_iter().map(|(entry, _)| entry).collect(),
+        entries,
+        commands_at,
         errors: reader.errors,
         warnings: reader.warnings,
     }
@@ -107,6 +122,14 @@ impl<'a> SourceLine<'a> {
             help,
             offset: self.offset + start,
             length,
+        }
+    }
+
+    /// Where the type and the command of its entry start.
+    fn place_of(&self, entry: &Entry) -> Place {
+        Place {
+            process_type: self.offset,
+            command: self.offset + self.text.len() - entry.command.len(),
         }
     }
 
@@ -234,17 +257,8 @@ impl<'a> Reader<'a> {
             self.warnings
                 .push(line.problem(format!("this definition of `{process_type}` is used"), None));
         }
-        if PROGRAM_NAMES.contains(&process_type.as_str()) {
-            self.warnings.push(line.problem_at(
-                0,
-                process_type.as_str().len(),
-                format!(
-                    "`docker run --entrypoint {process_type} IMAGE` starts this process type, not \
-                     the program"
-                ),
-                None,
-            ));
-        }
+        self.warnings
+            .extend(suspicions(&entry, line.place_of(&entry)));
         self.entries.push((entry, line));
     }
 }
@@ -282,18 +296,10 @@ fn encoding_problem(bytes: &[u8]) -> Option<Problem> {
     })
 }
 
-fn as_line(process_type: &str, command: &str) -> String {
-    format!("`{process_type}: {command}`")
-}
-
 fn missing_colon(line: SourceLine<'_>) -> Problem {
-    let (first, rest) = line
-        .text
-        .split_once(|c: char| c.is_whitespace() || c == '=')
-        .unwrap_or((line.text, ""));
-    let command = rest
-        .trim_start_matches(|c: char| c.is_whitespace() || c == '=')
-        .trim_end();
+    let end = line.text.find(is_separator).unwrap_or(line.text.len());
+    let (first, rest) = line.text.split_at(end);
+    let command = after_separators(rest);
     match first.parse::<ProcessType>() {
         Ok(process_type) if command.is_empty() => line.problem(
             "no colon and no command",
@@ -307,5 +313,17 @@ fn missing_colon(line: SourceLine<'_>) -> Problem {
             "not an entry",
             Some("write `TYPE: COMMAND`, or `#` before a comment".into()),
         ),
+    }
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || SEPARATORS.contains(&c)
+}
+
+fn after_separators(text: &str) -> &str {
+    let text = text.trim_start_matches(is_separator);
+    match text.split_once(char::is_whitespace) {
+        Some((word, command)) if SEPARATING_WORDS.contains(&word) => command.trim_start(),
+        _ => text,
     }
 }

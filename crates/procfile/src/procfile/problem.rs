@@ -2,6 +2,7 @@
 
 use crate::report::counted;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// An error in a Procfile, or something suspicious.
@@ -14,6 +15,11 @@ pub struct Problem {
     pub offset: usize,
     /// In bytes.
     pub length: usize,
+}
+
+/// A line that a Procfile may have, ready to be pasted.
+pub(super) fn as_line(process_type: &str, command: &str) -> String {
+    format!("`{process_type}: {command}`")
 }
 
 impl Problem {
@@ -43,11 +49,13 @@ pub struct ProcfileError {
 
 /// Every line that is accepted, but is probably not what its author wanted.
 #[derive(Clone, Debug, Diagnostic, Error)]
-#[error("{} in the Procfile", counted(problems.len(), "suspicious line"))]
+#[error("{} in the Procfile", counted(lines, "suspicious line"))]
 #[diagnostic(severity(Warning))]
 pub struct ProcfileWarnings {
     /// In the order of the file.
     pub problems: Vec<Problem>,
+    /// How many lines have them.
+    lines: usize,
     #[source_code]
     pub source_code: NamedSource<String>,
     #[label(collection)]
@@ -66,7 +74,10 @@ impl ProcfileError {
 
 impl ProcfileWarnings {
     pub(super) fn new(problems: Vec<Problem>, name: &str, text: &str) -> Self {
+        let line = |problem: &Problem| text[..problem.offset].matches('\n').count();
+        let lines: BTreeSet<usize> = problems.iter().map(line).collect();
         Self {
+            lines: lines.len(),
             labels: problems.iter().map(Problem::label).collect(),
             problems,
             source_code: NamedSource::new(name, text.to_string()),

@@ -1,5 +1,6 @@
 //! The name of a process type: the rules for it, and the nearest valid name to any text.
 
+use super::characters::{Deceptive, deceptive, described};
 use crate::launch_spec::FORMATION;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
@@ -62,7 +63,7 @@ impl FromStr for ProcessType {
         } else if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             format!(
                 "a type may contain letters, digits, `-` and `_`, but not {}",
-                printable(bad)
+                described(bad)
             )
         } else if !has_valid_ends {
             "a type starts and ends with a letter or a digit".to_string()
@@ -83,22 +84,18 @@ impl FromStr for ProcessType {
     }
 }
 
-fn printable(c: char) -> String {
-    match c {
-        ' ' => "a space".into(),
-        c if c.is_control() => format!("`{}`", c.escape_default()),
-        c => format!("`{c}`"),
-    }
-}
-
-/// The nearest valid type: invalid characters become dashes, dashes at the ends are removed, and
-/// a long text is cut.
+/// The nearest valid type: what is not seen is left out, invalid characters become dashes, dashes
+/// at the ends are removed, and a long text is cut.
 fn nearest_valid(text: &str) -> String {
     if RESERVED.contains(&text) {
         return format!("app-{text}");
     }
     let dashed: String = text
         .chars()
+        .filter_map(|c| match deceptive(c) {
+            Some(Deceptive { looks_like, .. }) => looks_like,
+            None => Some(c),
+        })
         .map(|c| {
             if c.is_ascii_alphanumeric() || c == '_' {
                 c

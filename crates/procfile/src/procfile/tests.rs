@@ -1,5 +1,6 @@
 use super::*;
 use crate::assert_report;
+use crate::command::FileStart;
 use indoc::indoc;
 use proptest::prelude::*;
 
@@ -50,6 +51,15 @@ fn a_procfile_without_entries_has_no_errors() {
     for text in ["", "\n\n", "# only a comment", "   \n\t"] {
         assert!(entries(text).is_empty(), "{text:?}");
     }
+}
+
+#[test]
+fn a_carriage_return_alone_ends_a_line() {
+    let expected = entries("web: puma\nworker: sidekiq\n");
+    assert_eq!(entries("web: puma\rworker: sidekiq\r"), expected);
+    assert_eq!(entries("web: puma\rworker: sidekiq\n"), expected);
+    let reading = Reading::of(b"web: puma\rworker sidekiq\r", &|_| false);
+    assert_eq!(reading.position(reading.errors[0].offset), (2, 1));
 }
 
 fn errors(text: &[u8]) -> ProcfileError {
@@ -118,6 +128,22 @@ fn suggested_lines_are_accepted() {
     )
     .problems;
     assert_eq!(problems.len(), 9);
+    // What stands between type and command is no part of either.
+    for line in [
+        "web node x",
+        "web; node x",
+        "web = node x",
+        "web - node x",
+        "web -> node x",
+        "web => node x",
+        "web \u{2013} node x",
+        "web\u{ff1a} node x",
+    ] {
+        let help = errors(line.as_bytes()).problems.remove(0).help;
+        assert_eq!(help.as_deref(), Some("`web: node x`"), "{line}");
+    }
+    let option = errors(b"my-worker -v").problems.remove(0).help;
+    assert_eq!(option.as_deref(), Some("`my-worker: -v`"));
     for problem in problems {
         let suggestion = problem.help.unwrap();
         let line = suggestion.trim_matches('`');
@@ -184,6 +210,73 @@ fn types_that_shadow_programs_are_shown() {
             .warnings
             .unwrap()
     );
+}
+
+fn warnings(text: &str) -> ProcfileWarnings {
+    parse(text.as_bytes()).unwrap().warnings.unwrap()
+}
+
+#[test]
+fn characters_that_look_like_others_are_shown() {
+    assert_report!(warnings(concat!(
+        "web: bundle\u{a0}exec\u{a0}puma\n",
+        "worker: sidekiq \u{2013}c 5 \u{ff06}& true\n",
+        "clock: echo \u{201c}a\u{201d}\n",
+        "mailer: \u{200b}mailer\n",
+    )));
+    let types = "we\u{200b}b: puma\nw\u{435}b: puma\nmy\u{2011}worker: sidekiq\n";
+    assert_report!("in_types", errors(types.as_bytes()));
+}
+
+#[test]
+fn quoted_characters_are_text() {
+    for command in [
+        "echo 'a\u{a0}\u{2013}\u{201c}'",
+        "echo \"it\u{2019}s\"",
+        "true # it\u{2019}s \u{2013} fine",
+        "ruby w\u{f6}rker.rb",
+    ] {
+        let procfile = parse(format!("web: {command}\n").as_bytes()).unwrap();
+        assert!(procfile.warnings.is_none(), "{command}");
+    }
+}
+
+#[test]
+fn commands_that_are_one_word_are_shown() {
+    assert_report!(warnings(
+        "web: \"bundle exec puma -p $PORT\"\nworker: 'bundle exec sidekiq'\n"
+    ));
+    for command in ["\"puma\"", "\"a b\" \"c d\"", "'bin/a' b", "'a b' 'c'"] {
+        let procfile = parse(format!("web: {command}\n").as_bytes()).unwrap();
+        assert!(procfile.warnings.is_none(), "{command}");
+    }
+}
+
+#[test]
+fn types_in_another_case_are_shown() {
+    assert_report!(warnings(
+        "Web: puma\nRELEASE: rake db:migrate\nWorker: sidekiq\n"
+    ));
+}
+
+#[test]
+fn scripts_that_do_not_start_are_shown() {
+    let text = "web: cd api && bin/start -p $PORT\nworker: bin/worker\nclock: bin/clock\n";
+    let reading = Reading::of(text.as_bytes(), &|_| false);
+    let reading = reading.with_scripts(&|path| {
+        let (bytes, is_executable) = match path.to_str()? {
+            "api/bin/start" => ("#!/usr/bin/env ruby.exe\n", true),
+            "bin/worker" => ("#!/usr/bin/env ruby\n", false),
+            "bin/clock" => ("#!/usr/bin/env ruby\n", true),
+            _ => return None,
+        };
+        let bytes = bytes.into();
+        Some(FileStart {
+            bytes,
+            is_executable,
+        })
+    });
+    assert_report!(reading.warning_report("Procfile").unwrap());
 }
 
 #[test]

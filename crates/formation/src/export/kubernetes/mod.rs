@@ -8,12 +8,12 @@ mod pod;
 mod writer;
 
 pub use amount::{Amount, NotAnAmount};
-pub use options::KubernetesOptions;
+pub use options::{KubernetesOptions, NotAUser, PodUser};
 
 use super::autoscale::InstanceRange;
 use super::header::Header;
 use super::names;
-use super::plan::{Plan, Service, Task};
+use super::plan::{Plan, Service, Task, TaskStart};
 use super::yaml::yaml;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
@@ -30,6 +30,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use pod::{entry_point, escaped};
 use procfile::ProcessType;
+use procfile::app_json::ConcurrencyPolicy;
 use writer::{COMPONENT, PORT_NAME, Writer};
 
 /// The CNB launcher, for commands that are not process types.
@@ -186,15 +187,19 @@ impl Writer<'_> {
     }
 
     fn cron_job(&self, task: &Task) -> CronJob {
-        let container = Container {
-            args: Some(task.argv.iter().map(|word| escaped(word)).collect()),
-            ..self.container(&task.name, LAUNCHER.map(String::from).into())
+        let container = match &task.start {
+            TaskStart::Type(process_type) => self.container(&task.name, entry_point(process_type)),
+            TaskStart::Launcher(words) => Container {
+                args: Some(words.iter().map(|word| escaped(word)).collect()),
+                ..self.container(&task.name, LAUNCHER.map(String::from).into())
+            },
         };
         CronJob {
             metadata: self.metadata(&task.name),
             spec: Some(CronJobSpec {
                 schedule: task.schedule.clone(),
-                concurrency_policy: Some("Forbid".into()),
+                suspend: task.suspended.then_some(true),
+                concurrency_policy: Some(concurrency_policy(task.concurrency).into()),
                 job_template: JobTemplateSpec {
                     metadata: Some(ObjectMeta {
                         labels: Some(self.labels(&task.name)),
@@ -210,6 +215,15 @@ impl Writer<'_> {
             }),
             ..CronJob::default()
         }
+    }
+}
+
+/// A task that says nothing does not run beside itself.
+fn concurrency_policy(policy: Option<ConcurrencyPolicy>) -> &'static str {
+    match policy {
+        Some(ConcurrencyPolicy::Allow) => "Allow",
+        Some(ConcurrencyPolicy::Forbid) | None => "Forbid",
+        Some(ConcurrencyPolicy::Replace) => "Replace",
     }
 }
 
@@ -230,7 +244,7 @@ mod tests {
     fn an_app_with_everything() {
         let mut with_autoscaler = options();
         with_autoscaler.autoscale = vec!["web=2-10".into()];
-        let types = ["release", "web", "worker"];
+        let types = ["release", "web", "worker", "report"];
         insta::assert_snapshot!(file_of(&types, &app_json(), with_autoscaler));
     }
 
@@ -244,6 +258,7 @@ mod tests {
         let mut every_option = options();
         every_option.image = Some("registry.example/team/shop:42".into());
         every_option.health_path = Some("/up".into());
+        every_option.health_host = Some("shop.example".into());
         every_option.grace = "8".parse().unwrap();
         every_option.port = 3000;
         let plan = Plan::new(
@@ -257,6 +272,7 @@ mod tests {
             secret: Some("credentials".into()),
             cpu: "1".parse().unwrap(),
             memory: "1.5Gi".parse().unwrap(),
+            user: None,
         };
         insta::assert_snapshot!(kubernetes(&plan, &kubernetes_options, "formation"));
     }

@@ -6,8 +6,9 @@ use crate::export::plan::Service;
 use crate::image::ENTRY_POINTS;
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, ExecAction,
-    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
-    Probe, ResourceRequirements, SeccompProfile, SecretEnvSource, SecurityContext, TCPSocketAction,
+    HTTPGetAction, HTTPHeader, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
+    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretEnvSource, SecurityContext,
+    TCPSocketAction,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -53,6 +54,13 @@ impl Writer<'_> {
         let port = IntOrString::String(PORT_NAME.into());
         let http_get = self.plan.health_path.as_ref().map(|path| HTTPGetAction {
             path: Some(path.clone()),
+            // Without, the kubelet sends the address of the pod.
+            http_headers: self.plan.health_host.as_ref().map(|host| {
+                vec![HTTPHeader {
+                    name: "Host".into(),
+                    value: host.clone(),
+                }]
+            }),
             port: port.clone(),
             ..HTTPGetAction::default()
         });
@@ -89,17 +97,29 @@ impl Writer<'_> {
             spec: Some(PodSpec {
                 automount_service_account_token: Some(false),
                 containers: vec![container],
-                security_context: Some(PodSecurityContext {
-                    run_as_non_root: Some(true),
-                    seccomp_profile: Some(SeccompProfile {
-                        type_: "RuntimeDefault".into(),
-                        ..SeccompProfile::default()
-                    }),
-                    ..PodSecurityContext::default()
-                }),
+                // A Service named `formation` would otherwise set FORMATION_PORT.
+                enable_service_links: Some(false),
+                security_context: Some(self.pod_security()),
                 termination_grace_period_seconds: i64::try_from(stop_seconds).ok(),
                 ..PodSpec::default()
             }),
+        }
+    }
+
+    fn pod_security(&self) -> PodSecurityContext {
+        let user = self.options.user.filter(|user| !user.is_root());
+        let group = user.map(|user| i64::from(user.group));
+        PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: user.map(|user| i64::from(user.user)),
+            run_as_group: group,
+            // Volumes are writable for the group.
+            fs_group: group,
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
         }
     }
 

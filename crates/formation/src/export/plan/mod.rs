@@ -2,21 +2,22 @@
 //! orchestrator.
 
 mod problem;
+mod task;
 
 pub use problem::{PlanError, PlanProblem};
+pub use task::{Task, TaskStart};
 
 use super::autoscale::{InstanceRange, read_ranges};
 use super::names::{self, AppName};
 use crate::image::Image;
 use crate::image::quantities::{Quantities, available_types};
-use crate::probe::is_request_path;
+use crate::probe::{is_host, is_request_path};
 use crate::process::grace::Grace;
 use crate::run::TASKS;
-use procfile::app_json::{AppJson, MAX_INSTANCES, ScheduledTask};
-use procfile::launch_spec::FORMATION;
-use procfile::{ProcessType, command};
+use procfile::ProcessType;
+use procfile::app_json::{AppJson, MAX_INSTANCES};
 use std::collections::BTreeMap;
-use std::path::Path;
+use task::tasks;
 
 /// In seconds: how much longer than `formation exec` an orchestrator waits before it kills.
 const MARGIN: u64 = 2;
@@ -39,6 +40,9 @@ pub struct Options {
     /// The page that tells whether `web` is healthy. `None`: it is healthy if it accepts
     /// connections.
     pub health_path: Option<String>,
+    /// The `Host` with which that page is requested, for a `web` that answers only the hosts that
+    /// it knows.
+    pub health_host: Option<String>,
 }
 
 /// What an orchestrator has to run.
@@ -58,6 +62,8 @@ pub struct Plan {
     pub grace: Grace,
     /// See [`Options::health_path`].
     pub health_path: Option<String>,
+    /// See [`Options::health_host`].
+    pub health_host: Option<String>,
 }
 
 /// A process type whose instances run until they are stopped.
@@ -70,22 +76,9 @@ pub struct Service {
     pub autoscale: Option<InstanceRange>,
 }
 
-/// A scheduled task.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Task {
-    /// `cron-` and the position in app.json, from 1.
-    pub name: String,
-    /// In the syntax of [`procfile::app_json::CronSchedule`].
-    pub schedule: String,
-    /// As written in app.json.
-    pub command: String,
-    /// The arguments for the launcher of the image.
-    pub argv: Vec<String>,
-}
-
 impl Plan {
     /// The number of instances of each type comes from the options, else from app.json, else it is
-    /// one.
+    /// one; of a type that is a scheduled task, none.
     ///
     /// # Errors
     /// Every problem with the options, the image and app.json.
@@ -115,7 +108,12 @@ impl Plan {
         {
             problems.push(PlanProblem::BadHealthPath { path: path.clone() });
         }
-        let tasks = tasks(app_json, &mut problems);
+        if let Some(host) = &options.health_host
+            && !is_host(host)
+        {
+            problems.push(PlanProblem::BadHealthHost { host: host.clone() });
+        }
+        let tasks = tasks(image, app_json, &mut problems);
         problems.extend(name_conflicts(&services, &tasks));
         if !problems.is_empty() {
             return Err(PlanError(problems));
@@ -129,6 +127,7 @@ impl Plan {
             port: options.port,
             grace: options.grace,
             health_path: options.health_path,
+            health_host: options.health_host,
         })
     }
 
@@ -176,7 +175,11 @@ impl Scale {
 }
 
 fn default_quantity(process_type: &str, app_json: &AppJson) -> u16 {
-    if app_json.formation.is_none() && TASKS.contains(&process_type) {
+    let is_scheduled = app_json
+        .cron
+        .iter()
+        .any(|task| task.command == process_type);
+    if app_json.formation.is_none() && (is_scheduled || TASKS.contains(&process_type)) {
         return 0;
     }
     app_json.quantity(process_type)
@@ -227,27 +230,6 @@ fn names_of(
 fn may_be_image_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && (text.chars()).all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
-}
-
-fn tasks(app_json: &AppJson, problems: &mut Vec<PlanProblem>) -> Vec<Task> {
-    let is_shell_script = |path: &Path| command::is_shell_script(Path::new(""), path);
-    let task = |(index, task): (usize, &ScheduledTask)| {
-        let launch = command::decide(&task.command, &is_shell_script)
-            .map_err(|source| {
-                problems.push(PlanProblem::Command {
-                    command: task.command.clone(),
-                    source,
-                });
-            })
-            .ok()?;
-        Some(Task {
-            name: format!("cron-{}", index + 1),
-            schedule: task.schedule.to_string(),
-            command: task.command.clone(),
-            argv: launch.to_args(FORMATION),
-        })
-    };
-    app_json.cron.iter().enumerate().filter_map(task).collect()
 }
 
 /// Services and tasks that would have the same name: a DNS label is not as long, and has fewer
@@ -319,6 +301,11 @@ mod tests {
         ] {
             assert_eq!(quantities(&types, app_json, scale), expected);
         }
+        let scheduled = r#"{ "cron": [{ "command": "report", "schedule": "@daily" }] }"#;
+        assert_eq!(
+            quantities(&["web", "report"], scheduled, &[]),
+            ["web=1", "report=0"]
+        );
         let rails = ["web", "console", "rake"];
         assert_eq!(
             quantities(&rails, "{}", &[]),
@@ -381,6 +368,7 @@ mod tests {
             .map(String::from)
             .into(),
             health_path: Some("up".into()),
+            health_host: Some("https://shop.example".into()),
             ..options()
         };
         assert_report!(

@@ -70,6 +70,11 @@ pub enum PlanProblem {
     #[error("`{path}` is not a path for an HTTP request")]
     #[diagnostic(help("A path starts with `/` and has no spaces: `--health-path /up`."))]
     BadHealthPath { path: String },
+    #[error("`{host}` is not a host for an HTTP request")]
+    #[diagnostic(help(
+        "Write the name alone, without `https://` and path: `--health-host shop.example`."
+    ))]
+    BadHealthHost { host: String },
     #[error("the scheduled task `{command}` of app.json cannot be run")]
     Command {
         command: String,
