@@ -21,6 +21,7 @@ mod platform {
     mod offline;
 }
 mod processes {
+    mod environment;
     mod graceful_end;
     mod one_container;
     mod shapes;
