@@ -75,9 +75,13 @@ impl Buildpack for Formation {
         report::step("Processes");
         let by_framework = launch::framework_processes(&inputs.app, inputs.bundle.as_ref());
         let by_variable = inputs.default_web.as_ref();
-        let processes = launch::processes(inputs.procfile.as_ref(), by_variable, by_framework);
+        let programs = launch::programs(inputs.bundle.as_ref());
+        let procfile = inputs.procfile.as_ref();
+        let processes = launch::processes(procfile, by_variable, by_framework, programs);
         processes.show();
         launch::warn_of_missing_bash(&processes, &context.target);
+        launch::warn_of_missing_web(&inputs.app, &processes.types());
+        launch::make_folders_writable(&inputs.app, inputs.bundle.as_ref());
         let program = additional_buildpack_binary_path!("formation");
         let command_line = additional_buildpack_binary_path!("formation-cli");
         let formation = launch::install(&context, [&program, &command_line])?;

@@ -13,6 +13,8 @@ use crate::gems::layer_archive::Draft;
 use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::gems::lockfile::Source;
 use crate::gems::metadata::GemsLayerMetadata;
+use crate::gems::permissions::make_readable;
+use crate::gems::programs::lock_programs;
 use crate::gems::stage::{GemsLayerError, GemsStage};
 use crate::platform::files::remove_dir;
 use crate::ruby::layer::{InstalledRuby, RubyLayerError};
@@ -239,6 +241,8 @@ impl GemsUpdate<'_> {
     fn remove_left_overs(&self, gem_home: &Path) -> Result<(), GemsLayerError> {
         remove_left_overs(&self.stage.layer.path)
             .and_then(|()| link_copies(gem_home))
+            .and_then(|()| lock_programs(gem_home))
+            .and_then(|()| make_readable(&self.stage.layer.path))
             .map_err(GemsLayerError::Layer)
     }
 }

@@ -117,6 +117,7 @@ mod tests {
             &Processes {
                 processes,
                 default: None,
+                programs: Vec::new(),
             },
             &target,
             stack_id,

@@ -2,39 +2,67 @@
 
 use crate::app::App;
 use crate::gems::bundle::Bundle;
+use crate::launch::web_server::WebServer;
+use crate::report;
+use miette::Diagnostic;
 use procfile::{Entry, ProcessType};
+use thiserror::Error;
+
+/// An app for a web server, among whose gems no server is known.
+#[derive(Clone, Copy, Debug, Diagnostic, Eq, Error, PartialEq)]
+#[error("the app has a `config.ru`, but no process type `web`, and no web server among its gems")]
+#[diagnostic(
+    severity(Warning),
+    help(
+        "Run `bundle add puma`, or name the command of `web` in a Procfile. A gem of the groups \
+         `development` and `test` is not in the image."
+    )
+)]
+pub struct NoWebServer;
 
 /// The process types of the framework, in the order in which they are shown. None for an app
 /// without a known framework.
 #[must_use]
 pub fn framework_processes(app: &App, bundle: Option<&Bundle>) -> Vec<Entry> {
-    let has_gem = |name| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
-    let has_rackup_file = app.dir.join("config.ru").is_file();
-    if has_gem("railties") && app.dir.join("bin/rails").is_file() {
-        vec![
-            entry(
-                "web",
-                "bundle exec rails server -b 0.0.0.0 -p ${PORT:-8080}",
-            ),
-            entry("console", "bundle exec rails console"),
-            entry("rake", "bundle exec rake"),
-        ]
-    } else if has_rackup_file && has_gem("puma") {
-        vec![entry(
-            "web",
-            "bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}",
-        )]
-    } else if has_rackup_file && has_gem("rackup") {
-        vec![entry(
-            "web",
-            "bundle exec rackup -o 0.0.0.0 -p ${PORT:-8080}",
-        )]
-    } else {
-        Vec::new()
+    let has_gem = |name: &str| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
+    let mut entries = Vec::new();
+    if has_rackup_file(app)
+        && let Some(server) = WebServer::of(&has_gem)
+    {
+        entries.push(entry(ProcessType::WEB, &server.command(app)));
     }
+    if has_gem("railties") && app.dir.join("bin/rails").is_file() {
+        entries.push(entry("console", "bundle exec rails console"));
+    }
+    entries
+}
+
+/// Writes a warning to the log if the app is to be served, and nothing serves it.
+pub fn warn_of_missing_web(app: &App, process_types: &[&ProcessType]) {
+    let has_web = process_types
+        .iter()
+        .any(|process_type| process_type.as_str() == ProcessType::WEB);
+    if has_rackup_file(app) && !has_web {
+        report::warning(&NoWebServer);
+    }
+}
+
+fn has_rackup_file(app: &App) -> bool {
+    app.dir.join("config.ru").is_file()
 }
 
 fn entry(process_type: &'static str, command: &str) -> Entry {
     Entry::new(ProcessType::known(process_type), command, &|_| false)
         .expect("Formation's own commands are valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfile::assert_report;
+
+    #[test]
+    fn an_app_that_nothing_serves_is_shown() {
+        assert_report!(NoWebServer);
+    }
 }

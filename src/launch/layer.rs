@@ -8,14 +8,18 @@ use libcnb::data::layer_name;
 use libcnb::layer::UncachedLayerDefinition;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
 use miette::Diagnostic;
+use procfile::launch_spec::EXEC_D_PROGRAM;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What a production process expects. `docker run --env` overrides each.
-const PRODUCTION_DEFAULTS: [(&str, &str); 5] = [
+const PRODUCTION_DEFAULTS: [(&str, &str); 6] = [
     // glibc has a memory arena for each thread, which wastes memory in a Ruby with many threads.
     ("MALLOC_ARENA_MAX", "2"),
+    // Platforms that route requests to a container set it, and Procfiles rely on it.
+    ("PORT", "8080"),
     ("RACK_ENV", "production"),
     ("RAILS_ENV", "production"),
     ("RAILS_LOG_TO_STDOUT", "enabled"),
@@ -48,17 +52,32 @@ where
     )?;
     let installed = copy_programs(programs, &layer.path())
         .map_err(|error| libcnb::Error::BuildpackError(FormationLayerError(error).into()))?;
-    layer.write_env(
-        PRODUCTION_DEFAULTS
-            .iter()
-            .fold(LayerEnv::new(), |env, (name, value)| {
-                env.chainable_insert(Scope::Launch, ModificationBehavior::Default, name, value)
-            }),
-    )?;
+    layer.write_env(layer_env(&context.app_dir))?;
     Ok(installed)
 }
 
-/// Copies the programs into one folder. Returns the path of the first.
+/// The defaults; and last in the PATH the app's own programs, `worker: crunch` for `bin/crunch`. A
+/// program of a gem or of the system is not replaced by one of them.
+fn layer_env(app: &Path) -> LayerEnv {
+    let mut env = LayerEnv::new();
+    for (name, value) in PRODUCTION_DEFAULTS {
+        env.insert(Scope::Launch, ModificationBehavior::Default, name, value);
+    }
+    let programs = app.join("bin");
+    if programs.is_dir() {
+        env.insert(
+            Scope::Launch,
+            ModificationBehavior::Append,
+            "PATH",
+            programs,
+        );
+        env.insert(Scope::Launch, ModificationBehavior::Delimiter, "PATH", ":");
+    }
+    env
+}
+
+/// Copies the programs into one folder, and has the lifecycle's launcher start the second before
+/// each process. Returns the path of the first.
 fn copy_programs(programs: [&Path; 2], layer: &Path) -> io::Result<PathBuf> {
     let bin = layer.join("bin");
     fs::create_dir_all(&bin)?;
@@ -66,6 +85,13 @@ fn copy_programs(programs: [&Path; 2], layer: &Path) -> io::Result<PathBuf> {
     for program in programs {
         fs::copy(program, place(program))?;
     }
+    let exec_d = layer.join("exec.d");
+    fs::create_dir_all(&exec_d)?;
+    let command_line = programs[1].file_name().unwrap_or_default();
+    symlink(
+        Path::new("../bin").join(command_line),
+        exec_d.join(EXEC_D_PROGRAM),
+    )?;
     Ok(place(programs[0]))
 }
 
@@ -85,6 +111,29 @@ mod tests {
         let installed = copy_programs([&programs[0], &programs[1]], &layer).unwrap();
         assert_eq!(installed, layer.join("bin/formation"));
         assert!(installed.is_file() && layer.join("bin/formation-cli").is_file());
+        let exec_d = fs::canonicalize(layer.join("exec.d").join(EXEC_D_PROGRAM));
+        assert_eq!(exec_d.unwrap(), layer.join("bin/formation-cli"));
+    }
+
+    #[test]
+    fn what_is_set_comes_before_a_default_and_the_apps_programs_come_last() {
+        let app = tempfile::tempdir().unwrap();
+        let applied = |app: &Path| {
+            let mut env = libcnb::Env::new();
+            env.insert("PATH", "/usr/bin");
+            env.insert("RAILS_ENV", "staging");
+            layer_env(app).apply(Scope::Launch, &env)
+        };
+        assert_eq!(applied(app.path()).get("PATH").unwrap(), "/usr/bin");
+        let bin = app.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let env = applied(app.path());
+        assert_eq!(env.get("RAILS_ENV").unwrap(), "staging");
+        assert_eq!(env.get("PORT").unwrap(), "8080");
+        assert_eq!(
+            env.get("PATH").unwrap().to_str().unwrap(),
+            format!("/usr/bin:{}", bin.display())
+        );
     }
 
     #[test]

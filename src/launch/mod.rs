@@ -1,12 +1,19 @@
-//! How the image is run: its process types, the default one, and the program that each starts with.
+//! How the image is run: its process types, the default one, the program that each starts with, and
+//! what they find in their environment.
 
 mod bash;
 mod defaults;
 mod layer;
 pub mod process_types;
 mod processes;
+mod programs;
+mod web_server;
+mod writable_folders;
 
 pub use bash::{BashMayBeMissing, warn_of_missing_bash};
-pub use defaults::framework_processes;
+pub use defaults::{NoWebServer, framework_processes, warn_of_missing_web};
 pub use layer::{FormationLayerError, install};
 pub use processes::{LaunchError, Process, Processes, processes};
+pub use programs::programs;
+pub use web_server::WebServer;
+pub use writable_folders::{NotWritable, make_folders_writable};

@@ -5,6 +5,7 @@ use crate::report;
 use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
 use libcnb::data::process_type;
 use miette::Diagnostic;
+use procfile::launch_spec::LaunchSpec;
 use procfile::{Entry, ProcessType, Procfile};
 use std::path::Path;
 use thiserror::Error;
@@ -15,6 +16,9 @@ pub struct Processes {
     pub processes: Vec<Process>,
     /// The type that `docker run IMAGE` starts.
     pub default: Option<ProcessType>,
+    /// Programs that are process types only so that whoever starts them in a container has the
+    /// image's environment.
+    pub programs: Vec<&'static str>,
 }
 
 /// One process type of an image.
@@ -35,12 +39,14 @@ pub struct LaunchError {
 }
 
 /// The processes of the image: those of the Procfile; for types that it does not name, that of the
-/// build variable, then those of the framework.
+/// build variable, then those of the framework. `programs` are types of the image where no process
+/// of the app has their name.
 #[must_use]
 pub fn processes(
     procfile: Option<&Procfile>,
     default_web: Option<&Entry>,
     by_framework: Vec<Entry>,
+    mut programs: Vec<&'static str>,
 ) -> Processes {
     let named = procfile.into_iter().flat_map(|procfile| {
         let origin = procfile.source.to_string();
@@ -65,7 +71,15 @@ pub fn processes(
         }
     }
     let default = default_type(&processes).cloned();
-    Processes { processes, default }
+    programs.retain(|program| {
+        let mut types = processes.iter().map(|process| &process.entry.process_type);
+        types.all(|process_type| process_type.as_str() != *program)
+    });
+    Processes {
+        processes,
+        default,
+        programs,
+    }
 }
 
 /// `web`, else the only type besides `release`: an image never starts migrations by itself.
@@ -81,24 +95,22 @@ fn default_type(processes: &[Process]) -> Option<&ProcessType> {
 }
 
 impl Processes {
+    /// The process types of the app.
+    #[must_use]
+    pub fn types(&self) -> Vec<&ProcessType> {
+        let entries = self.processes.iter().map(|process| &process.entry);
+        entries.map(|entry| &entry.process_type).collect()
+    }
+
     /// The processes for the platform. Each runs under the program `formation`, at this path in the
     /// image. The platform accepts every type that a Procfile may name.
     pub fn to_launch(&self, formation: &Path) -> Result<Launch, LaunchError> {
         let formation = formation.to_string_lossy();
         let mut launch = LaunchBuilder::new();
         for Process { entry, .. } in &self.processes {
-            let process_type =
-                entry
-                    .process_type
-                    .as_str()
-                    .parse()
-                    .map_err(|source| LaunchError {
-                        process_type: entry.process_type.clone(),
-                        source,
-                    })?;
             launch.process(
                 ProcessBuilder::new(
-                    process_type,
+                    accepted(&entry.process_type)?,
                     // All of it is the platform's `command`: arguments of `docker run` replace
                     // `args`, or follow them.
                     entry.launch.to_args(&formation),
@@ -106,6 +118,11 @@ impl Processes {
                 .default(self.default.as_ref() == Some(&entry.process_type))
                 .build(),
             );
+        }
+        for program in &self.programs {
+            let process_type = accepted(&ProcessType::known(program))?;
+            let command = LaunchSpec::program(program).to_args(&formation);
+            launch.process(ProcessBuilder::new(process_type, command).build());
         }
         // Without `args`, and without `run`, which the program does by itself: some platforms put the
         // user's arguments in the place of `args`, others behind them, and with
@@ -145,8 +162,20 @@ impl Processes {
                  docker run --entrypoint formation IMAGE TYPE=N …",
             );
         }
+        let programs: Vec<_> = self.programs.iter().map(report::value).collect();
+        report::detail(format!(
+            "In a running container, docker exec CONTAINER runs {}",
+            programs.join(", ")
+        ));
         report::detail("Run anything else with docker run --entrypoint launcher IMAGE -- COMMAND");
     }
+}
+
+fn accepted(process_type: &ProcessType) -> Result<libcnb::data::launch::ProcessType, LaunchError> {
+    process_type.as_str().parse().map_err(|source| LaunchError {
+        process_type: process_type.clone(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -154,6 +183,7 @@ mod tests {
     use super::*;
     use crate::inputs::Inputs;
     use crate::launch::defaults::framework_processes;
+    use crate::launch::programs::programs;
     use crate::platform::variables::BuildVariables;
     use libcnb::Env;
     use procfile::assert_report;
@@ -173,6 +203,7 @@ mod tests {
             inputs.procfile.as_ref(),
             inputs.default_web.as_ref(),
             framework_processes(&inputs.app, inputs.bundle.as_ref()),
+            programs(inputs.bundle.as_ref()),
         )
     }
 
@@ -239,6 +270,21 @@ mod tests {
             table(&processes_of(&with_procfile("web: mine\n"), &variable)),
             ["web (Procfile): mine"]
         );
+    }
+
+    #[test]
+    fn programs_are_types_where_the_app_has_them_and_no_type_of_that_name() {
+        let lockfile = "GEM\n  specs:\n    railties (8.0.2)\n    rake (13.2.1)\n";
+        let rails = [("Gemfile", ""), ("Gemfile.lock", lockfile)];
+        assert_eq!(processes_of(&[], &[]).programs, ["ruby"]);
+        assert_eq!(processes_of(&PUMA_APP, &[]).programs, ["ruby", "bundle"]);
+        let all = processes_of(&rails, &[]);
+        assert_eq!(all.programs, ["ruby", "bundle", "rails", "rake"]);
+        assert_eq!(all.default, None);
+        let procfile = [("Procfile", "rake: bundle exec rake jobs:work\n")];
+        let named = processes_of(&[&rails[..], &procfile].concat(), &[]);
+        assert_eq!(named.programs, ["ruby", "bundle", "rails"]);
+        assert_eq!(named.default.unwrap().as_str(), "rake");
     }
 
     #[test]

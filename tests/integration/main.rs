@@ -24,6 +24,7 @@ mod platform {
     mod operator;
 }
 mod processes {
+    mod environment;
     mod graceful_end;
     mod one_container;
     mod shapes;

@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod environment;
 mod exec;
 mod export;
 mod formation;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`process`] | how are processes started, signalled and waited for? |
 //! | [`image`] | which process types does the image have, and how many of each are wanted? |
+//! | [`environment`] | what is to be set in a container because of what its image has? |
 //! | [`exec`] | how does one command run under a well-behaved PID 1? |
 //! | [`control`] | how do `ps`, `scale` and `restart` reach a running formation? |
 //! | [`run`] | how do several process types run in one container? |
@@ -18,6 +19,7 @@
 pub mod check;
 pub mod cli;
 pub mod control;
+pub mod environment;
 pub mod exec;
 pub mod export;
 pub mod image;

@@ -11,6 +11,15 @@ pub const FORMATION: &str = "formation";
 /// The subcommand of `formation` under which every process type runs.
 pub const EXEC: &str = "exec";
 
+/// The name under which the lifecycle's launcher starts `formation` before each process, to set
+/// variables: an exec.d program.
+pub const EXEC_D_PROGRAM: &str = "formation-environment";
+
+/// Programs that are process types of an image too, as far as the app has them: whoever starts one
+/// in a container gets the entry point of that name, which sets the image's environment. They are
+/// no part of the app's formation.
+pub const PROGRAMS: [&str; 4] = ["ruby", "bundle", "rails", "rake"];
+
 /// The option of [`EXEC`] for [`SignalTarget::Group`], without the dashes before it.
 pub const GROUP: &str = "group";
 
@@ -92,6 +101,15 @@ impl LaunchSpec {
         }
     }
 
+    /// The launch of one of [`PROGRAMS`].
+    #[must_use]
+    pub fn program(name: &str) -> Self {
+        Self {
+            argv: vec![name.to_string()],
+            signals: SignalTarget::Process,
+        }
+    }
+
     /// The command line of this launch; `formation` is the path of the program in the image.
     #[must_use]
     pub fn to_args(&self, formation: &str) -> Vec<String> {
@@ -106,6 +124,13 @@ impl LaunchSpec {
 }
 
 impl LaunchSpec<OsString> {
+    /// Whether a process type of this name is one of [`PROGRAMS`], launched by
+    /// [`LaunchSpec::program`].
+    #[must_use]
+    pub fn is_program(&self, process_type: &str) -> bool {
+        PROGRAMS.contains(&process_type) && *self == Self::from(&LaunchSpec::program(process_type))
+    }
+
     /// Reads a command line that [`LaunchSpec::to_args`] wrote. `None` for any other.
     #[must_use]
     pub fn from_args(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
@@ -152,6 +177,23 @@ mod tests {
             let read = LaunchSpec::from_args(args.into_iter().map(OsString::from));
             prop_assert_eq!(read, Some(LaunchSpec::from(&spec)));
         }
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_exact_launch() {
+        let spec = |words: &[&str]| LaunchSpec {
+            argv: words.iter().map(OsString::from).collect(),
+            signals: SignalTarget::Process,
+        };
+        assert!(spec(&["rake"]).is_program("rake"));
+        assert!(!spec(&["rake"]).is_program("rails"));
+        assert!(!spec(&["rake", "jobs:work"]).is_program("rake"));
+        assert!(!spec(&["puma"]).is_program("puma"));
+        let group = LaunchSpec {
+            signals: SignalTarget::Group,
+            ..spec(&["rake"])
+        };
+        assert!(!group.is_program("rake"));
     }
 
     #[test]

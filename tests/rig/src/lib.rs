@@ -10,6 +10,7 @@ pub mod container;
 pub mod docker;
 pub mod environment;
 pub mod files;
+pub mod gem;
 pub mod http;
 pub mod image;
 pub mod median;

@@ -13,6 +13,7 @@ mod probe;
 mod run;
 
 use crate::control::protocol::Request;
+use crate::environment;
 use crate::process::program::FOREGROUND;
 use crate::process::signals::Signals;
 use crate::run::preparation::PREPARE;
@@ -27,6 +28,7 @@ use probe::{ProbeArguments, probe};
 use procfile::launch_spec::EXEC;
 use run::{RunArguments, run, with_run};
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Run the process types of an image
@@ -67,6 +69,10 @@ enum Formation {
 /// The `main` of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    let program = env::args_os().next().unwrap_or_default();
+    if environment::is_asked_for(&program) {
+        return environment::main(Path::new(&program));
+    }
     // Before anything else: a signal that arrives now is meant for the command that is about to
     // start.
     let signals = Signals::hold();

@@ -23,7 +23,8 @@ const LAYERS_VARIABLE: &str = "CNB_LAYERS_DIR";
 /// The folder in which every process type of an image has an entry point.
 pub const ENTRY_POINTS: &str = "/cnb/process";
 
-/// The process types of an image, without the process type `formation`.
+/// The process types of an image, without the process type `formation`, and without the programs
+/// that are process types only to have the image's environment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Image {
     /// Each type once, in the order of the process table.
@@ -131,6 +132,7 @@ impl Image {
         let processes = (metadata.processes.into_iter())
             .filter(|row| row.r#type != FORMATION)
             .map(ImageProcess::new)
+            .filter(|process| !process.is_program())
             .collect();
         let buildpacks = (metadata.buildpacks.iter())
             .map(|buildpack| layers.join(buildpack.id.replace('/', "_")))
@@ -205,6 +207,11 @@ impl Image {
 }
 
 impl ImageProcess {
+    /// The default type is always one of the app's.
+    fn is_program(&self) -> bool {
+        !self.default && self.spec.is_program(&self.process_type)
+    }
+
     fn new(row: ProcessRow) -> Self {
         let command = match row.command {
             Words::One(word) => vec![word],
@@ -265,6 +272,20 @@ mod tests {
   buildpack-id = "formation/ruby"
 
 [[processes]]
+  type = "rake"
+  command = ["/layers/formation_ruby/formation/bin/formation", "exec", "--", "rake"]
+  args = []
+  direct = true
+  buildpack-id = "formation/ruby"
+
+[[processes]]
+  type = "rails"
+  command = ["/layers/formation_ruby/formation/bin/formation", "exec", "--", "rails", "server"]
+  args = []
+  direct = true
+  buildpack-id = "formation/ruby"
+
+[[processes]]
   type = "node.repl"
   command = ["node"]
   args = ["--interactive"]
@@ -318,12 +339,15 @@ mod tests {
         );
         for (process_type, argv) in [
             ("worker", &["sidekiq"][..]),
+            ("rails", &["rails", "server"]),
             ("node.repl", &["node", "--interactive"]),
             ("old", &["/cnb/process/old"]),
         ] {
             assert_eq!(spec(process_type), expected(argv, SignalTarget::Process));
         }
-        assert!(image.process("formation").is_none());
+        for process_type in ["formation", "rake"] {
+            assert!(image.process(process_type).is_none());
+        }
     }
 
     #[test]
