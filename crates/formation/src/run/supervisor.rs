@@ -12,10 +12,12 @@ use super::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Started};
 use super::state::instance_id::InstanceId;
 use crate::control::protocol::Answer;
 use crate::control::server::Server;
-use crate::process::signals::Signals;
+use crate::process::group;
+use crate::process::signals::{Signals, may_be_a_job};
+use crate::process::terminal::has_hung_up;
 use crate::process::wait::{Exit, adopt_orphans, next_change};
 use procfile::report;
-use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group};
+use rustix::process::{Signal, WaitOptions, kill_process};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -137,24 +139,34 @@ impl<'a> Supervisor<'a> {
     }
 
     fn read_signals(&mut self) -> io::Result<()> {
-        while let Some(signal) = self.signals.next(Some(Duration::ZERO))? {
-            if signal == Signal::CHILD {
-                self.reap()?;
-            } else {
-                self.handle(Event::Signal(signal));
+        while let Some(received) = self.signals.receive(Some(Duration::ZERO))? {
+            match received.signal {
+                Signal::CHILD => self.reap()?,
+                Signal::TSTP if received.is_from_kernel => {
+                    // Of the leader of a session, the kernel would not stop anything either.
+                    if may_be_a_job() {
+                        self.handle(Event::StopKey);
+                    }
+                }
+                Signal::HUP if has_hung_up() => self.handle(Event::HungUp),
+                signal => self.handle(Event::Signal(signal)),
             }
         }
         Ok(())
     }
 
-    /// Reaps all children that have ended, also orphans that were adopted.
+    /// Reaps all children that have ended, also orphans that were adopted; and sees which were
+    /// stopped.
     fn reap(&mut self) -> io::Result<()> {
-        while let Some((process, status)) = next_change(WaitOptions::empty())? {
-            self.handle(Event::Ended(Ended {
-                process,
-                exit: Exit::of(status),
-                jitter: jitter(),
-            }));
+        while let Some((process, status)) = next_change(WaitOptions::UNTRACED)? {
+            self.handle(match status.stopping_signal() {
+                Some(signal) => Event::Stopped { process, signal },
+                None => Event::Ended(Ended {
+                    process,
+                    exit: Exit::of(status),
+                    jitter: jitter(),
+                }),
+            });
         }
         Ok(())
     }
@@ -187,7 +199,10 @@ impl<'a> Supervisor<'a> {
                 self.clients.answer(client, &Answer::Refused(report));
             }
             Action::StopThisProcess => {
-                return self.signals.stop_here().err().map(Event::KernelError);
+                return Some(match self.signals.stop_this_process(false) {
+                    Ok(_) => Event::Continued,
+                    Err(error) => Event::KernelError(error),
+                });
             }
             Action::Exit {
                 status,
@@ -246,11 +261,13 @@ fn jitter() -> Jitter {
 /// No other process can be hit: a child keeps its number until it is reaped, and a process group as
 /// long as it has a member.
 fn send(recipient: Recipient, signal: Signal) {
-    // The only possible error is that all recipients have just ended.
-    let _ = match recipient {
-        Recipient::Process(process) => kill_process(process, signal),
-        Recipient::Group(group) => kill_process_group(group, signal),
-    };
+    match recipient {
+        Recipient::Process(process) => {
+            // The only possible error is that it has just ended.
+            let _ = kill_process(process, signal);
+        }
+        Recipient::Group(group) => group::send(group, signal),
+    }
 }
 
 fn with_memory(processes: Vec<ListedProcess>) -> Answer {

@@ -4,6 +4,7 @@ use super::action::{Action, Recipient};
 use super::backoff::Deaths;
 use super::event::Observations;
 use super::instance_id::InstanceId;
+use crate::process::stops::StopsPassedOn;
 use crate::run::instance_name::InstanceName;
 use procfile::launch_spec::SignalTarget;
 use rustix::process::{Pid, Signal};
@@ -25,6 +26,7 @@ pub(super) struct Instance {
     pub(super) is_successor: bool,
     /// A restart that `formation restart` has asked for.
     pub(super) restart: Option<Restart>,
+    pub(super) stops_passed_on: StopsPassedOn,
 }
 
 /// Where in its life an instance is.
@@ -185,7 +187,26 @@ impl Instance {
         Some(Action::Signal { recipient, signal })
     }
 
+    /// A signal that asks for nothing that `formation` knows.
+    pub(super) fn pass_on(&mut self, signal: Signal) -> Option<Action> {
+        self.stops_passed_on.add(signal);
+        self.signal(signal)
+    }
+
+    /// Its process was stopped. Where that has come of a signal that was passed on, the process goes
+    /// on: a program that does not handle the signal has no use for it.
+    pub(super) fn continue_after(&mut self, stop: i32) -> Option<Action> {
+        if !self.stops_passed_on.remove(stop) {
+            return None;
+        }
+        Some(Action::Signal {
+            recipient: Recipient::Process(self.process()?),
+            signal: Signal::CONT,
+        })
+    }
+
     pub(super) fn has_started(&mut self, process: Pid, since: Instant, is_preparing: bool) {
+        self.stops_passed_on = StopsPassedOn::default();
         self.phase = Phase::Running {
             process,
             since,

@@ -6,6 +6,7 @@ use super::instance::{AfterEnd, Instance, Phase};
 use super::instance_id::InstanceId;
 use crate::image::Image;
 use crate::process::grace::Grace;
+use crate::process::stops::StopsPassedOn;
 use crate::run::instance_name::InstanceName;
 use crate::run::ports::port_of;
 use procfile::launch_spec::SignalTarget;
@@ -95,6 +96,7 @@ impl Instances {
             restarts: 0,
             is_successor: false,
             restart: None,
+            stops_passed_on: StopsPassedOn::default(),
             name,
         };
         let position = self

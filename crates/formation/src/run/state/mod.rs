@@ -22,7 +22,7 @@ use super::restart_policy::RestartPolicy;
 use crate::control::protocol::Request;
 use crate::image::Image;
 use crate::process::grace::Grace;
-use crate::process::signals::{is_stop_by_terminal, signal_name};
+use crate::process::signals::signal_name;
 use crate::process::wait::POLL_INTERVAL;
 use action::{Action, Start};
 use deaths::{Consequence, Death};
@@ -33,7 +33,7 @@ use instances::Instances;
 use procfile::report;
 use requests::Refusal;
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{io, mem};
@@ -123,7 +123,11 @@ impl State {
             Event::Started(started) => self.has_started(&started, now),
             Event::NotStarted(not_started) => self.has_not_started(&not_started, now),
             Event::Ended(ended) => self.process_has_ended(&ended, now),
+            Event::Stopped { process, signal } => self.process_was_stopped(process, signal),
             Event::Signal(signal) => self.handle_signal(signal, now),
+            Event::StopKey => self.stop_all(),
+            Event::HungUp => self.terminal_is_gone(now),
+            Event::Continued => self.signal_all_groups(Signal::CONT),
             Event::Request { client, request } => self.handle_request(client, request, now),
             Event::OutputBroken(errno) => self.output_is_broken(errno, now),
             Event::KernelError(error) => self.kernel_has_failed(error, now),
@@ -267,27 +271,41 @@ impl State {
     fn handle_signal(&mut self, signal: Signal, now: Instant) {
         if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&signal) {
             self.end_is_requested(signal, now);
-        } else if is_stop_by_terminal(signal.as_raw()) {
-            self.stop();
         } else {
-            let running = self
-                .instances
-                .iter()
-                .filter(|instance| instance.is_running());
-            let actions = running.filter_map(|instance| instance.signal(signal));
+            let running = (self.instances.iter_mut()).filter(|instance| instance.is_running());
+            let actions = running.filter_map(|instance| instance.pass_on(signal));
             self.actions.extend(actions);
         }
     }
 
-    /// As a shell's job: all that belongs to it stops.
-    fn stop(&mut self) {
-        let all = |signal| {
-            let instances = self.instances.iter();
-            instances.filter_map(move |instance| instance.signal_group(signal))
-        };
-        self.actions.extend(all(Signal::TSTP));
+    /// As a shell's job: all that belongs to it stops. No program notices, as one would that
+    /// handles the signal of the key: Sidekiq takes no more jobs then.
+    fn stop_all(&mut self) {
+        self.signal_all_groups(Signal::STOP);
         self.actions.push(Action::StopThisProcess);
-        self.actions.extend(all(Signal::CONT));
+    }
+
+    fn signal_all_groups(&mut self, signal: Signal) {
+        let instances = self.instances.iter();
+        let actions = instances.filter_map(|instance| instance.signal_group(signal));
+        self.actions.extend(actions);
+    }
+
+    /// Where nobody has passed a signal on that stops a program, somebody has stopped it for a
+    /// purpose, and will continue it.
+    fn process_was_stopped(&mut self, process: Pid, signal: i32) {
+        if let Some(instance) = self.instances.of_process(process) {
+            let action = instance.continue_after(signal);
+            self.actions.extend(action);
+        }
+    }
+
+    /// A shell tells its jobs so, and the kernel may tell them again.
+    fn terminal_is_gone(&mut self, now: Instant) {
+        if self.ending.is_none() {
+            self.say("the terminal is gone: asking all processes to end".into());
+            self.end_all(0, Signal::TERM, now);
+        }
     }
 
     fn end_is_requested(&mut self, signal: Signal, now: Instant) {

@@ -161,7 +161,10 @@ fn a_request_with_a_mistake_changes_nothing() {
     let mut rig = Rig::started(&[("web", 1)]);
     for (words, refusal) in [
         ("wbe=2", "refuse 7: × the requested formation is not valid"),
-        ("web=2,worker", "refuse 7: × the requested formation is not valid"),
+        (
+            "web=2,worker",
+            "refuse 7: × the requested formation is not valid",
+        ),
     ] {
         assert_eq!(rig.scale(words), [refusal]);
     }
