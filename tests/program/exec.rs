@@ -349,6 +349,15 @@ fn a_stopped_command_is_left_alone() {
 }
 
 #[test]
+fn a_stopped_command_that_is_asked_to_end_ends() {
+    let mut running = start(&["exec", "--", "sleep", "60"]);
+    let child = running.wait_for_child();
+    send(child, Signal::STOP);
+    wait_until("the command is stopped", || state_of(child) == Some('T'));
+    assert_eq!(running.terminate(), Some(143));
+}
+
+#[test]
 fn scripts_run_as_a_shell_runs_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:/usr/bin:/bin", folder.path().display());

@@ -356,3 +356,61 @@ fn a_terminal_that_is_closed_ends_all_in_order() {
     status_of(&mut program);
     assert!(folder.path().join("asked").exists());
 }
+
+/// As a debugger reads it: line by line, with the keys of the terminal.
+#[test]
+fn an_attached_process_has_the_terminal_until_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let procfile = "web: exec bash ./script\nclock: echo tick; sleep 60\n";
+    files::write(&folder.path().join("Procfile"), procfile);
+    let script = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo has-it; trap 'echo got-INT' INT; \
+                  while read -r line; do echo \"got $line\"; done; read -r line; echo \"last $line\"";
+    files::write(&folder.path().join("script"), script);
+    let mut terminal = Terminal::with_shell();
+    terminal.see("prompt> ");
+    terminal.enter(&format!("cd '{}'", folder.path().display()));
+    terminal.enter("p=$FORMATION; unset FORMATION; $p run -f Procfile --socket s --attach web");
+    terminal.see("has-it");
+    terminal.enter("one");
+    terminal.see("got one");
+    for way_back in ["fg", "bg; fg"] {
+        terminal.press(STOP);
+        terminal.see("Stopped");
+        terminal.see("prompt> ");
+        terminal.enter(way_back);
+        terminal.see(&format!("{way_back}\r\n"));
+        terminal.enter("two");
+        terminal.see("got two");
+    }
+    terminal.press("\x04");
+    terminal.enter("three");
+    terminal.see("last three");
+    terminal.see("web.1 has ended");
+    terminal.see("prompt> ");
+    terminal.enter("echo status=$?");
+    terminal.see("status=0");
+    terminal.enter("exit 3");
+    assert_eq!(terminal.status(), Some(3));
+}
+
+#[test]
+fn a_process_that_reads_the_terminal_of_others_is_told_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let procfile = "web: read -r line < /dev/tty; echo \"got $line\"\n";
+    files::write(&folder.path().join("Procfile"), procfile);
+    let mut terminal = Terminal::with_run(folder.path(), "");
+    terminal.see("`--attach web.1` gives it this one");
+    terminal.press(INTERRUPT);
+    terminal.see("SIGINT");
+    assert_eq!(terminal.status(), Some(0));
+}
+
+#[test]
+fn a_script_without_an_interpreter_runs_in_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write_program(&folder.path().join("start"), "echo st\"\"arted; exit 5\n");
+    let path = folder.path().join("start");
+    let mut terminal = Terminal::with_formation(&[path.to_str().unwrap()]);
+    terminal.see("started");
+    assert_eq!(terminal.status(), Some(5));
+}

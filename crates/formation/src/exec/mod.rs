@@ -7,7 +7,7 @@ pub mod entry;
 
 use crate::process::grace::Grace;
 use crate::process::group;
-use crate::process::program::Program;
+use crate::process::program::{Program, SpawnOptions};
 use crate::process::signals::{Received, Signals, is_request_to_end, is_stop_by_terminal};
 use crate::process::start_error::StartError;
 use crate::process::stops::StopsPassedOn;
@@ -105,7 +105,7 @@ impl Exec {
         let mut terminal = Terminal::of_stdin();
         let child = match &mut terminal {
             Some(terminal) if terminal.is_in_foreground() => {
-                let child = program.start_in_foreground()?;
+                let child = program.start_in_foreground(&SpawnOptions::inherited())?;
                 terminal.lend_to_entering(child);
                 child
             }
@@ -118,6 +118,7 @@ impl Exec {
             terminal,
             asked_to_end: false,
             stops_passed_on: StopsPassedOn::default(),
+            is_stopped: false,
         })
     }
 }
@@ -132,6 +133,8 @@ struct Running<'a> {
     /// Whether a signal has asked it to end.
     asked_to_end: bool,
     stops_passed_on: StopsPassedOn,
+    /// Whether it was stopped, and nothing is known to have continued it.
+    is_stopped: bool,
 }
 
 impl Running<'_> {
@@ -153,6 +156,10 @@ impl Running<'_> {
                 let _ = kill_process(self.child, signal);
             }
             SignalTarget::Group => group::send(self.child, signal),
+        }
+        if is_request_to_end(signal) && self.is_stopped {
+            // It would not hear of that.
+            self.continue_child();
         }
     }
 
@@ -177,6 +184,7 @@ impl Running<'_> {
     /// shell, this process is the command, so it has to stop too. Any other stop was meant for the
     /// command alone, and its sender will continue it.
     fn child_was_stopped(&mut self, signal: i32) -> io::Result<()> {
+        self.is_stopped = true;
         if !is_stop_by_terminal(signal) {
             return Ok(());
         }
@@ -199,7 +207,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn continue_child(&self) {
+    fn continue_child(&mut self) {
+        self.is_stopped = false;
         let _ = kill_process_group(self.child, Signal::CONT);
     }
 

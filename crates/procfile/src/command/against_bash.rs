@@ -634,7 +634,11 @@ proptest! {
 fn without_separators(command: &str) -> &str {
     let bare = command.trim_end_matches([';', '\n']);
     let is_escaped = bare.ends_with('\\') && command[bare.len()..].starts_with(';');
-    if is_escaped { &command[..=bare.len()] } else { bare }
+    if is_escaped {
+        &command[..=bare.len()]
+    } else {
+        bare
+    }
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(in crate::run) enum Action {
     },
     /// Tell a client why its request is refused.
     Refuse { client: ClientId, report: String },
-    /// Stop this process, as a terminal stops a job, until it gets SIGCONT. The result is an event:
-    /// `Continued`.
+    /// Stop this process, as a terminal stops a job, until it gets SIGCONT. The result is an event,
+    /// `Continued`, unless nobody could give the terminal to a process that waits for it.
     StopThisProcess,
     /// End this process, when all output is written or that moment has come.
     Exit { status: u8, flush_until: Instant },
@@ -45,6 +45,8 @@ pub(in crate::run) struct Start {
     pub(in crate::run) instance: InstanceId,
     pub(in crate::run) name: InstanceName,
     pub(in crate::run) port: u16,
+    /// Whether it has the terminal of this process.
+    pub(in crate::run) is_attached: bool,
 }
 
 /// Which processes get a signal.

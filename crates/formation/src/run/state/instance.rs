@@ -8,6 +8,7 @@ use crate::process::stops::StopsPassedOn;
 use crate::run::instance_name::InstanceName;
 use procfile::launch_spec::SignalTarget;
 use rustix::process::{Pid, Signal};
+use std::mem;
 use std::time::{Duration, Instant};
 
 /// One instance of a process type.
@@ -17,6 +18,8 @@ pub(super) struct Instance {
     pub(super) name: InstanceName,
     pub(super) port: u16,
     pub(super) signals: SignalTarget,
+    /// Whether it has the terminal of this process.
+    pub(super) is_attached: bool,
     pub(super) phase: Phase,
     pub(super) deaths: Deaths,
     /// How often it was started again.
@@ -27,6 +30,8 @@ pub(super) struct Instance {
     /// A restart that `formation restart` has asked for.
     pub(super) restart: Option<Restart>,
     pub(super) stops_passed_on: StopsPassedOn,
+    /// Whether its process was stopped, and nothing is known to have continued it.
+    pub(super) is_stopped: bool,
 }
 
 /// Where in its life an instance is.
@@ -193,10 +198,20 @@ impl Instance {
         self.signal(signal)
     }
 
+    /// Where its process is stopped and was asked to end: continues it, because it would not hear of
+    /// that.
+    pub(super) fn wake_to_end(&mut self) -> Option<Action> {
+        if !(self.is_ending() && mem::take(&mut self.is_stopped)) {
+            return None;
+        }
+        self.signal_group(Signal::CONT)
+    }
+
     /// Its process was stopped. Where that has come of a signal that was passed on, the process goes
     /// on: a program that does not handle the signal has no use for it.
     pub(super) fn continue_after(&mut self, stop: i32) -> Option<Action> {
-        if !self.stops_passed_on.remove(stop) {
+        self.is_stopped = !self.stops_passed_on.remove(stop);
+        if self.is_stopped {
             return None;
         }
         Some(Action::Signal {
@@ -207,6 +222,7 @@ impl Instance {
 
     pub(super) fn has_started(&mut self, process: Pid, since: Instant, is_preparing: bool) {
         self.stops_passed_on = StopsPassedOn::default();
+        self.is_stopped = false;
         self.phase = Phase::Running {
             process,
             since,

@@ -22,7 +22,7 @@ use super::restart_policy::RestartPolicy;
 use crate::control::protocol::Request;
 use crate::image::Image;
 use crate::process::grace::Grace;
-use crate::process::signals::signal_name;
+use crate::process::signals::{is_stop_by_terminal, signal_name};
 use crate::process::wait::POLL_INTERVAL;
 use action::{Action, Start};
 use deaths::{Consequence, Death};
@@ -64,6 +64,8 @@ pub(super) struct Options {
     /// How long an instance may take to end.
     pub(super) grace: Grace,
     pub(super) restart_policy: RestartPolicy,
+    /// The instance that has the terminal, or its process type.
+    pub(super) attached: Option<String>,
 }
 
 impl State {
@@ -74,12 +76,18 @@ impl State {
         quantities: impl IntoIterator<Item = (&'a str, u16)>,
         now: Instant,
     ) -> Self {
-        let mut instances = Instances::new(image, options.base_port, options.grace);
+        let Options {
+            base_port,
+            grace,
+            restart_policy,
+            attached,
+        } = options;
+        let mut instances = Instances::new(image, base_port, grace, attached);
         for (process_type, count) in quantities {
             instances.scale(process_type, count, now);
         }
         Self {
-            restart_policy: options.restart_policy,
+            restart_policy,
             instances,
             ending: None,
             waiting_clients: Vec::new(),
@@ -132,6 +140,8 @@ impl State {
             Event::OutputBroken(errno) => self.output_is_broken(errno, now),
             Event::KernelError(error) => self.kernel_has_failed(error, now),
         }
+        let woken = self.instances.iter_mut().filter_map(Instance::wake_to_end);
+        self.actions.extend(woken);
         self.instances.remove_gone();
         self.start_next();
         self.answer_clients(now);
@@ -159,6 +169,7 @@ impl State {
                 instance: instance.id,
                 name: instance.name.clone(),
                 port: instance.port,
+                is_attached: instance.is_attached,
             }));
         }
     }
@@ -291,12 +302,24 @@ impl State {
         self.actions.extend(actions);
     }
 
-    /// Where nobody has passed a signal on that stops a program, somebody has stopped it for a
-    /// purpose, and will continue it.
+    /// Where the terminal has stopped the process that has it, the shell of this process wants it
+    /// back. Where nobody has passed on the signal that has stopped a process, and no terminal has
+    /// sent it, somebody has done that for a purpose, and will continue it.
     fn process_was_stopped(&mut self, process: Pid, signal: i32) {
-        if let Some(instance) = self.instances.of_process(process) {
-            let action = instance.continue_after(signal);
+        let Some(instance) = self.instances.of_process(process) else {
+            return; // An orphan.
+        };
+        let action = instance.continue_after(signal);
+        let (name, is_attached) = (instance.name.clone(), instance.is_attached);
+        let needs_terminal = [Signal::TTIN.as_raw(), Signal::TTOU.as_raw()].contains(&signal);
+        if action.is_some() {
             self.actions.extend(action);
+        } else if is_attached && is_stop_by_terminal(signal) {
+            self.stop_all();
+        } else if needs_terminal {
+            self.say(format!(
+                "{name} is stopped, because it needs a terminal: `--attach {name}` gives it this one"
+            ));
         }
     }
 

@@ -52,7 +52,6 @@ fn a_program_that_somebody_else_has_stopped_is_left_alone() {
     assert_eq!(rig.stopped(101, Signal::TSTP), NOTHING);
     rig.signal(Signal::TSTP);
     assert_eq!(rig.stopped(101, Signal::STOP), NOTHING);
-    assert_eq!(rig.stopped(101, Signal::TTOU), NOTHING);
     assert_eq!(rig.stopped(301, Signal::TSTP), NOTHING); // An orphan.
 }
 
@@ -68,6 +67,64 @@ fn the_stop_key_stops_all_with_this_process() {
         rig.handle(Event::Continued),
         ["SIGCONT to group 101", "SIGCONT to group 102"]
     );
+}
+
+#[test]
+fn the_stop_key_of_an_attached_process_stops_all_with_this_process() {
+    let mut rig = Rig::with(&[("web", 2), ("worker", 1)], |options| {
+        options.attached = Some("web".into());
+    });
+    assert_eq!(
+        rig.pass(0.0)
+            .into_iter()
+            .filter(|action| action.starts_with("start"))
+            .collect::<Vec<_>>(),
+        [
+            "start web.1 on 5000, attached",
+            "start web.2 on 5001",
+            "start worker.1 on 5100",
+        ]
+    );
+    for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+        assert_eq!(
+            rig.stopped(101, signal),
+            [
+                "SIGSTOP to group 101",
+                "SIGSTOP to group 102",
+                "SIGSTOP to group 103",
+                "stop",
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_process_that_needs_the_terminal_is_told_how_to_get_it() {
+    let mut rig = Rig::started(&[("web", 1)]);
+    for signal in [Signal::TTIN, Signal::TTOU] {
+        assert_eq!(
+            rig.stopped(101, signal),
+            [
+                "say: web.1 is stopped, because it needs a terminal: `--attach web.1` gives it \
+                 this one"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_stopped_process_that_is_asked_to_end_is_continued() {
+    let mut rig = Rig::started(&[("web", 1), ("worker", 1)]);
+    rig.stopped(101, Signal::STOP);
+    assert_eq!(
+        rig.signal(Signal::TERM)[1..],
+        [
+            "SIGTERM to process 101",
+            "SIGTERM to group 102",
+            "SIGCONT to group 101",
+        ]
+    );
+    assert_eq!(rig.pass(0.0), NOTHING);
 }
 
 /// Its shell and the kernel may both send HUP, and the shell more than once.
