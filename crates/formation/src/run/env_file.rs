@@ -106,7 +106,7 @@ impl Variable {
 fn variables_of(bytes: &[u8]) -> Result<Vec<Variable>, Vec<Mistake>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         vec![Mistake::Encoding { line }]
     })?;
     let text = without_byte_order_mark(text).replace("\r\n", "\n");
