@@ -362,14 +362,15 @@ fn a_terminal_that_is_closed_ends_all_in_order() {
 fn an_attached_process_has_the_terminal_until_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let procfile = "web: exec bash ./script\nclock: echo tick; sleep 60\n";
-    files::write(&folder.path().join("Procfile"), procfile);
+    std::fs::create_dir(folder.path().join("app")).unwrap();
+    files::write(&folder.path().join("app/Procfile"), procfile);
     let script = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo has-it; trap 'echo got-INT' INT; \
                   while read -r line; do echo \"got $line\"; done; read -r line; echo \"last $line\"";
-    files::write(&folder.path().join("script"), script);
+    files::write(&folder.path().join("app/script"), script);
     let mut terminal = Terminal::with_shell();
     terminal.see("prompt> ");
     terminal.enter(&format!("cd '{}'", folder.path().display()));
-    terminal.enter("p=$FORMATION; unset FORMATION; $p run -f Procfile --socket s --attach web");
+    terminal.enter("p=$FORMATION; unset FORMATION; $p run -f app/Procfile --socket s --attach web");
     terminal.see("has-it");
     terminal.enter("one");
     terminal.see("got one");
@@ -413,4 +414,30 @@ fn a_script_without_an_interpreter_runs_in_a_terminal() {
     let mut terminal = Terminal::with_formation(&[path.to_str().unwrap()]);
     terminal.see("started");
     assert_eq!(terminal.status(), Some(5));
+}
+
+/// With standard input from elsewhere, the command has no terminal to take.
+#[test]
+fn the_stop_key_stops_a_whole_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "i=0; while :; do sleep 0.02; echo $((i += 1)); done | cat > ticks";
+    let mut terminal = Terminal::with_shell();
+    terminal.see("prompt> ");
+    terminal.enter(&format!("cd '{}'", folder.path().display()));
+    terminal.enter(&format!(
+        "$FORMATION exec --group -- bash -c '{script}' < /dev/null"
+    ));
+    let ticks = || std::fs::read_to_string(folder.path().join("ticks")).unwrap_or_default();
+    wait_until("it runs", || !ticks().is_empty());
+    terminal.press(STOP);
+    terminal.see("Stopped");
+    let before = ticks();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(ticks(), before);
+    terminal.enter("fg");
+    wait_until("it goes on", || ticks() != before);
+    terminal.press(INTERRUPT);
+    terminal.see("prompt> ");
+    terminal.enter("exit 3");
+    assert_eq!(terminal.status(), Some(3));
 }

@@ -155,6 +155,10 @@ impl Running<'_> {
             SignalTarget::Process => {
                 let _ = kill_process(self.child, signal);
             }
+            // A key of the terminal is for the whole job.
+            SignalTarget::Group if received.is_from_kernel => {
+                let _ = kill_process_group(self.child, signal);
+            }
             SignalTarget::Group => group::send(self.child, signal),
         }
         if is_request_to_end(signal) && self.is_stopped {
