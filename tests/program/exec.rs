@@ -1,9 +1,9 @@
 //! `formation exec`: one command, with real processes and real signals.
 
 use crate::formation::{PROGRAM, err_of, formation, out_of, start};
-use rig::files::{set_mode, write_program};
+use rig::files::{self, set_mode, write_program};
 use rig::program::proc::{is_gone, state_of};
-use rig::program::{Running, kill, send, status_with_pending_term};
+use rig::program::{Running, as_init, kill, send, status_with_pending_term};
 use rig::wait::wait_until;
 use rustix::process::Signal;
 use rustix_libc_wrappers::process::SignalExt;
@@ -189,7 +189,7 @@ fn orphans_are_reaped() {
     });
     running.type_line("end");
     assert_eq!(running.status(), Some(5));
-    kill(left);
+    assert!(is_gone(left));
 }
 
 #[test]
@@ -243,13 +243,89 @@ fn the_group_is_killed_after_the_grace_period() {
     }
 }
 
+/// A child that says when it is asked to end, and ends.
+const POLITE: &str =
+    "(trap 'echo asked; exit' TERM; echo ready; while :; do read -rt 0.05 <> <(:); done)";
+
+/// Each of them keeps a shell running that does not pass signals on, and no one can see that in
+/// the command: a script without `#!`, a program that calls a shell, `npm start`.
 #[test]
-fn without_the_group_form_orphans_are_not_waited_for() {
-    let mut running = start(&["exec", "--", "bash", "-c", "sleep 60 & echo $!; exit 4"]);
-    let left: u32 = running.line().parse().unwrap();
+fn what_a_command_leaves_behind_is_asked_to_end_and_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write(&folder.path().join("polite"), format!("{POLITE}\n:\n"));
+    write_program(&folder.path().join("start"), "bash ./polite\n:\n");
+    for words in [
+        &["./start"][..],
+        &["ionice", "-c", "3", "sh", "-c", "bash ./polite; :"],
+        &["perl", "-e", "system('bash ./polite; :')"],
+    ] {
+        let mut command = formation(&[&["exec", "--grace", "60", "--"], words].concat());
+        command.current_dir(&folder);
+        let mut running = Running::spawn(command);
+        assert_eq!(running.line(), "ready");
+        running.signal(Signal::TERM);
+        assert_eq!(running.line(), "asked", "{words:?}");
+        assert_eq!(running.status(), Some(143), "{words:?}");
+    }
+}
+
+#[test]
+fn a_daemon_is_asked_to_end_where_its_command_was() {
+    let script = format!("setsid bash -c \"{POLITE}\" & wait");
+    let mut running = start(&["exec", "--grace", "60", "--", "bash", "-c", &script]);
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::TERM);
+    assert_eq!(running.line(), "asked");
+    assert_eq!(running.status(), Some(143));
+}
+
+#[test]
+fn a_daemon_goes_on_where_its_command_ends_by_itself() {
+    let script = "setsid sleep 60 >&- 2>&- & echo $!; sleep 0.2; exit 4";
+    let mut running = start(&["exec", "--", "bash", "-c", script]);
+    let daemon: u32 = running.line().parse().unwrap();
     assert_eq!(running.status(), Some(4));
-    assert!(!is_gone(left));
-    kill(left);
+    assert!(!is_gone(daemon));
+    kill(daemon);
+}
+
+/// The end of PID 1 kills everything.
+#[test]
+fn as_pid_1_a_daemon_is_asked_to_end_and_waited_for() {
+    let script = format!("setsid bash -c \"{POLITE}\" & sleep 1; exit 4");
+    let command = formation(&["exec", "--grace", "60", "--", "bash", "-c", &script]);
+    let mut running = Running::spawn(as_init(&command));
+    assert_eq!([running.line(), running.line()], ["ready", "asked"]);
+    assert_eq!(running.status(), Some(4));
+}
+
+/// The `tee` of `puma | tee log` does not handle what Puma or Sidekiq wait for.
+#[test]
+fn a_signal_that_asks_for_no_end_goes_to_the_members_that_handle_it() {
+    let script = format!(
+        "({REPORT_SIGNALS} report server; trap 'echo server TSTP' TSTP; \
+         trap 'echo server ends; exit' TERM; echo ready; idle) | tee /dev/null; exit 3"
+    );
+    let mut running = start(&["exec", "--group", "--", "bash", "-c", &script]);
+    assert_eq!(running.line(), "ready");
+    let harmless = |(name, _): &(&str, Signal)| !["HUP", "INT", "QUIT"].contains(name);
+    for (name, signal) in (reported_signals().into_iter().filter(harmless))
+        .chain([("TSTP", Signal::TSTP), ("TSTP", Signal::TSTP)])
+    {
+        running.signal(signal);
+        assert_eq!(running.line(), format!("server {name}"));
+    }
+    assert_eq!(running.terminate(), Some(143));
+}
+
+#[test]
+fn a_signal_that_no_member_handles_goes_to_the_command() {
+    let script = "(echo ready; sleep 60) | cat; exit 3";
+    let mut running = start(&["exec", "--group", "--", "bash", "-c", script]);
+    assert_eq!(running.line(), "ready");
+    running.signal(Signal::TSTP); // What is stopped goes on.
+    running.signal(Signal::USR1);
+    assert_eq!(running.status(), Some(138));
 }
 
 /// By a STOP from another process, which will continue it.
@@ -269,6 +345,15 @@ fn a_stopped_command_is_left_alone() {
     assert_ne!(state_of(running.id()), Some('T'));
     running.signal(Signal::CONT);
     assert_eq!(running.line(), "on");
+    assert_eq!(running.terminate(), Some(143));
+}
+
+#[test]
+fn a_stopped_command_that_is_asked_to_end_ends() {
+    let mut running = start(&["exec", "--", "sleep", "60"]);
+    let child = running.wait_for_child();
+    send(child, Signal::STOP);
+    wait_until("the command is stopped", || state_of(child) == Some('T'));
     assert_eq!(running.terminate(), Some(143));
 }
 

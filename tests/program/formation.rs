@@ -6,9 +6,10 @@ use std::process::{Command, Output, Stdio};
 /// The path of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_formation");
 
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "FORMATION",
     "FORMATION_GRACE",
+    "FORMATION_MAY_END",
     "FORMATION_PREFIX",
     "FORMATION_RESTART",
     "FORMATION_RESTART_DELAY",

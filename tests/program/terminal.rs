@@ -4,8 +4,9 @@ use crate::formation::PROGRAM;
 use pty_process::blocking::{Command, Pty, open};
 use rig::files;
 use rig::program::proc::children_of;
-use rig::program::{kill_tree, status_of};
-use rig::wait::{DEADLINE, becomes_true};
+use rig::program::{kill_tree, send, status_of};
+use rig::wait::{DEADLINE, becomes_true, wait_until};
+use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Child;
@@ -279,4 +280,164 @@ fn each_process_has_its_colour_on_a_terminal() {
         assert_eq!(line.contains("\x1b["), colours, "{line:?}");
         assert!(line.contains("web.1"), "{line:?}");
     }
+}
+
+/// It leads its session, and no shell could continue it.
+#[test]
+fn run_passes_signals_of_job_control_on_in_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write(&folder.path().join("Procfile"), "web: exec bash ./script\n");
+    let report = "for s in TSTP TTIN CONT; do trap \"echo got-$s\" $s; done; echo ready; \
+                  while :; do read -rt 0.05 <> <(:); done";
+    files::write(&folder.path().join("script"), report);
+    let mut terminal = Terminal::with_run(folder.path(), "");
+    terminal.see("ready");
+    for (signal, text) in [(Signal::TSTP, "got-TSTP"), (Signal::TTIN, "got-TTIN")] {
+        for _ in 0..10 {
+            send(terminal.program.id(), signal);
+            terminal.see(text);
+        }
+    }
+    terminal.press(STOP);
+    terminal.press(INTERRUPT);
+    terminal.see("SIGINT");
+    assert_eq!(terminal.status(), Some(0));
+    assert_eq!(terminal.count("got-TSTP"), 10);
+    assert_eq!(terminal.count("got-CONT"), 0);
+}
+
+#[test]
+fn a_shell_stops_and_continues_all_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write(
+        &folder.path().join("Procfile"),
+        "web: exec bash ./script\nclock: sleep 60\n",
+    );
+    let report = "trap 'echo got-TSTP' TSTP; trap 'echo on-again' CONT; echo re\"\"ady; \
+                  while :; do read -rt 0.05 <> <(:); done";
+    files::write(&folder.path().join("script"), report);
+    let mut terminal = Terminal::with_shell();
+    terminal.see("prompt> ");
+    terminal.enter(&format!("cd '{}'", folder.path().display()));
+    terminal.enter("p=$FORMATION; unset FORMATION; $p run --procfile Procfile --socket s");
+    terminal.see("ready");
+    for _ in 0..3 {
+        terminal.press(STOP);
+        terminal.see("Stopped");
+        terminal.see("prompt> ");
+        terminal.enter("fg");
+        terminal.see("on-again");
+    }
+    terminal.press(INTERRUPT);
+    terminal.see("prompt> ");
+    terminal.enter("echo status=$?");
+    terminal.see("status=0");
+    assert_eq!(terminal.count("got-TSTP"), 0);
+    terminal.enter("exit 3");
+    assert_eq!(terminal.status(), Some(3));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_all_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write(&folder.path().join("Procfile"), "web: exec bash ./script\n");
+    let script =
+        "trap 'touch asked; exit' TERM; trap '' HUP; touch ready; while :; do sleep 0.02; done";
+    files::write(&folder.path().join("script"), script);
+    let (pty, pts) = open().unwrap();
+    let mut program = Command::new(PROGRAM)
+        .args(["run", "--procfile", "Procfile", "--socket", "s"])
+        .current_dir(&folder)
+        .env_remove("FORMATION")
+        .spawn(pts)
+        .unwrap();
+    wait_until("it runs", || folder.path().join("ready").exists());
+    drop(pty);
+    status_of(&mut program);
+    assert!(folder.path().join("asked").exists());
+}
+
+/// As a debugger reads it: line by line, with the keys of the terminal.
+#[test]
+fn an_attached_process_has_the_terminal_until_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let procfile = "web: exec bash ./script\nclock: echo tick; sleep 60\n";
+    std::fs::create_dir(folder.path().join("app")).unwrap();
+    files::write(&folder.path().join("app/Procfile"), procfile);
+    let script = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo has-it; trap 'echo got-INT' INT; \
+                  while read -r line; do echo \"got $line\"; done; read -r line; echo \"last $line\"";
+    files::write(&folder.path().join("app/script"), script);
+    let mut terminal = Terminal::with_shell();
+    terminal.see("prompt> ");
+    terminal.enter(&format!("cd '{}'", folder.path().display()));
+    terminal.enter("p=$FORMATION; unset FORMATION; $p run -f app/Procfile --socket s --attach web");
+    terminal.see("has-it");
+    terminal.enter("one");
+    terminal.see("got one");
+    for way_back in ["fg", "bg; fg"] {
+        terminal.press(STOP);
+        terminal.see("Stopped");
+        terminal.see("prompt> ");
+        terminal.enter(way_back);
+        terminal.see(&format!("{way_back}\r\n"));
+        terminal.enter("two");
+        terminal.see("got two");
+    }
+    terminal.press("\x04");
+    terminal.enter("three");
+    terminal.see("last three");
+    terminal.see("web.1 has ended");
+    terminal.see("prompt> ");
+    terminal.enter("echo status=$?");
+    terminal.see("status=0");
+    terminal.enter("exit 3");
+    assert_eq!(terminal.status(), Some(3));
+}
+
+#[test]
+fn a_process_that_reads_the_terminal_of_others_is_told_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let procfile = "web: read -r line < /dev/tty; echo \"got $line\"\n";
+    files::write(&folder.path().join("Procfile"), procfile);
+    let mut terminal = Terminal::with_run(folder.path(), "");
+    terminal.see("`--attach web.1` gives it this one");
+    terminal.press(INTERRUPT);
+    terminal.see("SIGINT");
+    assert_eq!(terminal.status(), Some(0));
+}
+
+#[test]
+fn a_script_without_an_interpreter_runs_in_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    files::write_program(&folder.path().join("start"), "echo st\"\"arted; exit 5\n");
+    let path = folder.path().join("start");
+    let mut terminal = Terminal::with_formation(&[path.to_str().unwrap()]);
+    terminal.see("started");
+    assert_eq!(terminal.status(), Some(5));
+}
+
+/// With standard input from elsewhere, the command has no terminal to take.
+#[test]
+fn the_stop_key_stops_a_whole_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "i=0; while :; do sleep 0.02; echo $((i += 1)); done | cat > ticks";
+    let mut terminal = Terminal::with_shell();
+    terminal.see("prompt> ");
+    terminal.enter(&format!("cd '{}'", folder.path().display()));
+    terminal.enter(&format!(
+        "$FORMATION exec --group -- bash -c '{script}' < /dev/null"
+    ));
+    let ticks = || std::fs::read_to_string(folder.path().join("ticks")).unwrap_or_default();
+    wait_until("it runs", || !ticks().is_empty());
+    terminal.press(STOP);
+    terminal.see("Stopped");
+    let before = ticks();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(ticks(), before);
+    terminal.enter("fg");
+    wait_until("it goes on", || ticks() != before);
+    terminal.press(INTERRUPT);
+    terminal.see("prompt> ");
+    terminal.enter("exit 3");
+    assert_eq!(terminal.status(), Some(3));
 }

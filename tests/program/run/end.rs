@@ -2,6 +2,7 @@
 
 use crate::run::app::App;
 use rig::command::text;
+use rig::program::Running;
 use rig::program::proc::is_gone;
 use rig::wait::wait_until;
 use rustix::process::Signal;
@@ -98,4 +99,23 @@ fn formation_ends_when_the_last_line_is_read() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn a_process_that_may_end_ends_no_other() {
+    let app = App::with("web: echo ready; exec sleep 60\ncss: exit 3\n");
+    for by_variable in [false, true] {
+        let mut command = app.run_command(&["--prefix", "none"]);
+        if by_variable {
+            command.env("FORMATION_MAY_END", "css");
+        } else {
+            command.args(["--may-end", "css"]);
+        }
+        let mut running = Running::spawn(command);
+        assert_eq!(running.line(), "ready");
+        wait_until("css has ended", || {
+            app.answers() && app.names() == ["web.1"]
+        });
+        assert_eq!(running.terminate(), Some(0));
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::run::app::App;
 use rig::files;
+use rig::program::proc::state_of;
+use rig::program::{Running, as_init, send};
 use rig::wait::wait_until;
 use rustix::process::Signal;
 use std::fs;
@@ -37,6 +39,68 @@ fn other_signals_are_passed_on_and_end_nothing() {
     assert_eq!(running.line(), "got USR1");
     running.signal(Signal::HUP);
     assert_eq!(running.line(), "got HUP");
+    assert_eq!(running.terminate(), Some(0));
+}
+
+/// What Sidekiq (TSTP: no more jobs), Puma and unicorn (TTIN, TTOU: one worker more or less) wait
+/// for. None is lost and none is taken for another one, whoever `formation` is.
+#[test]
+fn signals_of_job_control_are_passed_on_one_by_one() {
+    let report = "for s in TSTP TTIN TTOU CONT; do trap \"echo got $s\" $s; done; echo ready; \
+                  while :; do read -rt 0.05 <> <(:); done";
+    let app = App::with("web: exec bash ./script\nworker: bash ./script | cat\nclock: sleep 60\n");
+    fs::write(app.path("script"), report).unwrap();
+    let command = app.run_command(&["--prefix", "none"]);
+    for is_init in [false, true] {
+        let command = if is_init {
+            as_init(&command)
+        } else {
+            app.run_command(&["--prefix", "none"])
+        };
+        let mut running = Running::spawn(command);
+        assert_eq!([running.line(), running.line()], ["ready", "ready"]);
+        let process = if is_init {
+            running.wait_for_child()
+        } else {
+            running.id()
+        };
+        let stops = [Signal::TTIN, Signal::TTOU, Signal::TTIN];
+        for signal in [Signal::TSTP; 10].into_iter().chain(stops) {
+            send(process, signal);
+            let name = signal_name(signal);
+            assert_eq!([running.line(), running.line()], [name, name]);
+        }
+        // The one that handles none of them goes on.
+        let clock = || {
+            app.process("clock.1")
+                .map(state_of)
+                .is_some_and(|state| state == Some('S'))
+        };
+        wait_until("it goes on", || is_init || clock());
+        send(process, Signal::TERM);
+        assert_eq!(running.status(), Some(0));
+    }
+}
+
+fn signal_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::TSTP => "got TSTP",
+        Signal::TTIN => "got TTIN",
+        _ => "got TTOU",
+    }
+}
+
+#[test]
+fn a_signal_that_asks_for_no_end_spares_the_rest_of_a_pipe() {
+    let app = App::with("web: bash ./script | tee log\n");
+    let script = "trap 'echo got USR1' USR1; echo ready; while :; do read -rt 0.05 <> <(:); done";
+    fs::write(app.path("script"), script).unwrap();
+    let mut running = app.run(&["--prefix", "none"]);
+    assert_eq!(running.line(), "ready");
+    for _ in 0..2 {
+        running.signal(Signal::USR1);
+        assert_eq!(running.line(), "got USR1");
+    }
     assert_eq!(running.terminate(), Some(0));
 }
 

@@ -21,10 +21,11 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = EXEC_EXAMPLES)]
 pub(super) struct ExecArguments {
-    /// Pass signals on to every process of the command's process group, and wait for all of them
+    /// Pass signals on to the command's process group: requests to end to all of its processes, other
+    /// signals to those that handle them
     #[arg(long = GROUP)]
     group: bool,
-    /// With --group: how long other processes may outlive the command before they are killed
+    /// How long processes that the command leaves behind may outlive it before they are killed
     #[arg(long, value_name = "SECONDS", env = "FORMATION_GRACE", default_value_t)]
     grace: Grace,
     /// The program and its arguments

@@ -26,7 +26,7 @@ use exec::{ExecArguments, ForegroundArguments, PrepareArguments, exec, foregroun
 use export::{ExportTarget, export_to};
 use probe::{ProbeArguments, probe};
 use procfile::launch_spec::EXEC;
-use run::{RunArguments, run, with_run};
+use run::{RunArguments, StartArguments, run, start, with_run};
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,6 +62,8 @@ enum Formation {
     Completions(CompletionsArguments),
     #[command(name = FOREGROUND, hide = true)]
     Foreground(ForegroundArguments),
+    #[command(hide = true)]
+    Start(StartArguments),
     #[command(name = PREPARE, hide = true)]
     Prepare(PrepareArguments),
 }
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Formation::Check(arguments) => check(arguments, signals),
         Formation::Completions(arguments) => completions(&arguments, &CommandLine::command()),
         Formation::Exec(arguments) => exec(arguments, signals),
+        Formation::Start(arguments) => start(arguments),
         Formation::Foreground(arguments) => foreground(arguments),
         Formation::Prepare(arguments) => prepare(arguments, signals),
     }

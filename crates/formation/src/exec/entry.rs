@@ -18,9 +18,10 @@ use std::process::{Command, ExitCode};
 const COMMAND_LINE: &str = "formation-cli";
 
 /// Variables that stand for options of `formation-cli`.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "FORMATION",
     "FORMATION_GRACE",
+    "FORMATION_MAY_END",
     "FORMATION_PREFIX",
     "FORMATION_RESTART",
     "FORMATION_RESTART_DELAY",

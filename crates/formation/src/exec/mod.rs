@@ -1,22 +1,25 @@
 //! `formation exec`: one command under a well-behaved PID 1.
 //!
-//! It passes every signal on, reaps orphans, lends the terminal to the command, and exits with the
-//! exit status of the command. It prints nothing.
+//! It passes every signal on, reaps orphans, lends the terminal to the command, ends what the
+//! command leaves behind, and exits with the exit status of the command. It prints nothing.
 
 pub mod entry;
 
 use crate::process::grace::Grace;
-use crate::process::program::Program;
-use crate::process::signals::{Signals, is_stop_by_terminal};
+use crate::process::group;
+use crate::process::program::{Program, SpawnOptions};
+use crate::process::signals::{Received, Signals, is_request_to_end, is_stop_by_terminal};
 use crate::process::start_error::StartError;
+use crate::process::stops::StopsPassedOn;
+use crate::process::table::children;
 use crate::process::terminal::Terminal;
 use crate::process::wait::{Exit, POLL_INTERVAL, adopt_orphans, next_change};
 use miette::Diagnostic;
 use procfile::launch_spec::{LaunchSpec, SignalTarget};
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_current_process_group, kill_process, kill_process_group,
-    test_kill_process_group,
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, test_kill_process_group,
 };
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -30,7 +33,7 @@ const GRACE_VARIABLE: &str = "FORMATION_GRACE";
 pub struct Exec {
     /// The command, and where its signals go.
     pub spec: LaunchSpec<OsString>,
-    /// With [`SignalTarget::Group`]: how long the process group may outlive the command.
+    /// How long the processes that the command leaves behind may outlive it.
     pub grace: Grace,
 }
 
@@ -80,21 +83,19 @@ impl Exec {
     pub fn run(&self, signals: &Signals) -> Result<u8, ExecError> {
         let mut running = self.start(signals)?;
         let status = loop {
-            match signals.next(None)? {
-                Some(Signal::CHILD) => {
+            match signals.receive(None)? {
+                Some(received) if received.signal == Signal::CHILD => {
                     if let Some(status) = running.reap()? {
                         break status;
                     }
                 }
-                Some(signal) => running.pass_on(signal),
+                Some(received) => running.pass_on(received),
                 None => {}
             }
         };
         running.take_terminal_back();
         running.terminal = None;
-        if self.spec.signals == SignalTarget::Group {
-            running.terminate_group(self.grace.0)?;
-        }
+        running.end_rest(self.grace.0)?;
         Ok(status)
     }
 
@@ -104,7 +105,7 @@ impl Exec {
         let mut terminal = Terminal::of_stdin();
         let child = match &mut terminal {
             Some(terminal) if terminal.is_in_foreground() => {
-                let child = program.start_in_foreground()?;
+                let child = program.start_in_foreground(&SpawnOptions::inherited())?;
                 terminal.lend_to_entering(child);
                 child
             }
@@ -116,6 +117,8 @@ impl Exec {
             signals,
             terminal,
             asked_to_end: false,
+            stops_passed_on: StopsPassedOn::default(),
+            is_stopped: false,
         })
     }
 }
@@ -129,23 +132,39 @@ struct Running<'a> {
     terminal: Option<Terminal>,
     /// Whether a signal has asked it to end.
     asked_to_end: bool,
+    stops_passed_on: StopsPassedOn,
+    /// Whether it was stopped, and nothing is known to have continued it.
+    is_stopped: bool,
 }
 
 impl Running<'_> {
     /// No other process can be hit: a child keeps its number until it is reaped, and a process
     /// group as long as it has a member.
-    fn pass_on(&mut self, signal: Signal) {
+    fn pass_on(&mut self, received: Received) {
+        let signal = received.signal;
+        if !received.is_from_kernel {
+            self.stops_passed_on.add(signal);
+        }
         if signal == Signal::CONT {
             // The `fg` of a shell puts this process in the foreground before it sends this signal.
             self.lend_terminal();
         }
-        self.asked_to_end |=
-            [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal);
-        // The only possible error is that all recipients have just ended.
-        let _ = match self.target {
-            SignalTarget::Process => kill_process(self.child, signal),
-            SignalTarget::Group => kill_process_group(self.child, signal),
-        };
+        self.asked_to_end |= is_request_to_end(signal);
+        match self.target {
+            // The only possible error is that it has just ended.
+            SignalTarget::Process => {
+                let _ = kill_process(self.child, signal);
+            }
+            // A key of the terminal is for the whole job.
+            SignalTarget::Group if received.is_from_kernel => {
+                let _ = kill_process_group(self.child, signal);
+            }
+            SignalTarget::Group => group::send(self.child, signal),
+        }
+        if is_request_to_end(signal) && self.is_stopped {
+            // It would not hear of that.
+            self.continue_child();
+        }
     }
 
     /// Reaps all children that have ended. The exit status of the command, if it is among them.
@@ -164,11 +183,17 @@ impl Running<'_> {
         Ok(ended)
     }
 
+    /// Where a process has sent the signal, the command is to do without: no shell waits for it.
     /// Where the terminal has stopped the command, its shell wants the terminal back; for the
     /// shell, this process is the command, so it has to stop too. Any other stop was meant for the
     /// command alone, and its sender will continue it.
     fn child_was_stopped(&mut self, signal: i32) -> io::Result<()> {
+        self.is_stopped = true;
         if !is_stop_by_terminal(signal) {
+            return Ok(());
+        }
+        if self.stops_passed_on.remove(signal) {
+            self.continue_child();
             return Ok(());
         }
         let wants_terminal = signal != Signal::TSTP.as_raw();
@@ -178,7 +203,7 @@ impl Running<'_> {
         }
         let had_terminal = self.terminal.as_ref().is_some_and(Terminal::is_lent);
         self.take_terminal_back();
-        let was_stopped = self.stop_this_process(had_terminal)?;
+        let was_stopped = self.signals.stop_this_process(had_terminal)?;
         // Without the terminal, a program that reads from it would be stopped again and again.
         if self.lend_terminal() || was_stopped || !wants_terminal {
             self.continue_child();
@@ -186,23 +211,9 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn continue_child(&self) {
+    fn continue_child(&mut self) {
+        self.is_stopped = false;
         let _ = kill_process_group(self.child, Signal::CONT);
-    }
-
-    /// Stops this process; with `whole_group` all of its process group, which the terminal has not
-    /// stopped while it was lent to the command. Returns whether it was stopped: PID 1 never is, as
-    /// no process could continue it.
-    fn stop_this_process(&self, whole_group: bool) -> io::Result<bool> {
-        if getpid().is_init() {
-            return Ok(false);
-        }
-        if whole_group {
-            kill_current_process_group(Signal::TSTP)?;
-        } else {
-            kill_process(getpid(), Signal::TSTP)?;
-        }
-        self.signals.stop_here()
     }
 
     fn lend_terminal(&mut self) -> bool {
@@ -218,29 +229,66 @@ impl Running<'_> {
         }
     }
 
-    /// Waits for the last member of the process group; kills those that are left when the grace is
-    /// over. Where the command ended by itself, as `a & b & wait -n` does when one of them dies,
-    /// the others have yet to be asked to end.
-    fn terminate_group(&mut self, grace: Duration) -> io::Result<()> {
+    /// Ends what the command has left behind: first its process group, then children that have left
+    /// the group. All are asked to end, and those that are left when the grace is over are killed.
+    fn end_rest(&mut self, grace: Duration) -> io::Result<()> {
         let ended = Instant::now();
-        if !self.asked_to_end {
-            let _ = kill_process_group(self.child, Signal::TERM);
-        }
+        self.ask_group_to_end();
+        let mut asked = HashSet::new();
         loop {
             while next_change(WaitOptions::UNTRACED)?.is_some() {}
-            if test_kill_process_group(self.child).is_err() {
+            let has_group = test_kill_process_group(self.child).is_ok();
+            let orphans = if has_group {
+                Vec::new()
+            } else {
+                self.orphans()
+            };
+            if !has_group && orphans.is_empty() {
                 return Ok(());
             }
             let left = grace.saturating_sub(ended.elapsed());
             if left.is_zero() {
-                let _ = kill_process_group(self.child, Signal::KILL);
+                group::send(self.child, Signal::KILL);
+                send_to_each(&orphans, Signal::KILL);
                 return Ok(());
             }
-            match self.signals.next(Some(left.min(POLL_INTERVAL)))? {
-                Some(Signal::CHILD) | None => {}
-                Some(signal) => self.pass_on(signal),
+            let new: Vec<_> = (orphans.into_iter())
+                .filter(|orphan| asked.insert(*orphan))
+                .collect();
+            send_to_each(&new, Signal::TERM);
+            let received = self.signals.receive(Some(left.min(POLL_INTERVAL)))?;
+            if let Some(received) = received.filter(|received| received.signal != Signal::CHILD) {
+                self.pass_on(received);
             }
         }
+    }
+
+    /// Members of the group have yet to hear of the end where the command alone got the request, or
+    /// where it ended by itself, as `a & b & wait -n` does when one of them dies.
+    fn ask_group_to_end(&mut self) {
+        if !(self.asked_to_end && self.target == SignalTarget::Group) {
+            group::send(self.child, Signal::TERM);
+        }
+        // The command is gone, and signals go to those that are left.
+        self.target = SignalTarget::Group;
+    }
+
+    /// Children that this process has adopted, as far as they have to end with the command. A
+    /// daemon that a command has started before it ended by itself goes on, unless this is PID 1,
+    /// whose end kills everything.
+    fn orphans(&self) -> Vec<Pid> {
+        if self.asked_to_end || getpid().is_init() {
+            children()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+fn send_to_each(processes: &[Pid], signal: Signal) {
+    for process in processes {
+        // The only possible error is that it has just ended.
+        let _ = kill_process(*process, signal);
     }
 }
 

@@ -23,6 +23,10 @@ const LAYERS_VARIABLE: &str = "CNB_LAYERS_DIR";
 /// The folder in which every process type of an image has an entry point.
 pub const ENTRY_POINTS: &str = "/cnb/process";
 
+/// Process types that run once and end, as Heroku names them. They are not started unless they are
+/// named.
+pub const TASKS: [&str; 3] = [ProcessType::RELEASE, "console", "rake"];
+
 /// The process types of an image, without the process type `formation`, and without the programs
 /// that are process types only to have the image's environment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -163,6 +167,7 @@ impl Image {
             process_type: entry.process_type.to_string(),
             spec: LaunchSpec::from(&entry.launch),
             working_dir: working_dir.clone(),
+            // A build would choose `web` or the only one, which need no flag to be found.
             default: false,
         };
         Ok(Self {
@@ -187,6 +192,19 @@ impl Image {
             processes: types.iter().map(process).collect(),
             buildpacks: Vec::new(),
         }
+    }
+
+    /// The process type that gets the container's port: `web`, else what `docker run IMAGE` starts,
+    /// else the first that is no task.
+    #[must_use]
+    pub fn type_with_port(&self) -> Option<&str> {
+        let first = |is_it: &dyn Fn(&ImageProcess) -> bool| {
+            self.processes.iter().find(|process| is_it(process))
+        };
+        first(&|process| process.process_type == ProcessType::WEB)
+            .or_else(|| first(&|process| process.default))
+            .or_else(|| first(&|process| !TASKS.contains(&process.process_type.as_str())))
+            .map(|process| process.process_type.as_str())
     }
 
     #[must_use]

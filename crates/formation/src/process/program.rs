@@ -141,10 +141,11 @@ impl Program {
         .map_err(|errno| self.explain(errno.into(), options))
     }
 
-    /// Like [`start`](Self::start), and the new process group is in the foreground of the terminal
-    /// before the program can do anything: the new process is `formation` at first, which calls
-    /// [`run_in_foreground`](Self::run_in_foreground). Where that fails, the new process says so.
-    pub fn start_in_foreground(&self) -> Result<Pid, StartError> {
+    /// Like [`start_with`](Self::start_with), and the new process group is in the foreground of the
+    /// terminal before the program can do anything: the new process is `formation` at first, which
+    /// calls [`run_in_foreground`](Self::run_in_foreground). Where that fails, the new process says
+    /// so.
+    pub fn start_in_foreground(&self, options: &SpawnOptions<'_>) -> Result<Pid, StartError> {
         let first_step = Self::this_executable(
             [FOREGROUND.into(), "--".into()]
                 .into_iter()
@@ -152,8 +153,8 @@ impl Program {
         );
         // Without /proc there is only one step, and the terminal is lent a moment late.
         first_step
-            .spawn(&SpawnOptions::inherited())
-            .or_else(|_| self.start())
+            .spawn(options)
+            .or_else(|_| self.start_with(options))
     }
 
     /// Puts this process, which leads its process group and has its signals blocked, in the
@@ -173,14 +174,25 @@ impl Program {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> StartError {
         let environment: Vec<_> = environment.into_iter().collect();
-        let mut command = Command::new(&self.name);
-        command
-            .args(&self.arguments)
-            .env_clear()
-            .envs(environment.clone());
-        // The standard library resets SIGPIPE, which it ignores in this process, and leaves the
-        // signal mask as it is.
-        self.explain(command.exec(), &SpawnOptions::new(environment, &[]))
+        let options = SpawnOptions::new(environment.clone(), &[]);
+        let become_it = |program: &Self| {
+            let mut command = Command::new(&program.name);
+            command
+                .args(&program.arguments)
+                .env_clear()
+                .envs(environment.clone());
+            // The standard library resets SIGPIPE, which it ignores in this process, and leaves the
+            // signal mask as it is.
+            command.exec()
+        };
+        let mut error = become_it(self);
+        if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
+            match self.as_script(&options) {
+                Ok(script) => error = become_it(&script),
+                Err(error) => return error,
+            }
+        }
+        self.explain(error, &options)
     }
 
     fn spawn(&self, options: &SpawnOptions<'_>) -> nix::Result<Pid> {

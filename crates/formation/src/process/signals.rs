@@ -5,7 +5,7 @@ use nix::sys::signal::{SigSet, Signal as Named};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Signal, getpid, getsid, kill_current_process_group, kill_process};
 use rustix_libc_wrappers::process::SignalExt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,6 +22,17 @@ const FAULTS: [Named; 6] = [
     Named::SIGSYS,
     Named::SIGTRAP,
 ];
+
+/// The code of a signal that the kernel itself has sent: for a key, or a terminal that is gone.
+const FROM_KERNEL: i32 = 0x80;
+
+/// A signal that has arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Received {
+    pub signal: Signal,
+    /// Whether the kernel has sent it, and no process.
+    pub is_from_kernel: bool,
+}
 
 /// All signals that can be blocked, real-time ones among them, to be read one by one.
 ///
@@ -52,13 +63,13 @@ impl Signals {
         Ok(self.blocked.thread_unblock()?)
     }
 
-    /// The next signal; `None` where none arrives within the time given.
-    pub fn next(&self, within: Option<Duration>) -> io::Result<Option<Signal>> {
+    /// The next signal and its sender; `None` where none arrives within the time given.
+    pub fn receive(&self, within: Option<Duration>) -> io::Result<Option<Received>> {
         // A time that the kernel cannot count is as good as none.
         let within = within.and_then(|time| Timespec::try_from(time).ok());
         loop {
-            if let Some(signal) = read(&self.arrived)? {
-                return Ok(Some(signal));
+            if let Some(received) = read(&self.arrived)? {
+                return Ok(Some(received));
             }
             let mut readable = [PollFd::new(&self.arrived, PollFlags::IN)];
             match poll(&mut readable, within.as_ref()) {
@@ -70,10 +81,20 @@ impl Signals {
         }
     }
 
-    /// Lets a SIGTSTP that is waiting stop this process, as if it were not blocked. Returns `true`
-    /// when SIGCONT continues the process; or `false` at once where the kernel does not stop it,
-    /// because its process group is orphaned: no shell could continue it.
-    pub fn stop_here(&self) -> io::Result<bool> {
+    /// Stops this process as a shell's job, with `whole_group` its process group. Returns `true`
+    /// when SIGCONT continues the process; or `false` at once where it is not stopped: PID 1 never
+    /// is, and the kernel stops no process whose process group is orphaned, because no shell could
+    /// continue it.
+    pub fn stop_this_process(&self, whole_group: bool) -> io::Result<bool> {
+        if getpid().is_init() {
+            return Ok(false);
+        }
+        if whole_group {
+            kill_current_process_group(Signal::TSTP)?;
+        } else {
+            kill_process(getpid(), Signal::TSTP)?;
+        }
+        // It is blocked, and so has waited until now.
         let stop = SigSet::from(Named::SIGTSTP);
         stop.thread_unblock()?;
         stop.thread_block()?;
@@ -106,15 +127,36 @@ fn file_of(signals: &SigSet) -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(signals, flags)?)
 }
 
-fn read(arrived: &SignalFd) -> io::Result<Option<Signal>> {
+fn read(arrived: &SignalFd) -> io::Result<Option<Received>> {
     while let Some(info) = arrived.read_signal()? {
         let number = i32::try_from(info.ssi_signo).ok();
         // Those that the C library keeps for itself have no name here, and are not passed on.
         if let Some(signal) = number.and_then(Signal::from_raw) {
-            return Ok(Some(signal));
+            return Ok(Some(Received {
+                signal,
+                is_from_kernel: info.ssi_code == FROM_KERNEL,
+            }));
         }
     }
     Ok(None)
+}
+
+/// Whether it asks a program to end.
+#[must_use]
+pub fn is_request_to_end(signal: Signal) -> bool {
+    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal)
+}
+
+/// Whether every member of a process group gets it, with a handler or without: requests to end,
+/// and what no program can refuse.
+pub(super) fn is_for_all(signal: Signal) -> bool {
+    is_request_to_end(signal) || [Signal::KILL, Signal::STOP, Signal::CONT].contains(&signal)
+}
+
+/// Whether a shell could have started this process as a job, and so could continue it.
+#[must_use]
+pub fn may_be_a_job() -> bool {
+    !getpid().is_init() && getsid(None).is_ok_and(|session| session != getpid())
 }
 
 /// Whether it is a signal by which a terminal stops a program: Ctrl-Z, or reading or writing in the

@@ -1,9 +1,10 @@
 //! The controlling terminal: one process group at a time, the one in the foreground, may read from
 //! it and gets the signals of its keys.
 
+use rustix::io::Errno;
 use rustix::process::{Pid, getpgrp};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
-use std::io::stdin;
+use std::io::{stderr, stdin, stdout};
 
 /// The controlling terminal, where standard input is one.
 ///
@@ -66,4 +67,12 @@ impl Terminal {
 pub fn enter_foreground() {
     // Where that fails, the command runs in the background, as it would without `formation`.
     let _ = tcsetpgrp(stdin(), getpgrp());
+}
+
+/// Whether a terminal that this process reads or writes is gone: its window was closed, or the
+/// connection to its machine.
+#[must_use]
+pub fn has_hung_up() -> bool {
+    let answers = [tcgetpgrp(stdin()), tcgetpgrp(stdout()), tcgetpgrp(stderr())];
+    answers.contains(&Err(Errno::IO))
 }

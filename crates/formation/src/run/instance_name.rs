@@ -27,6 +27,11 @@ impl InstanceName {
             number,
         }
     }
+
+    /// Whether a user who wants one process means this one: `worker` is `worker.1`.
+    pub(super) fn is_meant(&self, name: &str) -> bool {
+        self.to_string() == name || (self.number == 1 && self.process_type == name)
+    }
 }
 
 impl Display for InstanceName {

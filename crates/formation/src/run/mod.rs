@@ -6,6 +6,7 @@
 //! | [`supervisor`] | the loop: turns what happens into events, and carries out actions |
 //! | [`observation`] | looks up process groups, ports, orphans and memory |
 //! | [`spawner`], [`environment`], [`preparation`] | starts the process of an instance |
+//! | [`env_file`] | `.env`, for local development |
 //! | [`output`], [`lines`], [`outlet`] | passes on what processes write, line by line |
 //! | [`clients`] | the connections to the control socket |
 //! | [`poller`] | waits for all of these at once |
@@ -14,6 +15,7 @@
 //! One thread does all of this; two more only write, because a write may block.
 
 mod clients;
+mod env_file;
 mod environment;
 mod instance_name;
 mod lines;
@@ -28,21 +30,25 @@ mod spawner;
 mod state;
 mod supervisor;
 
+pub use env_file::EnvFileError;
 pub use lines::Prefix;
 pub use ports::NoPort;
 pub use restart_policy::ALL;
 
 use crate::control::server::{ControlSocketError, Server};
 use crate::image::quantities::{Quantities, QuantitiesError, QuantityProblem};
-use crate::image::{Image, ImageError};
+use crate::image::{Image, ImageError, TASKS};
 use crate::process::grace::Grace;
 use crate::process::signals::Signals;
+use crate::process::terminal::Terminal;
+use env_file::Variable;
+use instance_name::InstanceName;
 use miette::Diagnostic;
 use output::Output;
 use ports::check_ports;
 use procfile::{ProcessType, report};
 use restart_policy::RestartPolicy;
-use spawner::Spawner;
+use spawner::{Spawner, StandardInput};
 use state::{Options, State};
 use std::io;
 use std::path::PathBuf;
@@ -51,9 +57,8 @@ use std::time::{Duration, Instant};
 use supervisor::Supervisor;
 use thiserror::Error;
 
-/// Process types that run once and end, as Heroku names them. They are not started unless they are
-/// named.
-pub const TASKS: [&str; 3] = [ProcessType::RELEASE, "console", "rake"];
+/// The port of `web.1` where nobody says another one.
+pub const PORT: u16 = 8080;
 
 /// Several process types to run.
 #[derive(Clone, Debug)]
@@ -64,6 +69,8 @@ pub struct Run {
     pub procfile: Option<PathBuf>,
     /// Process types that are started again when they end, or [`ALL`].
     pub restart: Vec<String>,
+    /// Process types whose end ends no other process, or [`ALL`].
+    pub may_end: Vec<String>,
     /// The delay before the first restart.
     pub restart_delay: Duration,
     /// Restarts of one process in a row, without a minute of health in between; one more death
@@ -73,8 +80,14 @@ pub struct Run {
     pub grace: Grace,
     /// What stands before each line.
     pub prefix: Prefix,
-    /// The port of `web.1`.
-    pub port: u16,
+    /// The port of `web.1`; `None` for that of `.env`, or else [`PORT`].
+    pub port: Option<u16>,
+    /// Files of variables, for what the environment does not have. None for the file `.env` beside
+    /// the Procfile.
+    pub env_files: Vec<PathBuf>,
+    /// The process, or the first one of a process type, that has the standard streams and the
+    /// terminal of this process.
+    pub attach: Option<String>,
     /// The control socket, if it is not to be in one of the usual places.
     pub socket: Option<PathBuf>,
 }
@@ -88,6 +101,15 @@ pub enum RunError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Quantities(#[from] QuantitiesError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    EnvFile(#[from] EnvFileError),
+    #[error("`--attach {name}`: there is no such process")]
+    #[diagnostic(help("Name one that is to run, as in `--attach web` or `--attach worker.2`."))]
+    NothingToAttach {
+        /// As the user has named it.
+        name: String,
+    },
     #[error("there is no process to run")]
     #[diagnostic(help(
         "Name process types with a number of instances, as in `formation run worker=1`. Without \
@@ -136,11 +158,17 @@ impl Run {
                 .iter()
                 .map(|(name, count)| (name.as_str(), *count))
         };
-        check_ports(&image, self.port, quantities())?;
-        let state = State::new(image.clone(), self.options(), quantities(), Instant::now());
+        self.check_attached(&image, quantities())?;
+        let variables = self.variables()?;
+        let port = (self.port.or_else(|| env_file::port_of(&variables))).unwrap_or(PORT);
+        check_ports(&image, port, quantities())?;
+        let options = self.options(port);
+        let state = State::new(image.clone(), options, quantities(), Instant::now());
         let output = Output::new(self.prefix, label_width(&image))?;
-        let spawner = Spawner::new(image)?;
-        let mut supervisor = Supervisor::new(state, spawner, output, signals)?;
+        let spawner = Spawner::new(image, &variables, self.standard_input()?)?;
+        let terminal = self.attach.as_ref().and_then(|_| Terminal::of_stdin());
+        let mut supervisor =
+            Supervisor::new(state, spawner, output, signals)?.with_terminal(terminal);
         match Server::open(self.socket.as_deref()) {
             Ok(server) => supervisor.listen(server)?,
             Err(error) if self.socket.is_some() => return Err(error.into()),
@@ -149,14 +177,56 @@ impl Run {
         Ok(supervisor.run()?)
     }
 
-    fn options(&self) -> Options {
+    /// What the files of variables say. Of two that say the same, the last one counts.
+    fn variables(&self) -> Result<Vec<Variable>, EnvFileError> {
+        let beside = self
+            .procfile
+            .as_ref()
+            .map(|path| path.with_file_name(env_file::DEFAULT));
+        let default = beside.filter(|path| self.env_files.is_empty() && path.exists());
+        let mut variables = Vec::new();
+        for path in self.env_files.iter().chain(&default) {
+            variables.extend(env_file::read(path)?);
+        }
+        Ok(variables)
+    }
+
+    fn standard_input(&self) -> io::Result<StandardInput> {
+        if self.procfile.is_some() {
+            StandardInput::endless()
+        } else {
+            StandardInput::empty()
+        }
+    }
+
+    /// Makes sure that the process that is to be attached runs.
+    fn check_attached<'a>(
+        &self,
+        image: &Image,
+        quantities: impl IntoIterator<Item = (&'a str, u16)>,
+    ) -> Result<(), RunError> {
+        let Some(name) = &self.attach else {
+            return Ok(());
+        };
+        let mut instances = quantities.into_iter().flat_map(|(process_type, count)| {
+            (1..=count).map(move |number| InstanceName::new(image, process_type, number))
+        });
+        if instances.any(|instance| instance.is_meant(name)) {
+            return Ok(());
+        }
+        Err(RunError::NothingToAttach { name: name.clone() })
+    }
+
+    fn options(&self, base_port: u16) -> Options {
         Options {
-            base_port: self.port,
+            base_port,
+            attached: self.attach.clone(),
             grace: self.grace,
             restart_policy: RestartPolicy {
                 types: self.restart.clone(),
                 delay: self.restart_delay,
                 limit: self.restart_limit,
+                may_end: self.may_end.clone(),
             },
         }
     }
@@ -164,10 +234,12 @@ impl Run {
     /// The number of instances of each process type. One error has all mistakes.
     fn quantities(&self, image: &Image) -> Result<Vec<(String, u16)>, RunError> {
         let named = Quantities::read(self.quantities.iter().map(String::as_str), image);
-        let unknown: Vec<_> = (self.restart.iter())
-            .filter(|name| !name.is_empty() && *name != ALL)
-            .filter_map(|name| match image.process(name) {
-                None => Some(QuantityProblem::unknown_restart(name, image)),
+        let options = (self.restart.iter().map(|name| ("--restart", name)))
+            .chain(self.may_end.iter().map(|name| ("--may-end", name)));
+        let unknown: Vec<_> = options
+            .filter(|(_, name)| !name.is_empty() && *name != ALL)
+            .filter_map(|(option, name)| match image.process(name) {
+                None => Some(QuantityProblem::unknown_in_option(option, name, image)),
                 Some(_) if name == ProcessType::RELEASE => Some(QuantityProblem::Release),
                 Some(_) => None,
             })
@@ -180,10 +252,12 @@ impl Run {
                 return Err(QuantitiesError { problems }.into());
             }
         };
+        // `worker=0` alone says what not to run.
+        let are_all_0 = named.iter().all(|(_, number)| number == 0);
         let every = image.processes.iter().map(|process| &process.process_type);
         let quantities: Vec<_> = every
             .map(|name| {
-                let by_default = named.is_empty() && !TASKS.contains(&name.as_str());
+                let by_default = are_all_0 && !TASKS.contains(&name.as_str());
                 let number = named.of(name).unwrap_or(u16::from(by_default));
                 (name.clone(), number)
             })

@@ -2,11 +2,12 @@
 //! and memory.
 
 use super::state::event::{Observations, Questions};
+use crate::process::table::children;
 use fs_err as fs;
 use procfs::net::TcpState;
-use procfs::process::{Process, all_processes};
+use procfs::process::all_processes;
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid, test_kill_process_group};
+use rustix::process::{Pid, test_kill_process_group};
 use std::collections::BTreeMap;
 
 /// Answers the questions of a moment.
@@ -61,17 +62,4 @@ fn listeners(ports: &[u16]) -> BTreeMap<u16, bool> {
         }
     }
     answers
-}
-
-/// The processes whose parent this process is.
-fn children() -> Vec<Pid> {
-    let this = Process::new(getpid().as_raw_nonzero().get());
-    let Ok(tasks) = this.and_then(|process| process.tasks()) else {
-        return Vec::new();
-    };
-    tasks
-        .filter_map(|task| task.ok()?.children().ok())
-        .flatten()
-        .filter_map(|child| Pid::from_raw(child.cast_signed()))
-        .collect()
 }

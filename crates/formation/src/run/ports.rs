@@ -11,26 +11,30 @@ use thiserror::Error;
 #[derive(Debug, Diagnostic, Eq, Error, PartialEq)]
 #[error("there is no port {port} for `{instance}`")]
 #[diagnostic(help(
-    "`web` gets PORT, which is {base}; each further process type begins 100 above. Set a smaller \
-     PORT."
+    "`{first}` gets PORT, which is {base}; each further process type begins 100 above. Set a \
+     smaller PORT."
 ))]
 pub struct NoPort {
     /// The name of the instance.
     instance: String,
     /// The number that it would get.
     port: u32,
-    /// The port of `web.1`, from which the others are counted.
+    /// The process type that begins with PORT.
+    first: String,
+    /// PORT, from which the others are counted.
     base: u16,
 }
 
-/// The port of an instance: `web.1` has `base`, each further process type begins a hundred above,
-/// and each further instance is one above.
+/// The port of an instance: the first `web` has `base`, or where there is none, the first of the
+/// type that stands for it. Each further process type begins a hundred above, and each further
+/// instance is one above.
 pub(super) fn port_of(name: &InstanceName, image: &Image, base: u16) -> Result<u16, NoPort> {
-    let hundreds = if name.process_type == ProcessType::WEB {
+    let first = image.type_with_port().unwrap_or(ProcessType::WEB);
+    let hundreds = if name.process_type == first {
         0
     } else {
         let before = image.processes.iter().take(name.type_position);
-        let others = before.filter(|process| process.process_type != ProcessType::WEB);
+        let others = before.filter(|process| process.process_type != first);
         1 + others.count()
     };
     let hundreds = u32::try_from(hundreds).unwrap_or(u32::MAX / 1000);
@@ -38,6 +42,7 @@ pub(super) fn port_of(name: &InstanceName, image: &Image, base: u16) -> Result<u
     u16::try_from(port).map_err(|_| NoPort {
         instance: name.to_string(),
         port,
+        first: first.into(),
         base,
     })
 }
@@ -61,6 +66,18 @@ pub(super) fn check_ports<'a>(
 mod tests {
     use super::*;
     use procfile::assert_report;
+
+    #[test]
+    fn without_web_the_type_that_the_image_starts_has_the_first_port() {
+        let mut image = Image::of_types(&["release", "api", "worker"]);
+        let port = |image: &Image, process_type: &str| {
+            port_of(&InstanceName::new(image, process_type, 1), image, 8080).unwrap()
+        };
+        let ports = |image: &Image| ["api", "worker"].map(|name| port(image, name));
+        assert_eq!(ports(&image), [8080, 8280]);
+        image.processes[2].default = true;
+        assert_eq!(ports(&image), [8280, 8080]);
+    }
 
     #[test]
     fn web_has_the_first_port_wherever_it_stands() {

@@ -1,5 +1,6 @@
 //! Starts the process of an instance.
 
+use super::env_file::Variable;
 use super::environment::{Environment, EnvironmentError, add_for_type};
 use super::instance_name::InstanceName;
 use super::preparation::Preparation;
@@ -11,7 +12,7 @@ use miette::Diagnostic;
 use rustix::process::Pid;
 use std::env;
 use std::io::{self, PipeReader, PipeWriter, pipe};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use thiserror::Error;
@@ -40,14 +41,60 @@ pub(super) struct Spawner {
     environment: Environment,
     /// The working directory, which is that of the app.
     folder: PathBuf,
-    /// Standard input of every process.
-    dev_null: File,
+    stdin: StandardInput,
+}
+
+/// What processes read that are not attached.
+pub(super) enum StandardInput {
+    /// As in a container: nothing, and its end at once.
+    Empty(File),
+    /// For local development: nothing, and no end. `tailwindcss --watch` and others end when their
+    /// standard input does.
+    Endless {
+        reader: PipeReader,
+        /// Nobody writes to it; without it, the reader would come to an end.
+        _writer: PipeWriter,
+    },
+}
+
+impl StandardInput {
+    pub(super) fn empty() -> io::Result<Self> {
+        Ok(Self::Empty(File::open("/dev/null")?))
+    }
+
+    pub(super) fn endless() -> io::Result<Self> {
+        let (reader, writer) = pipe()?;
+        Ok(Self::Endless {
+            reader,
+            _writer: writer,
+        })
+    }
+}
+
+impl AsFd for StandardInput {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Empty(file) => file.as_fd(),
+            Self::Endless { reader, .. } => reader.as_fd(),
+        }
+    }
+}
+
+/// Where the output of a process goes.
+#[derive(Clone, Copy)]
+pub(super) enum Files<'a> {
+    /// To pipes.
+    Own(&'a [PipeWriter; 2]),
+    /// It has the standard streams of this process, and the terminal too where this process may give
+    /// it away.
+    Attached { has_terminal: bool },
 }
 
 /// A process that has started.
 pub(super) struct Spawned {
     pub(super) process: Pid,
-    /// Whether it begins with a [`Preparation`].
+    /// Whether it begins as `formation`: with a [`Preparation`], or to enter the foreground of the
+    /// terminal.
     pub(super) is_preparing: bool,
 }
 
@@ -78,12 +125,22 @@ impl SpawnError {
 }
 
 impl Spawner {
-    pub(super) fn new(image: Rc<Image>) -> io::Result<Self> {
+    /// The variables are for what this process's own environment does not have.
+    pub(super) fn new(
+        image: Rc<Image>,
+        variables: &[Variable],
+        stdin: StandardInput,
+    ) -> io::Result<Self> {
+        let own: Environment = env::vars_os().collect();
+        let mut environment: Environment = (variables.iter())
+            .map(|variable| (variable.name.clone().into(), variable.value.clone().into()))
+            .collect();
+        environment.extend(own);
         Ok(Self {
             image,
-            environment: env::vars_os().collect(),
+            environment,
             folder: env::current_dir()?,
-            dev_null: File::open("/dev/null")?,
+            stdin,
         })
     }
 
@@ -92,7 +149,7 @@ impl Spawner {
         &self,
         name: &InstanceName,
         port: u16,
-        [out, err]: &[PipeWriter; 2],
+        files: Files<'_>,
     ) -> Result<Spawned, SpawnError> {
         let mut environment = self.environment.clone();
         environment.insert("PORT".into(), port.to_string().into());
@@ -105,16 +162,28 @@ impl Spawner {
         } else {
             preparation.program
         };
-        let files = [
-            (self.dev_null.as_fd(), 0),
-            (out.as_fd(), 1),
-            (err.as_fd(), 2),
-        ];
-        let process = program.start_with(&SpawnOptions::new(environment, &files))?;
-        Ok(Spawned {
-            process,
-            is_preparing,
-        })
+        match files {
+            Files::Own([out, err]) => {
+                let files = [(self.stdin.as_fd(), 0), (out.as_fd(), 1), (err.as_fd(), 2)];
+                let process = program.start_with(&SpawnOptions::new(environment, &files))?;
+                Ok(Spawned {
+                    process,
+                    is_preparing,
+                })
+            }
+            Files::Attached { has_terminal } => {
+                let options = SpawnOptions::new(environment, &[]);
+                let process = if has_terminal {
+                    program.start_in_foreground(&options)?
+                } else {
+                    program.start_with(&options)?
+                };
+                Ok(Spawned {
+                    process,
+                    is_preparing: is_preparing || has_terminal,
+                })
+            }
+        }
     }
 
     fn preparation(&self, name: &InstanceName, exec_d: Vec<PathBuf>) -> Preparation {

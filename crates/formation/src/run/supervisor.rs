@@ -5,17 +5,19 @@ use super::clients::Clients;
 use super::observation::{memory_of_groups, observe};
 use super::output::{Output, StreamId};
 use super::poller::{Poller, Source};
-use super::spawner::{OutputPipes, SpawnError, Spawner};
+use super::spawner::{Files, OutputPipes, SpawnError, Spawner};
 use super::state::State;
 use super::state::action::{Action, ListedProcess, Recipient, Start};
 use super::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Started};
 use super::state::instance_id::InstanceId;
 use crate::control::protocol::Answer;
 use crate::control::server::Server;
-use crate::process::signals::Signals;
+use crate::process::group;
+use crate::process::signals::{Signals, may_be_a_job};
+use crate::process::terminal::{Terminal, has_hung_up};
 use crate::process::wait::{Exit, adopt_orphans, next_change};
 use procfile::report;
-use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -29,6 +31,10 @@ pub(super) struct Supervisor<'a> {
     /// The output streams of each instance whose process has not ended.
     streams: HashMap<InstanceId, [StreamId; 2]>,
     clients: Clients,
+    /// The terminal, if a process is to have it.
+    terminal: Option<Terminal>,
+    /// The process that has the standard streams of this one.
+    attached: Option<(InstanceId, Pid)>,
     poller: Poller,
     /// Set when the loop is over.
     outcome: Option<io::Result<Finish>>,
@@ -60,6 +66,8 @@ impl<'a> Supervisor<'a> {
             output,
             streams: HashMap::new(),
             clients: Clients::default(),
+            terminal: None,
+            attached: None,
             poller,
             outcome: None,
         })
@@ -68,6 +76,11 @@ impl<'a> Supervisor<'a> {
     /// Takes requests from clients of this socket.
     pub(super) fn listen(&mut self, server: Server) -> io::Result<()> {
         self.clients.listen(server, &self.poller)
+    }
+
+    /// Lets the attached process have the terminal, if there is one.
+    pub(super) fn with_terminal(self, terminal: Option<Terminal>) -> Self {
+        Self { terminal, ..self }
     }
 
     /// Writes to the log.
@@ -137,24 +150,39 @@ impl<'a> Supervisor<'a> {
     }
 
     fn read_signals(&mut self) -> io::Result<()> {
-        while let Some(signal) = self.signals.next(Some(Duration::ZERO))? {
-            if signal == Signal::CHILD {
-                self.reap()?;
-            } else {
-                self.handle(Event::Signal(signal));
+        while let Some(received) = self.signals.receive(Some(Duration::ZERO))? {
+            match received.signal {
+                Signal::CHILD => self.reap()?,
+                Signal::TSTP if received.is_from_kernel => {
+                    // Of the leader of a session, the kernel would not stop anything either.
+                    if may_be_a_job() {
+                        self.handle(Event::StopKey);
+                    }
+                }
+                Signal::HUP if has_hung_up() => self.handle(Event::HungUp),
+                Signal::CONT => {
+                    // The `fg` of a shell puts this process in the foreground first.
+                    self.lend_terminal();
+                    self.handle(Event::Signal(Signal::CONT));
+                }
+                signal => self.handle(Event::Signal(signal)),
             }
         }
         Ok(())
     }
 
-    /// Reaps all children that have ended, also orphans that were adopted.
+    /// Reaps all children that have ended, also orphans that were adopted; and sees which were
+    /// stopped.
     fn reap(&mut self) -> io::Result<()> {
-        while let Some((process, status)) = next_change(WaitOptions::empty())? {
-            self.handle(Event::Ended(Ended {
-                process,
-                exit: Exit::of(status),
-                jitter: jitter(),
-            }));
+        while let Some((process, status)) = next_change(WaitOptions::UNTRACED)? {
+            self.handle(match status.stopping_signal() {
+                Some(signal) => Event::Stopped { process, signal },
+                None => Event::Ended(Ended {
+                    process,
+                    exit: Exit::of(status),
+                    jitter: jitter(),
+                }),
+            });
         }
         Ok(())
     }
@@ -179,6 +207,13 @@ impl<'a> Supervisor<'a> {
                 if let Some(streams) = self.streams.remove(&instance) {
                     self.output.settle(&self.poller, &streams);
                 }
+                if self
+                    .attached
+                    .is_some_and(|(attached, _)| attached == instance)
+                {
+                    self.take_terminal_back();
+                    self.attached = None;
+                }
             }
             Action::List { client, processes } => {
                 self.clients.answer(client, &with_memory(processes));
@@ -187,7 +222,9 @@ impl<'a> Supervisor<'a> {
                 self.clients.answer(client, &Answer::Refused(report));
             }
             Action::StopThisProcess => {
-                return self.signals.stop_here().err().map(Event::KernelError);
+                return self
+                    .stop_this_process()
+                    .unwrap_or_else(|error| Some(Event::KernelError(error)));
             }
             Action::Exit {
                 status,
@@ -201,6 +238,33 @@ impl<'a> Supervisor<'a> {
             Action::Fail(error) => self.outcome = Some(Err(error)),
         }
         None
+    }
+
+    /// Stops this process, unless it turns out that it can lend the terminal now. Without the
+    /// terminal, a process that reads from it would be stopped again and again.
+    fn stop_this_process(&mut self) -> io::Result<Option<Event>> {
+        let was_lent = self.terminal.as_ref().is_some_and(Terminal::is_lent);
+        if !was_lent && self.lend_terminal() {
+            return Ok(Some(Event::Continued));
+        }
+        self.take_terminal_back();
+        let was_stopped = self.signals.stop_this_process(was_lent)?;
+        let has_terminal = self.lend_terminal() || self.terminal.is_none();
+        Ok((was_stopped || has_terminal).then_some(Event::Continued))
+    }
+
+    /// Whether the attached process has the terminal now.
+    fn lend_terminal(&mut self) -> bool {
+        match (&mut self.terminal, self.attached) {
+            (Some(terminal), Some((_, process))) => terminal.lend_to(process),
+            _ => false,
+        }
+    }
+
+    fn take_terminal_back(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.take_back();
+        }
     }
 
     fn start(&mut self, start: &Start) -> Event {
@@ -220,7 +284,11 @@ impl<'a> Supervisor<'a> {
             instance,
             name,
             port,
+            is_attached,
         } = start;
+        if *is_attached {
+            return self.start_attached(start);
+        }
         let no_pipes = |source| SpawnError::Pipes {
             instance: name.to_string(),
             source,
@@ -229,10 +297,25 @@ impl<'a> Supervisor<'a> {
         // Where the process does not start, nothing writes to them, and they end.
         let streams = self.output.add_streams(&self.poller, name, readers);
         let streams = streams.map_err(no_pipes)?;
-        let spawned = self.spawner.start(name, *port, &writers)?;
+        let spawned = self.spawner.start(name, *port, Files::Own(&writers))?;
         self.streams.insert(*instance, streams);
         Ok(Started {
             instance: *instance,
+            process: spawned.process,
+            is_preparing: spawned.is_preparing,
+        })
+    }
+
+    fn start_attached(&mut self, start: &Start) -> Result<Started, SpawnError> {
+        let has_terminal = (self.terminal.as_ref()).is_some_and(Terminal::is_in_foreground);
+        let files = Files::Attached { has_terminal };
+        let spawned = self.spawner.start(&start.name, start.port, files)?;
+        self.attached = Some((start.instance, spawned.process));
+        if let Some(terminal) = self.terminal.as_mut().filter(|_| has_terminal) {
+            terminal.lend_to_entering(spawned.process);
+        }
+        Ok(Started {
+            instance: start.instance,
             process: spawned.process,
             is_preparing: spawned.is_preparing,
         })
@@ -246,11 +329,13 @@ fn jitter() -> Jitter {
 /// No other process can be hit: a child keeps its number until it is reaped, and a process group as
 /// long as it has a member.
 fn send(recipient: Recipient, signal: Signal) {
-    // The only possible error is that all recipients have just ended.
-    let _ = match recipient {
-        Recipient::Process(process) => kill_process(process, signal),
-        Recipient::Group(group) => kill_process_group(group, signal),
-    };
+    match recipient {
+        Recipient::Process(process) => {
+            // The only possible error is that it has just ended.
+            let _ = kill_process(process, signal);
+        }
+        Recipient::Group(group) => group::send(group, signal),
+    }
 }
 
 fn with_memory(processes: Vec<ListedProcess>) -> Answer {

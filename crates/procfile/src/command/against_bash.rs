@@ -206,9 +206,6 @@ const EXEC: &[&str] = &[
     "show $X;",
     "A=1 show;",
     "set -- a b; show \"$2\"; ",
-    "$NOTHING show",
-    "S=show; $S a",
-    "\"$NOTHING\"show",
     "no-such-program $X",
     "A=1 env",
     "PATH=$PATH:/nowhere show",
@@ -216,6 +213,9 @@ const EXEC: &[&str] = &[
 ];
 
 const GROUP: &[&str] = &[
+    "$NOTHING show",
+    "\"$NOTHING\"show",
+    "S=show; $S a",
     "other && show",
     "other || show",
     "fail || show",

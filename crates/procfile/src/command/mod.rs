@@ -7,8 +7,8 @@
 //! - A command of plain words runs without a shell.
 //! - If a shell has work to do before a single program (variables, redirections, `cd app &&`), it
 //!   then replaces itself with the program.
-//! - If a shell has to keep running, or the command itself starts one, signals go to the whole
-//!   process group.
+//! - If a shell has to keep running, or the command itself starts one or may do so, signals go to
+//!   the whole process group.
 //!
 //! All decisions are made on the syntax tree of a command, never by searching its text.
 //!
@@ -45,6 +45,7 @@ pub use shells::is_shell_script;
 use crate::launch_spec::{LaunchSpec, SignalTarget};
 use brush_parser::ast::Program;
 use edit::Edited;
+use shells::StartsAShell;
 use std::path::Path;
 
 /// Decides how a command is launched. `is_shell_script` says for a path, relative to the app's
@@ -69,18 +70,16 @@ pub fn decide(
     let Some(program) = parse::parse(command)? else {
         return Ok(LaunchSpec::bash(command, SignalTarget::Group));
     };
-    let runs_a_shell = shells::runs_a_shell(&program, is_shell_script);
+    let starts_a_shell = shells::starts_a_shell(&program, is_shell_script);
+    let signals = match starts_a_shell {
+        StartsAShell::Yes | StartsAShell::Perhaps => SignalTarget::Group,
+        StartsAShell::No => SignalTarget::Process,
+    };
     Ok(match plain_words(&program) {
-        Some(argv) if runs_a_shell => LaunchSpec {
-            argv,
-            signals: SignalTarget::Group,
-        },
-        Some(argv) => LaunchSpec {
-            argv,
-            signals: SignalTarget::Process,
-        },
-        None if runs_a_shell => with_bash(command, &program),
-        None => in_place_of_bash(command, &program).unwrap_or_else(|| with_bash(command, &program)),
+        Some(argv) => LaunchSpec { argv, signals },
+        None if starts_a_shell == StartsAShell::Yes => with_bash(command, &program),
+        None => in_place_of_bash(command, &program, signals)
+            .unwrap_or_else(|| with_bash(command, &program)),
     })
 }
 
@@ -94,13 +93,13 @@ fn plain_words(program: &Program) -> Option<Vec<String>> {
 }
 
 /// Bash runs what comes before the program, then replaces itself with the program.
-fn in_place_of_bash(command: &str, program: &Program) -> Option<LaunchSpec> {
+fn in_place_of_bash(command: &str, program: &Program, signals: SignalTarget) -> Option<LaunchSpec> {
     let last = shape::program_behind_builtins(program)?;
     let script = Edited::of(command)
         .with_exec_before(last)?
         .with_arguments_after(shape::takes_arguments(program))?
         .script()?;
-    Some(LaunchSpec::bash(&script, SignalTarget::Process))
+    Some(LaunchSpec::bash(&script, signals))
 }
 
 /// Bash runs all of the command, and keeps running. The user's arguments go to the last command, if

@@ -1,5 +1,7 @@
 //! Whether a command starts a shell: `sh -c '…'`, `bash start.sh`, `./start.sh`. A shell does not
 //! pass signals on to the programs that it runs.
+//!
+//! A program whose name is known only at launch (`$HOME/bin/start.sh`) may be one.
 
 use super::app_file::{FileStart, NamedFile};
 use super::{shape, words};
@@ -17,7 +19,7 @@ struct Runner {
     operands: usize,
 }
 
-const RUNNERS: [Runner; 8] = [
+const RUNNERS: [Runner; 11] = [
     Runner {
         name: "exec",
         options_with_value: &["-a"],
@@ -32,6 +34,21 @@ const RUNNERS: [Runner; 8] = [
         name: "nice",
         options_with_value: &["-n", "--adjustment"],
         operands: 0,
+    },
+    Runner {
+        name: "ionice",
+        options_with_value: &["-c", "-n", "--class", "--classdata"],
+        operands: 0,
+    },
+    Runner {
+        name: "chrt",
+        options_with_value: &[],
+        operands: 1,
+    },
+    Runner {
+        name: "taskset",
+        options_with_value: &[],
+        operands: 1,
     },
     Runner {
         name: "nohup",
@@ -60,20 +77,38 @@ const RUNNERS: [Runner; 8] = [
     },
 ];
 
+/// Whether a command starts a shell that has something to run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum StartsAShell {
+    Yes,
+    No,
+    /// That is known only at launch.
+    Perhaps,
+}
+
 /// Whether the last command is a shell with something to run, or a shell script of the app.
-pub(super) fn runs_a_shell(program: &Program, is_shell_script: &dyn Fn(&Path) -> bool) -> bool {
+pub(super) fn starts_a_shell(
+    program: &Program,
+    is_shell_script: &dyn Fn(&Path) -> bool,
+) -> StartsAShell {
     let Some((before, last)) = shape::simple_commands(program) else {
-        return false;
+        return StartsAShell::No;
     };
     let words = literal_words(last);
-    let [Some(name), operands @ ..] = after_runners(&words) else {
-        return false;
+    let does = match after_runners(&words) {
+        [Some(name), operands @ ..] if SHELLS.contains(&file_name(name)) => has_operand(operands),
+        [Some(name), ..] => {
+            let folder = folder_after(&before);
+            name.contains('/') && folder.is_some_and(|folder| is_shell_script(&folder.join(name)))
+        }
+        [None, ..] => return StartsAShell::Perhaps,
+        [] => false,
     };
-    if SHELLS.contains(&file_name(name)) {
-        return has_operand(operands);
+    if does {
+        StartsAShell::Yes
+    } else {
+        StartsAShell::No
     }
-    let folder = folder_after(&before);
-    name.contains('/') && folder.is_some_and(|folder| is_shell_script(&folder.join(name)))
 }
 
 /// The files that the simple commands start by their path.
@@ -176,18 +211,20 @@ fn folder_after(before: &[&SimpleCommand]) -> Option<PathBuf> {
     Some(folder)
 }
 
-/// Whether a file in the app's folder is a shell script: its first line is `#!…sh`. `path` is
-/// absolute or relative to the app's folder.
+/// Whether a file in the app's folder is a shell script: its first line is `#!…sh`, or it is a text
+/// that names no program to run it, which is then the work of `/bin/sh`. `path` is absolute or
+/// relative to the app's folder.
 #[must_use]
 pub fn is_shell_script(app_dir: &Path, path: &Path) -> bool {
-    FileStart::read(app_dir, path)
-        .is_some_and(|file| names_a_shell(&String::from_utf8_lossy(&file.bytes)))
+    FileStart::read(app_dir, path).is_some_and(|file| is_run_by_a_shell(&file.bytes))
 }
 
-/// Whether a text starts with a line such as `#!/bin/sh` or `#!/usr/bin/env bash`.
-fn names_a_shell(text: &str) -> bool {
+/// Whether a file that starts so is a text without `#!`, or has a first line such as `#!/bin/sh` or
+/// `#!/usr/bin/env bash`. A compiled program has a NUL in its first bytes.
+fn is_run_by_a_shell(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
     let Some(interpreter) = text.lines().next().and_then(|line| line.strip_prefix("#!")) else {
-        return false;
+        return !start.is_empty() && !start.contains(&0);
     };
     let mut words = interpreter.split_whitespace();
     let program = match words.next().map(file_name) {

@@ -218,6 +218,14 @@ const OF_EVERY_SHAPE: &[&str] = &[
     "A=1 bash -c 'a' $B",
     "timeout -k 5 10 nice -n 5 sh -ec a",
     "env A=$B sh -c a",
+    "ionice -c 3 sh -c a",
+    "taskset 0x1 chrt -f 10 sh -c a",
+    // What may be a shell script.
+    "$HOME/bin/start.sh",
+    "exec \"$A/b\" c",
+    "nice $A b",
+    "bundle exec $A",
+    "cd a && $B",
     "timeout $A sh -c b",
     "bundle exec sh -c a",
     "echo sh -c a",
@@ -307,16 +315,19 @@ fn shell_scripts_of_the_app_are_recognized() {
         "#!/bin/bash -e\necho",
         "#! /usr/bin/env bash\r\n",
         "#!/usr/bin/env -S A=1 zsh",
+        // The kernel runs none of these, and `/bin/sh` does.
+        "echo",
+        "exec bundle exec puma\n",
+        "\n#!/bin/sh",
     ] {
         assert!(is_script("script", text), "{text:?}");
     }
     for text in [
         "",
-        "echo",
         "#!/usr/bin/env ruby\n# sh",
         "#!",
         "#!/bin/sh.rb",
-        "\n#!/bin/sh",
+        "\u{7f}ELF\u{2}\u{1}\0",
     ] {
         assert!(!is_script("script", text), "{text:?}");
     }

@@ -107,6 +107,32 @@ pub fn status_of(process: &mut Child) -> Option<i32> {
     status.and_then(|status| status.code())
 }
 
+/// The command that makes another one PID 1, as that of a container: it sees no other processes.
+#[must_use]
+pub fn as_init(command: &Command) -> Command {
+    let mut init = Command::new("unshare");
+    init.args([
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+    ])
+    .arg(command.get_program())
+    .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        init.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => init.env(name, value),
+            None => init.env_remove(name),
+        };
+    }
+    init.stderr(Stdio::null());
+    init
+}
+
 /// Kills a supervisor, and the process groups of its children.
 pub fn kill_tree(supervisor: u32) {
     for child in children_of(supervisor) {

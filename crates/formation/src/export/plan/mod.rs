@@ -9,11 +9,10 @@ pub use task::{Task, TaskStart};
 
 use super::autoscale::{InstanceRange, read_ranges};
 use super::names::{self, AppName};
-use crate::image::Image;
 use crate::image::quantities::{Quantities, available_types};
+use crate::image::{Image, TASKS};
 use crate::probe::{is_host, is_request_path};
 use crate::process::grace::Grace;
-use crate::run::TASKS;
 use procfile::ProcessType;
 use procfile::app_json::{AppJson, MAX_INSTANCES};
 use std::collections::BTreeMap;

@@ -14,6 +14,11 @@ pub(crate) trait ValueSyntax {
     /// A value for the examples in messages.
     const EXAMPLE: &'static str;
 
+    /// Whether a value can be assigned to that name.
+    fn knows(&self, name: &str, image: &Image) -> bool {
+        image.process(name).is_some()
+    }
+
     fn parse(&self, process_type: &str, text: &str) -> Result<Self::Value, QuantityProblem>;
 }
 
@@ -61,7 +66,7 @@ fn read_assignment<'a, S: ValueSyntax>(
         .split_once('=')
         .filter(|(process_type, _)| !process_type.is_empty())
         .ok_or_else(|| wrong_form::<S>(word, image))?;
-    if image.process(process_type).is_none() {
+    if !syntax.knows(process_type, image) {
         return Err(QuantityProblem::unknown_type(process_type, image));
     }
     Ok((process_type, syntax.parse(process_type, text)?))

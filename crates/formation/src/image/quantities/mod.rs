@@ -6,13 +6,17 @@ mod problem;
 pub(crate) use problem::available_types;
 pub use problem::{QuantitiesError, QuantityProblem};
 
-use super::Image;
+use super::{Image, TASKS};
 use assignments::{ValueSyntax, parse_number, read_assignments};
 use procfile::ProcessType;
 
 /// The highest number of instances of one type in one container: each instance has its own port,
 /// and the ports of the next type start a hundred higher.
 pub const MOST: u16 = 100;
+
+/// Stands for every process type that is not named, without the tasks; unless a process type has
+/// that name.
+pub const ALL: &str = "all";
 
 /// Numbers of instances, in the order in which a user named the process types. Types that were not
 /// named are missing.
@@ -26,6 +30,10 @@ impl ValueSyntax for UpTo {
     type Value = u16;
     const FORM: &'static str = "TYPE=N";
     const EXAMPLE: &'static str = "1";
+
+    fn knows(&self, name: &str, image: &Image) -> bool {
+        name == ALL || image.process(name).is_some()
+    }
 
     fn parse(&self, process_type: &str, text: &str) -> Result<u16, QuantityProblem> {
         let number = parse_number(text)
@@ -78,7 +86,7 @@ impl Quantities {
         image: &Image,
     ) -> Result<Self, QuantitiesError> {
         read_assignments(&UpTo(max), words, image)
-            .map(Self)
+            .map(|assigned| Self(with_all(assigned, image)))
             .map_err(|problems| QuantitiesError { problems })
     }
 
@@ -99,6 +107,23 @@ impl Quantities {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The same, with the number for [`ALL`] given to each process type that it stands for.
+fn with_all(mut assigned: Vec<(String, u16)>, image: &Image) -> Vec<(String, u16)> {
+    let position = (assigned.iter())
+        .position(|(name, _)| name == ALL)
+        .filter(|_| image.process(ALL).is_none());
+    if let Some(position) = position {
+        let (_, number) = assigned.remove(position);
+        let types = image.processes.iter().map(|process| &process.process_type);
+        for name in types.filter(|name| !TASKS.contains(&name.as_str())) {
+            if !assigned.iter().any(|(named, _)| named == name) {
+                assigned.push((name.clone(), number));
+            }
+        }
+    }
+    assigned
 }
 
 #[cfg(test)]
@@ -124,6 +149,27 @@ mod tests {
             assert_eq!(quantities.of("clock"), None);
         }
         assert!(Quantities::read([" , "], &image()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn all_stands_for_the_types_that_are_not_named() {
+        let image = Image::of_types(&["release", "web", "worker", "clock", "rake"]);
+        let read = |words| {
+            let quantities = Quantities::read([words], &image).unwrap();
+            let shown = quantities
+                .iter()
+                .map(|(name, number)| format!("{name}={number}"));
+            shown.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(read("all=1 worker=0"), "worker=0 web=1 clock=1");
+        assert_eq!(read("worker=3,all=2"), "worker=3 web=2 clock=2");
+        assert_eq!(read("all=0 rake=1"), "rake=1 web=0 worker=0 clock=0");
+        let image = Image::of_types(&["all", "web"]);
+        let quantities = Quantities::read(["all=2"], &image).unwrap();
+        assert_eq!(
+            (quantities.of("all"), quantities.of("web")),
+            (Some(2), None)
+        );
     }
 
     #[test]

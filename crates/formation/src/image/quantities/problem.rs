@@ -53,9 +53,11 @@ pub enum QuantityProblem {
     #[error("`release` is not a long-running process type: it runs once before each release")]
     #[diagnostic(help("Run it by itself: `docker run --rm --entrypoint release IMAGE`."))]
     Release,
-    #[error("`--restart {process_type}`: there is no such process type")]
+    #[error("`{option} {process_type}`: there is no such process type")]
     #[diagnostic(help("{available} `all` stands for every type."))]
-    UnknownRestart {
+    UnknownInOption {
+        /// `--restart`, or another option that names process types.
+        option: &'static str,
         process_type: String,
         /// See [`available_types`].
         available: String,
@@ -71,10 +73,11 @@ impl QuantityProblem {
         }
     }
 
-    /// For a type that is to be restarted.
+    /// For a type that an option names.
     #[must_use]
-    pub fn unknown_restart(process_type: &str, image: &Image) -> Self {
-        Self::UnknownRestart {
+    pub fn unknown_in_option(option: &'static str, process_type: &str, image: &Image) -> Self {
+        Self::UnknownInOption {
+            option,
             process_type: process_type.into(),
             available: available_types(image),
         }

@@ -30,7 +30,8 @@ pub(in crate::run) enum Action {
     },
     /// Tell a client why its request is refused.
     Refuse { client: ClientId, report: String },
-    /// Stop this process, as a terminal stops a job, until it gets SIGCONT.
+    /// Stop this process, as a terminal stops a job, until it gets SIGCONT. The result is an event,
+    /// `Continued`, unless nobody could give the terminal to a process that waits for it.
     StopThisProcess,
     /// End this process, when all output is written or that moment has come.
     Exit { status: u8, flush_until: Instant },
@@ -44,13 +45,16 @@ pub(in crate::run) struct Start {
     pub(in crate::run) instance: InstanceId,
     pub(in crate::run) name: InstanceName,
     pub(in crate::run) port: u16,
+    /// Whether it has the terminal of this process.
+    pub(in crate::run) is_attached: bool,
 }
 
 /// Which processes get a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::run) enum Recipient {
     Process(Pid),
-    /// Every process of a process group.
+    /// A process group: all of its members, or those that handle the signal where it asks for
+    /// something else than the end.
     Group(Pid),
 }
 

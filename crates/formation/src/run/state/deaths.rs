@@ -1,7 +1,7 @@
 //! What follows the end of a process that was not asked to end.
 
 use super::event::Jitter;
-use super::instance::AfterEnd;
+use super::instance::{AfterEnd, Instance};
 use super::instance_id::InstanceId;
 use super::instances::Instances;
 use crate::run::restart_policy::RestartPolicy;
@@ -75,7 +75,12 @@ pub(super) fn consequence(
         successor.is_successor = false;
         return Consequence::Remove { text: None };
     }
-    if policy.applies_to(&name.process_type) {
+    let may_end = policy.lets_end(&name.process_type);
+    let is_another = |other: &Instance| other.id != death.instance && other.counts();
+    if may_end && instances.iter().any(is_another) {
+        let text = format!("{name} may end: the other processes go on");
+        Consequence::Remove { text: Some(text) }
+    } else if policy.applies_to(&name.process_type) && !may_end {
         restart(instances, policy, death)
     } else {
         let text = format!("asking all processes to end, because {name} has ended");

@@ -16,8 +16,19 @@ pub(in crate::run) enum Event {
     Started(Started),
     NotStarted(NotStarted),
     Ended(Ended),
-    /// This process has received a signal, other than SIGCHLD.
+    /// A child of this process was stopped by a signal.
+    Stopped {
+        process: Pid,
+        signal: i32,
+    },
+    /// This process has received a signal, other than SIGCHLD and those of the next two events.
     Signal(Signal),
+    /// Ctrl-Z: the shell that has started this process as a job wants its terminal back.
+    StopKey,
+    /// The terminal of this process is gone.
+    HungUp,
+    /// What `Action::StopThisProcess` has stopped may go on.
+    Continued,
     /// `formation ps`, `scale` or `restart` asks for something.
     Request {
         client: ClientId,

@@ -4,9 +4,11 @@ use super::action::{Action, Recipient};
 use super::backoff::Deaths;
 use super::event::Observations;
 use super::instance_id::InstanceId;
+use crate::process::stops::StopsPassedOn;
 use crate::run::instance_name::InstanceName;
 use procfile::launch_spec::SignalTarget;
 use rustix::process::{Pid, Signal};
+use std::mem;
 use std::time::{Duration, Instant};
 
 /// One instance of a process type.
@@ -16,6 +18,8 @@ pub(super) struct Instance {
     pub(super) name: InstanceName,
     pub(super) port: u16,
     pub(super) signals: SignalTarget,
+    /// Whether it has the terminal of this process.
+    pub(super) is_attached: bool,
     pub(super) phase: Phase,
     pub(super) deaths: Deaths,
     /// How often it was started again.
@@ -25,6 +29,9 @@ pub(super) struct Instance {
     pub(super) is_successor: bool,
     /// A restart that `formation restart` has asked for.
     pub(super) restart: Option<Restart>,
+    pub(super) stops_passed_on: StopsPassedOn,
+    /// Whether its process was stopped, and nothing is known to have continued it.
+    pub(super) is_stopped: bool,
 }
 
 /// Where in its life an instance is.
@@ -185,7 +192,37 @@ impl Instance {
         Some(Action::Signal { recipient, signal })
     }
 
+    /// A signal that asks for nothing that `formation` knows.
+    pub(super) fn pass_on(&mut self, signal: Signal) -> Option<Action> {
+        self.stops_passed_on.add(signal);
+        self.signal(signal)
+    }
+
+    /// Where its process is stopped and was asked to end: continues it, because it would not hear of
+    /// that.
+    pub(super) fn wake_to_end(&mut self) -> Option<Action> {
+        if !(self.is_ending() && mem::take(&mut self.is_stopped)) {
+            return None;
+        }
+        self.signal_group(Signal::CONT)
+    }
+
+    /// Its process was stopped. Where that has come of a signal that was passed on, the process goes
+    /// on: a program that does not handle the signal has no use for it.
+    pub(super) fn continue_after(&mut self, stop: i32) -> Option<Action> {
+        self.is_stopped = !self.stops_passed_on.remove(stop);
+        if self.is_stopped {
+            return None;
+        }
+        Some(Action::Signal {
+            recipient: Recipient::Process(self.process()?),
+            signal: Signal::CONT,
+        })
+    }
+
     pub(super) fn has_started(&mut self, process: Pid, since: Instant, is_preparing: bool) {
+        self.stops_passed_on = StopsPassedOn::default();
+        self.is_stopped = false;
         self.phase = Phase::Running {
             process,
             since,

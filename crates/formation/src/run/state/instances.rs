@@ -6,6 +6,7 @@ use super::instance::{AfterEnd, Instance, Phase};
 use super::instance_id::InstanceId;
 use crate::image::Image;
 use crate::process::grace::Grace;
+use crate::process::stops::StopsPassedOn;
 use crate::run::instance_name::InstanceName;
 use crate::run::ports::port_of;
 use procfile::launch_spec::SignalTarget;
@@ -22,16 +23,24 @@ pub(super) struct Instances {
     pub(super) base_port: u16,
     /// How long an instance may take to end.
     pub(super) grace: Grace,
+    /// The name of the instance that has the terminal, or of its process type.
+    attached: Option<String>,
     sorted: Vec<Instance>,
     next_id: InstanceId,
 }
 
 impl Instances {
-    pub(super) fn new(image: Rc<Image>, base_port: u16, grace: Grace) -> Self {
+    pub(super) fn new(
+        image: Rc<Image>,
+        base_port: u16,
+        grace: Grace,
+        attached: Option<String>,
+    ) -> Self {
         Self {
             image,
             base_port,
             grace,
+            attached,
             sorted: Vec::new(),
             next_id: InstanceId::FIRST,
         }
@@ -89,12 +98,15 @@ impl Instances {
             id,
             // That there is one was checked before.
             port: port_of(&name, &self.image, self.base_port).unwrap_or(u16::MAX),
+            is_attached: (self.attached.as_deref()).is_some_and(|attached| name.is_meant(attached)),
             signals: process.map_or(SignalTarget::Process, |process| process.spec.signals),
             phase: Phase::Due,
             deaths: Deaths::default(),
             restarts: 0,
             is_successor: false,
             restart: None,
+            stops_passed_on: StopsPassedOn::default(),
+            is_stopped: false,
             name,
         };
         let position = self

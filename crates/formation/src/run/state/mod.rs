@@ -33,7 +33,7 @@ use instances::Instances;
 use procfile::report;
 use requests::Refusal;
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use std::{io, mem};
@@ -64,6 +64,8 @@ pub(super) struct Options {
     /// How long an instance may take to end.
     pub(super) grace: Grace,
     pub(super) restart_policy: RestartPolicy,
+    /// The instance that has the terminal, or its process type.
+    pub(super) attached: Option<String>,
 }
 
 impl State {
@@ -74,12 +76,18 @@ impl State {
         quantities: impl IntoIterator<Item = (&'a str, u16)>,
         now: Instant,
     ) -> Self {
-        let mut instances = Instances::new(image, options.base_port, options.grace);
+        let Options {
+            base_port,
+            grace,
+            restart_policy,
+            attached,
+        } = options;
+        let mut instances = Instances::new(image, base_port, grace, attached);
         for (process_type, count) in quantities {
             instances.scale(process_type, count, now);
         }
         Self {
-            restart_policy: options.restart_policy,
+            restart_policy,
             instances,
             ending: None,
             waiting_clients: Vec::new(),
@@ -123,11 +131,17 @@ impl State {
             Event::Started(started) => self.has_started(&started, now),
             Event::NotStarted(not_started) => self.has_not_started(&not_started, now),
             Event::Ended(ended) => self.process_has_ended(&ended, now),
+            Event::Stopped { process, signal } => self.process_was_stopped(process, signal),
             Event::Signal(signal) => self.handle_signal(signal, now),
+            Event::StopKey => self.stop_all(),
+            Event::HungUp => self.terminal_is_gone(now),
+            Event::Continued => self.signal_all_groups(Signal::CONT),
             Event::Request { client, request } => self.handle_request(client, request, now),
             Event::OutputBroken(errno) => self.output_is_broken(errno, now),
             Event::KernelError(error) => self.kernel_has_failed(error, now),
         }
+        let woken = self.instances.iter_mut().filter_map(Instance::wake_to_end);
+        self.actions.extend(woken);
         self.instances.remove_gone();
         self.start_next();
         self.answer_clients(now);
@@ -155,6 +169,7 @@ impl State {
                 instance: instance.id,
                 name: instance.name.clone(),
                 port: instance.port,
+                is_attached: instance.is_attached,
             }));
         }
     }
@@ -267,27 +282,53 @@ impl State {
     fn handle_signal(&mut self, signal: Signal, now: Instant) {
         if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&signal) {
             self.end_is_requested(signal, now);
-        } else if is_stop_by_terminal(signal.as_raw()) {
-            self.stop();
         } else {
-            let running = self
-                .instances
-                .iter()
-                .filter(|instance| instance.is_running());
-            let actions = running.filter_map(|instance| instance.signal(signal));
+            let running = (self.instances.iter_mut()).filter(|instance| instance.is_running());
+            let actions = running.filter_map(|instance| instance.pass_on(signal));
             self.actions.extend(actions);
         }
     }
 
-    /// As a shell's job: all that belongs to it stops.
-    fn stop(&mut self) {
-        let all = |signal| {
-            let instances = self.instances.iter();
-            instances.filter_map(move |instance| instance.signal_group(signal))
-        };
-        self.actions.extend(all(Signal::TSTP));
+    /// As a shell's job: all that belongs to it stops. No program notices, as one would that
+    /// handles the signal of the key: Sidekiq takes no more jobs then.
+    fn stop_all(&mut self) {
+        self.signal_all_groups(Signal::STOP);
         self.actions.push(Action::StopThisProcess);
-        self.actions.extend(all(Signal::CONT));
+    }
+
+    fn signal_all_groups(&mut self, signal: Signal) {
+        let instances = self.instances.iter();
+        let actions = instances.filter_map(|instance| instance.signal_group(signal));
+        self.actions.extend(actions);
+    }
+
+    /// Where the terminal has stopped the process that has it, the shell of this process wants it
+    /// back. Where nobody has passed on the signal that has stopped a process, and no terminal has
+    /// sent it, somebody has done that for a purpose, and will continue it.
+    fn process_was_stopped(&mut self, process: Pid, signal: i32) {
+        let Some(instance) = self.instances.of_process(process) else {
+            return; // An orphan.
+        };
+        let action = instance.continue_after(signal);
+        let (name, is_attached) = (instance.name.clone(), instance.is_attached);
+        let needs_terminal = [Signal::TTIN.as_raw(), Signal::TTOU.as_raw()].contains(&signal);
+        if action.is_some() {
+            self.actions.extend(action);
+        } else if is_attached && is_stop_by_terminal(signal) {
+            self.stop_all();
+        } else if needs_terminal {
+            self.say(format!(
+                "{name} is stopped, because it needs a terminal: `--attach {name}` gives it this one"
+            ));
+        }
+    }
+
+    /// A shell tells its jobs so, and the kernel may tell them again.
+    fn terminal_is_gone(&mut self, now: Instant) {
+        if self.ending.is_none() {
+            self.say("the terminal is gone: asking all processes to end".into());
+            self.end_all(0, Signal::TERM, now);
+        }
     }
 
     fn end_is_requested(&mut self, signal: Signal, now: Instant) {

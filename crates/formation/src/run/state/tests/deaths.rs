@@ -98,7 +98,7 @@ fn a_process_that_never_starts_is_tried_once_at_each_moment() {
         options.restart_policy = RestartPolicy {
             types: vec!["web".into()],
             delay: Duration::ZERO,
-            limit: None,
+            ..RestartPolicy::default()
         };
     });
     rig.broken_types.insert("web");
@@ -113,4 +113,28 @@ fn a_process_that_never_starts_is_tried_once_at_each_moment() {
         );
         assert_eq!(rig.next_time(), Some(0.0));
     }
+}
+
+#[test]
+fn a_process_that_may_end_ends_no_other_but_the_last_one_ends_all() {
+    let mut rig = Rig::with(&[("web", 1), ("worker", 1)], |options| {
+        options.restart_policy.types = vec!["all".into()];
+        options.restart_policy.may_end = vec!["all".into()];
+    });
+    rig.pass(0.0);
+    assert_eq!(
+        rig.ended(102, Exit::Status(3)),
+        [
+            "settle worker.1",
+            "say: worker.1 has ended with status 3",
+            "SIGTERM to group 102",
+            "say: worker.1 may end: the other processes go on",
+        ]
+    );
+    assert_eq!(rig.pass(60.0), NOTHING);
+    assert_eq!(
+        rig.ended(101, Exit::Status(4))[3],
+        "say: asking all processes to end, because web.1 has ended"
+    );
+    assert_eq!(rig.pass(0.0), ["exit 4 within 10 s"]);
 }

@@ -254,37 +254,6 @@ fn an_error_of_the_kernel_ends_all_in_order_and_a_second_one_at_once() {
 }
 
 #[test]
-fn other_signals_are_passed_on() {
-    let mut rig = Rig::started(&[("web", 1), ("worker", 1)]);
-    for (signal, name) in [
-        (Signal::HUP, "SIGHUP"),
-        (Signal::USR1, "SIGUSR1"),
-        (Signal::WINCH, "SIGWINCH"),
-        (Signal::CONT, "SIGCONT"),
-    ] {
-        let to = |recipient: &str| format!("{name} to {recipient}");
-        assert_eq!(rig.signal(signal), [to("process 101"), to("group 102")]);
-    }
-}
-
-#[test]
-fn a_stop_by_the_terminal_stops_all_with_this_process() {
-    let mut rig = Rig::started(&[("web", 1), ("worker", 1)]);
-    for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
-        assert_eq!(
-            rig.signal(signal),
-            [
-                "SIGTSTP to group 101",
-                "SIGTSTP to group 102",
-                "stop",
-                "SIGCONT to group 101",
-                "SIGCONT to group 102",
-            ]
-        );
-    }
-}
-
-#[test]
 fn an_adopted_orphan_that_ends_changes_nothing() {
     let mut rig = Rig::started(&[("web", 1)]);
     assert_eq!(rig.ended(301, Exit::Status(1)), NOTHING);

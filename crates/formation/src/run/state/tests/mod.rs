@@ -5,3 +5,4 @@ mod ends;
 mod restarts;
 mod rig;
 mod scaling;
+mod signals;

@@ -40,6 +40,7 @@ impl Rig {
             base_port: 5000,
             grace: Grace(Duration::from_secs(8)),
             restart_policy: RestartPolicy::default(),
+            attached: None,
         };
         options(&mut all);
         let now = Instant::now();
@@ -69,6 +70,7 @@ impl Rig {
                 types: vec!["all".into()],
                 delay: Duration::from_secs(2),
                 limit,
+                may_end: Vec::new(),
             };
         });
         rig.pass(0.0);
@@ -165,7 +167,10 @@ impl Rig {
 
     fn shown(&self, action: &Action) -> String {
         match action {
-            Action::Start(start) => format!("start {} on {}", start.name, start.port),
+            Action::Start(start) => {
+                let attached = if start.is_attached { ", attached" } else { "" };
+                format!("start {} on {}{attached}", start.name, start.port)
+            }
             Action::Signal { recipient, signal } => {
                 let (kind, process) = match recipient {
                     Recipient::Process(process) => ("process", process),

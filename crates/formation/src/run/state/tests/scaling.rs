@@ -23,6 +23,20 @@ fn missing_instances_start_before_the_answer() {
 }
 
 #[test]
+fn all_stands_for_the_types_that_are_not_named() {
+    let mut rig = Rig::started(&[("web", 1), ("worker", 1)]);
+    let actions = rig.scale("all=0,web=2");
+    assert_eq!(
+        actions[..3],
+        [
+            "say: scaling web to 2",
+            "say: scaling worker to 0",
+            "SIGTERM to group 102"
+        ]
+    );
+}
+
+#[test]
 fn the_last_instances_are_asked_to_end() {
     let mut rig = Rig::started(&[("web", 1), ("worker", 3)]);
     assert_eq!(

@@ -1,0 +1,25 @@
+//! Process groups, and what of a signal goes to which of their members.
+
+use super::signals::is_for_all;
+use super::table::handlers;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Sends a signal to the process group of a command. Requests to end are for all members. Any other
+/// signal is for those that handle it: the `tee` of `puma | tee log` would die of the USR1 that
+/// Puma waits for. Where no member does, the command itself gets it, as if it were alone.
+pub fn send(group: Pid, signal: Signal) {
+    // The only possible error is that all recipients have just ended.
+    if is_for_all(signal) {
+        let _ = kill_process_group(group, signal);
+        return;
+    }
+    let handlers = handlers(group, signal);
+    if handlers.is_empty() {
+        let _ = kill_process(group, signal);
+    }
+    // The kernel gives the number of a process that has ended to another one only when all others
+    // have been used.
+    for member in handlers {
+        let _ = kill_process(member, signal);
+    }
+}
