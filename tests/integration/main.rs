@@ -18,6 +18,7 @@ mod orchestrators;
 mod platform {
     mod certificates;
     mod credentials;
+    mod full_disk;
     mod node;
     mod offline;
     mod operator;
