@@ -19,6 +19,7 @@ mod platform {
     mod certificates;
     mod credentials;
     mod full_disk;
+    mod lifecycle;
     mod node;
     mod offline;
     mod operator;
