@@ -19,6 +19,8 @@ mod orchestrators;
 mod platform {
     pub(crate) mod certificates;
     mod credentials;
+    mod full_disk;
+    mod lifecycle;
     mod node;
     mod offline;
     mod operator;

@@ -19,6 +19,8 @@ pub struct BuildPhase {
     fixture: PathBuf,
     /// The fixture, or a copy of it.
     app: PathBuf,
+    /// The room for layers, in KiB, where it is limited.
+    room: Option<u64>,
 }
 
 /// Enters the environment that the layers' `env` folders describe, as the platform does before it
@@ -53,6 +55,7 @@ impl BuildPhase {
             folder,
             app: fixture.clone(),
             fixture,
+            room: None,
         };
         for (name, value) in rig_server_variables() {
             phase.set(name, &value);
@@ -117,6 +120,11 @@ impl BuildPhase {
         self.start_program("/buildpack/bin/build", &arguments)
     }
 
+    /// From now on the layers are on a small disk of their own, which is empty for each build.
+    pub fn limit_layers(&mut self, kib: u64) {
+        self.room = Some(kib);
+    }
+
     /// Runs a program in the build container, which has the folder `/build` to write to.
     pub fn start_program(&self, program: &str, arguments: &[&str]) -> Container {
         let here = std::env::current_dir().expect("a folder");
@@ -130,6 +138,10 @@ impl BuildPhase {
             .flat_map(|volume| ["--volume", volume])
             .collect();
         options.extend(["--workdir", "/fixture", "--entrypoint", program]);
+        let room = self
+            .room
+            .map(|kib| format!("/build/layers:size={kib}k,mode=1777,exec"));
+        options.extend(room.iter().flat_map(|room| ["--tmpfs", room]));
         let variables = phase_variables("/build");
         options.extend(env_options(&variables));
         Container::start(&variable("FORMATION_BUILDER"), &options, arguments)
