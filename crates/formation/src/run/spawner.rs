@@ -80,13 +80,12 @@ impl AsFd for StandardInput {
     }
 }
 
-/// Where the output of a process goes.
+/// The standard streams of a process.
 #[derive(Clone, Copy)]
 pub(super) enum Files<'a> {
-    /// To pipes.
+    /// Standard input that has nothing, and pipes for the output.
     Own(&'a [PipeWriter; 2]),
-    /// It has the standard streams of this process, and the terminal too where this process may give
-    /// it away.
+    /// Those of this process; and the terminal too, where this process may give it away.
     Attached { has_terminal: bool },
 }
 
@@ -162,28 +161,24 @@ impl Spawner {
         } else {
             preparation.program
         };
-        match files {
+        let own;
+        let (files, enters_foreground) = match files {
             Files::Own([out, err]) => {
-                let files = [(self.stdin.as_fd(), 0), (out.as_fd(), 1), (err.as_fd(), 2)];
-                let process = program.start_with(&SpawnOptions::new(environment, &files))?;
-                Ok(Spawned {
-                    process,
-                    is_preparing,
-                })
+                own = [(self.stdin.as_fd(), 0), (out.as_fd(), 1), (err.as_fd(), 2)];
+                (&own[..], false)
             }
-            Files::Attached { has_terminal } => {
-                let options = SpawnOptions::new(environment, &[]);
-                let process = if has_terminal {
-                    program.start_in_foreground(&options)?
-                } else {
-                    program.start_with(&options)?
-                };
-                Ok(Spawned {
-                    process,
-                    is_preparing: is_preparing || has_terminal,
-                })
-            }
-        }
+            Files::Attached { has_terminal } => (&[][..], has_terminal),
+        };
+        let options = SpawnOptions::new(environment, files);
+        let process = if enters_foreground {
+            program.start_in_foreground(&options)?
+        } else {
+            program.start_with(&options)?
+        };
+        Ok(Spawned {
+            process,
+            is_preparing: is_preparing || enters_foreground,
+        })
     }
 
     fn preparation(&self, name: &InstanceName, exec_d: Vec<PathBuf>) -> Preparation {
