@@ -10,8 +10,11 @@ type File<'a> = (&'a str, u32, &'a [u8]);
 
 /// A gem of plain Ruby, as `gem build` packs it. Its files in `exe` are its programs.
 pub fn archive(name: &str, version: &str, files: &[(&str, u32, &str)]) -> Vec<u8> {
-    let programs = files.iter().filter_map(|(path, ..)| path.strip_prefix("exe/"));
-    let programs: String = programs.map(|program| format!("- {program}\n")).collect();
+    let programs = files
+        .iter()
+        .filter_map(|(path, ..)| path.strip_prefix("exe/"));
+    let programs: Vec<_> = programs.collect();
+    let programs = programs.join(", ");
     let specification = format!(
         "--- !ruby/object:Gem::Specification
 name: {name}
@@ -21,8 +24,8 @@ platform: ruby
 authors:
 - Formation
 bindir: exe
-executables:
-{programs}require_paths:
+executables: [{programs}]
+require_paths:
 - lib
 required_ruby_version: !ruby/object:Gem::Requirement
   requirements:
@@ -35,6 +38,8 @@ required_rubygems_version: !ruby/object:Gem::Requirement
     - !ruby/object:Gem::Version
       version: '0'
 dependencies: []
+rubygems_version: 3.5.22
+specification_version: 4
 summary: A gem for tests
 "
     );
