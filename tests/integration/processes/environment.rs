@@ -255,7 +255,7 @@ fn the_default_web_of_rails_runs_as_any_user_and_with_nothing_to_write_to() {
         let runner = ["runner", "puts Rails.version, Rails.env"];
         for program in ["bin/rails", "rails"] {
             let output = web.exec(&[&[program], &runner[..]].concat());
-            assert_eq!(output, "7.2.2.2\nproduction\n", "{program}");
+            assert!(output.ends_with("7.2.2.2\nproduction\n"), "{output}");
         }
         assert_contains!(web.exec(&["rake", "--version"]), "13.2.1");
     });
