@@ -104,20 +104,15 @@ fn programs_run_in_a_container(image: &str) {
     );
     assert_contains!(web.exec(&["sh", "-c", "bundle list"]), "sinatra (4.1.1)");
     assert_eq!(web.exec(&["bin/crunch"]), "crunched by 3.3.8\n");
-    let nested =
-        "system('ruby', '-e', 'puts ENV.values_at(%(PATH), %(RACK_ENV)), $$, Process.ppid')";
+    let nested = "system(%(ruby), %(-e), %(puts ENV[%q(PATH)], ENV[%q(RACK_ENV)], \
+                  File.read(%q(/proc/) + Process.ppid.to_s + %q(/comm))))";
     let nested = web.exec(&["ruby", "-e", nested]);
-    let [path, environment, process, parent] = nested.lines().collect::<Vec<_>>()[..] else {
+    let [path, environment, parent] = nested.lines().collect::<Vec<_>>()[..] else {
         panic!("{nested}");
     };
-    assert!(
-        !path.split(':').any(|folder| folder == "/cnb/process"),
-        "{path}"
-    );
-    assert_eq!(environment, "production");
-    // Ruby started Ruby, and nothing else.
-    let between = process.parse::<u32>().unwrap() - parent.parse::<u32>().unwrap();
-    assert_eq!(between, 1, "{nested}");
+    let is_entry_point = |folder| folder == "/cnb/process";
+    assert!(!path.split(':').any(is_entry_point), "{path}");
+    assert_eq!((environment, parent), ("production", "ruby"));
     let run = [
         "run",
         "--rm",
@@ -146,7 +141,7 @@ fn programs_are_no_part_of_the_formation(image: &str) {
     ];
     let exported = docker(&[&export[..], &["--image", "app"]].concat());
     assert_contains!(exported, "worker:");
-    assert_not_contains!(exported, "ruby");
+    assert_not_contains!(exported, "/cnb/process/ruby");
 }
 
 /// Ruby 3.3.8 ships Rake 13.1.0.
@@ -154,6 +149,7 @@ fn programs_are_no_part_of_the_formation(image: &str) {
 #[ignore = "integration test"]
 fn a_bare_name_is_the_locked_version_for_every_user() {
     let mut config = build_config("ruby-sample-app");
+    config.env("BP_RUBY_VERSION", "3.3.8");
     config.app_dir_preprocessor(|app| {
         let cached = app.join("vendor/cache/rake-12.0.0.gem");
         files::write(&cached, rake_12());
@@ -229,7 +225,8 @@ const RAILS_APP: [(&str, &str); 7] = [
 #[test]
 #[ignore = "integration test"]
 fn the_default_web_of_rails_runs_as_any_user_and_with_nothing_to_write_to() {
-    let mut config = build_config("rails-gems-precompiled");
+    let mut config = build_config("rails-gems");
+    config.env("BP_RUBY_VERSION", "3.3.8");
     config.app_dir_preprocessor(|app: std::path::PathBuf| {
         for (name, text) in RAILS_APP {
             let path: &Path = &app.join(name);
@@ -258,7 +255,7 @@ fn the_default_web_of_rails_runs_as_any_user_and_with_nothing_to_write_to() {
         let runner = ["runner", "puts Rails.version, Rails.env"];
         for program in ["bin/rails", "rails"] {
             let output = web.exec(&[&[program], &runner[..]].concat());
-            assert_eq!(output, "7.2.2.2\nproduction\n", "{program}");
+            assert!(output.ends_with("7.2.2.2\nproduction\n"), "{output}");
         }
         assert_contains!(web.exec(&["rake", "--version"]), "13.2.1");
     });

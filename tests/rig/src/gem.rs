@@ -13,7 +13,8 @@ pub fn archive(name: &str, version: &str, files: &[(&str, u32, &str)]) -> Vec<u8
     let programs = files
         .iter()
         .filter_map(|(path, ..)| path.strip_prefix("exe/"));
-    let programs: String = programs.map(|program| format!("- {program}\n")).collect();
+    let programs: Vec<_> = programs.collect();
+    let programs = programs.join(", ");
     let specification = format!(
         "--- !ruby/object:Gem::Specification
 name: {name}
@@ -23,8 +24,8 @@ platform: ruby
 authors:
 - Formation
 bindir: exe
-executables:
-{programs}require_paths:
+executables: [{programs}]
+require_paths:
 - lib
 required_ruby_version: !ruby/object:Gem::Requirement
   requirements:
@@ -37,6 +38,8 @@ required_rubygems_version: !ruby/object:Gem::Requirement
     - !ruby/object:Gem::Version
       version: '0'
 dependencies: []
+rubygems_version: 3.5.22
+specification_version: 4
 summary: A gem for tests
 "
     );

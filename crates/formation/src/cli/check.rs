@@ -16,7 +16,8 @@ use std::process::ExitCode;
 ///
 /// The word after each process type says what runs, and where signals go. words: the program, without
 /// a shell. exec: bash reads the command, then becomes the program. In both, signals go to the
-/// program. group: bash, or the script, stays beside what it runs, and signals go to all of them.
+/// program. group: bash, or the script, stays beside what it runs; TERM, INT, QUIT and HUP go to all
+/// of them, others to those that handle them.
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub(super) struct CheckArguments {

@@ -57,14 +57,15 @@ pub fn main(program: &Path) -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let changes = locale::changes(&variables, &Locales::of_this_image(&variables));
-    if variables.get(DEBUG).is_some_and(|value| !value.is_empty()) {
+    let is_asked = variables.get(DEBUG).is_some_and(|value| !value.is_empty());
+    let lines = if is_asked {
         let layers = program.ancestors().nth(3).unwrap_or(Path::new("/"));
-        Defaults::in_layers(layers)
-            .lines(&variables, &changes)
-            .iter()
-            .for_each(|line| say(line));
+        Defaults::in_layers(layers).lines(&variables, &changes)
     } else {
-        changes.iter().for_each(|change| say(&change.to_string()));
+        changes.iter().map(Change::to_string).collect()
+    };
+    for line in lines {
+        say(&line);
     }
     if let Err(error) = hand_over(&changes) {
         say(&format!("{OUTPUT}: {error}. No variable is set."));
