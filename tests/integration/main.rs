@@ -12,6 +12,7 @@ mod gems {
     mod as_bundler;
     mod compiled;
     mod lockfiles;
+    mod observed;
     pub(crate) mod sources;
 }
 mod orchestrators;
