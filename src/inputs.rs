@@ -389,6 +389,16 @@ mod tests {
     }
 
     #[test]
+    fn a_gemfile_that_bundlers_own_settings_name_is_not_there() {
+        let files = [
+            ("Gemfile", ""),
+            ("Gemfile.lock", "GEM\n"),
+            (".bundle/config", "BUNDLE_GEMFILE: \"next/Gemfile\"\n"),
+        ];
+        assert_report!(read(&files, &[]).unwrap_err());
+    }
+
+    #[test]
     fn a_missing_gemfile_is_one_mistake() {
         let Mistakes(errors) = read(&[], &[("BUNDLE_GEMFILE", "next.gemfile")]).unwrap_err();
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();

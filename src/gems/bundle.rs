@@ -9,7 +9,7 @@ use crate::gems::settings::BundlerSettings;
 use crate::gems::settings::bundle_config::{self, BundleConfig};
 use crate::platform::variables::BuildVariables;
 use miette::Diagnostic;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Bundler's setting for the folder of gem archives, relative to the Gemfile.
@@ -38,9 +38,14 @@ pub enum BundleError {
     /// There is a lockfile, or `BUNDLE_GEMFILE`, but not its Gemfile.
     #[error("{gemfile} is not in the app")]
     #[diagnostic(help(
-        "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out."
+        "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out.{}",
+        named_by.map(|named_by| format!(" It is named by {named_by}.")).unwrap_or_default()
     ))]
-    NoGemfile { gemfile: String },
+    NoGemfile {
+        gemfile: String,
+        /// The setting that names it, in words.
+        named_by: Option<&'static str>,
+    },
     #[error("{lockfile} takes {gems} from the folder `{folder}`, which is not in the app")]
     #[diagnostic(help(
         "Commit {folder}, and see that .dockerignore or project.toml do not leave it out. \
@@ -90,12 +95,12 @@ impl BundleFiles {
     /// Reads Gemfile, lockfile and `.bundle/config` of an app.
     #[must_use]
     pub fn read(app: &App, env: &BuildVariables) -> Self {
-        let named = named_gemfile(app, env);
+        let (named, named_by) = named_gemfile(app, env).unzip();
         let Some(paths) = GemfilePaths::find(&app.dir, named.as_deref()) else {
             return Self::default();
         };
         let mut mistakes: Vec<Mistake> = Vec::new();
-        let gemfile = read_gemfile(app, &paths)
+        let gemfile = read_gemfile(app, &paths, named_by)
             .map_err(|error| mistakes.push(error.into()))
             .ok();
         let other = other_lockfile(app, env, &paths, gemfile.as_deref());
@@ -196,14 +201,16 @@ impl Bundle {
 }
 
 /// The Gemfile that the user's variable names, else the app's `.bundle/config`, as in Bundler.
-fn named_gemfile(app: &App, env: &BuildVariables) -> Option<PathBuf> {
+/// Returns it with the setting, in words.
+fn named_gemfile(app: &App, env: &BuildVariables) -> Option<(PathBuf, &'static str)> {
     if let Some(path) = env.get(bundle_config::GEMFILE) {
-        return Some(path.into());
+        return Some((path.into(), "the variable BUNDLE_GEMFILE"));
     }
     // If the settings cannot be read, reading the bundle reports it.
     let config = app.read_text(&app.dir.join(bundle_config::FILE_NAME));
     let config = BundleConfig::parse(&config.ok()??);
-    config.gemfile().map(Path::to_path_buf)
+    let path = config.gemfile()?.to_path_buf();
+    Some((path, "BUNDLE_GEMFILE in .bundle/config"))
 }
 
 /// The mistake that the Gemfile, or a setting, names another lockfile than the one beside the
@@ -234,17 +241,22 @@ fn other_lockfile(
     })
 }
 
-fn read_gemfile(app: &App, paths: &GemfilePaths) -> Result<String, BundleError> {
+fn read_gemfile(
+    app: &App,
+    paths: &GemfilePaths,
+    named_by: Option<&'static str>,
+) -> Result<String, BundleError> {
     app.read_text(&paths.gemfile)?
         .ok_or_else(|| BundleError::NoGemfile {
             gemfile: app.name_of(&paths.gemfile),
+            named_by,
         })
 }
 
 #[cfg(test)]
 impl Bundle {
     /// For tests: the bundle of an app's folder.
-    pub(crate) fn at(dir: &Path, env: &BuildVariables) -> Self {
+    pub(crate) fn at(dir: &std::path::Path, env: &BuildVariables) -> Self {
         let files = BundleFiles::read(&App::new(dir), env);
         files
             .bundle

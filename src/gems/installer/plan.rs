@@ -23,7 +23,8 @@ const RUBYGEMS: &str = "https://rubygems.org/";
 
 /// Settings of Bundler that change how gems are installed. With one of them, Bundler installs all
 /// gems itself.
-const LEFT_TO_BUNDLER: [&str; 3] = [
+const LEFT_TO_BUNDLER: [&str; 4] = [
+    "BUNDLE_NO_BUILD_EXTENSION",
     "BUNDLE_TRUST___POLICY",
     "BUNDLE_NO_INSTALL",
     "BUNDLE_PLUGINS",
