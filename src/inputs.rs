@@ -345,6 +345,36 @@ mod tests {
     }
 
     #[test]
+    fn another_lockfile_than_the_one_beside_the_gemfile() {
+        let files = [
+            ("Gemfile", "lockfile \"other.lock\"\n"),
+            ("other.lock", "GEM\n"),
+        ];
+        assert_report!(read(&files, &[]).unwrap_err());
+        let both = [
+            ("Gemfile", ""),
+            ("Gemfile.lock", "GEM\n"),
+            ("other.lock", "GEM\n"),
+        ];
+        let Mistakes(errors) = read(&both, &[("BUNDLE_LOCKFILE", "other.lock")]).unwrap_err();
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let expected = "BUNDLE_LOCKFILE names another lockfile than Gemfile.lock: other.lock";
+        assert_eq!(texts, [expected]);
+        assert!(read(&both, &[("BUNDLE_LOCKFILE", "Gemfile.lock")]).is_ok());
+    }
+
+    #[test]
+    fn pointers_of_git_lfs_are_no_gems() {
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
+        let files = [
+            ("Gemfile", ""),
+            ("Gemfile.lock", "GEM\n"),
+            ("vendor/cache/rack-3.1.20.gem", pointer),
+        ];
+        assert_report!(read(&files, &[]).unwrap_err());
+    }
+
+    #[test]
     fn a_lockfile_without_its_gemfile() {
         assert_report!(read(&[("gems.locked", "GEM\n")], &[]).unwrap_err());
     }
@@ -403,6 +433,16 @@ mod tests {
         let Mistakes(errors) = read(&[("Gemfile/readme", "")], &[]).unwrap_err();
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["Gemfile cannot be read"]);
+    }
+
+    #[test]
+    fn a_gemfile_that_bundlers_own_settings_name_is_not_there() {
+        let files = [
+            ("Gemfile", ""),
+            ("Gemfile.lock", "GEM\n"),
+            (".bundle/config", "BUNDLE_GEMFILE: \"next/Gemfile\"\n"),
+        ];
+        assert_report!(read(&files, &[]).unwrap_err());
     }
 
     #[test]

@@ -2,13 +2,18 @@
 
 use crate::app::{App, Mistake, Unreadable};
 use crate::gems::gemfile::GemfilePaths;
+use crate::gems::git_lfs::pointers_in;
 use crate::gems::lockfile::{GemfileLock, GemfileLockError};
+use crate::gems::other_lockfile;
 use crate::gems::settings::BundlerSettings;
 use crate::gems::settings::bundle_config::{self, BundleConfig};
 use crate::platform::variables::BuildVariables;
 use miette::Diagnostic;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
+
+/// Bundler's setting for the folder of gem archives, relative to the Gemfile.
+const CACHE_PATH: &str = "BUNDLE_CACHE_PATH";
 
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -33,9 +38,14 @@ pub enum BundleError {
     /// There is a lockfile, or `BUNDLE_GEMFILE`, but not its Gemfile.
     #[error("{gemfile} is not in the app")]
     #[diagnostic(help(
-        "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out."
+        "Commit {gemfile}, and see that .dockerignore or project.toml do not leave it out.{}",
+        named_by.map(|named_by| format!(" It is named by {named_by}.")).unwrap_or_default()
     ))]
-    NoGemfile { gemfile: String },
+    NoGemfile {
+        gemfile: String,
+        /// The setting that names it, in words.
+        named_by: Option<&'static str>,
+    },
     #[error("{lockfile} takes {gems} from the folder `{folder}`, which is not in the app")]
     #[diagnostic(help(
         "Commit {folder}, and see that .dockerignore or project.toml do not leave it out. \
@@ -47,6 +57,24 @@ pub enum BundleError {
         folder: String,
         gems: String,
     },
+    #[error("{named_by} names another lockfile than {lockfile}: {other}")]
+    #[diagnostic(help(
+        "Only {lockfile}, beside its Gemfile, is read. Give the lockfile this name; or, where the \
+         app has several, give each a Gemfile of its own and choose one by BUNDLE_GEMFILE: \
+         `gemfiles/next.gemfile` has `gemfiles/next.gemfile.lock`."
+    ))]
+    OtherLockfile {
+        /// The Gemfile, or the setting.
+        named_by: String,
+        lockfile: String,
+        other: String,
+    },
+    #[error("{folder} has pointers of Git LFS in the place of gems: {}", gems.join(", "))]
+    #[diagnostic(help(
+        "Have Git LFS fetch the files before the build (`git lfs pull`; in CI, `lfs: true` or \
+         GIT_LFS_SKIP_SMUDGE=0), or commit the gems without LFS."
+    ))]
+    LfsPointers { folder: String, gems: Vec<String> },
     #[error(transparent)]
     #[diagnostic(transparent)]
     GemfileLock(#[from] GemfileLockError),
@@ -67,16 +95,21 @@ impl BundleFiles {
     /// Reads Gemfile, lockfile and `.bundle/config` of an app.
     #[must_use]
     pub fn read(app: &App, env: &BuildVariables) -> Self {
-        let named = named_gemfile(app, env);
+        let (named, named_by) = named_gemfile(app, env).unzip();
         let Some(paths) = GemfilePaths::find(&app.dir, named.as_deref()) else {
             return Self::default();
         };
         let mut mistakes: Vec<Mistake> = Vec::new();
-        let gemfile = read_gemfile(app, &paths)
+        let gemfile = read_gemfile(app, &paths, named_by)
             .map_err(|error| mistakes.push(error.into()))
             .ok();
+        let other = other_lockfile(app, env, &paths, gemfile.as_deref());
+        let has_other = other.is_some();
+        mistakes.extend(other.map(Mistake::from));
         let bundle = match Bundle::read(app, env, &paths) {
             Ok(bundle) => Some(bundle),
+            // It has another one.
+            Err(BundleError::NoLockfile { .. }) if has_other => None,
             // A missing Gemfile is the only mistake, even if the lockfile is missing too.
             Err(BundleError::NoLockfile { .. }) if gemfile.is_none() => None,
             Err(error) => {
@@ -86,6 +119,8 @@ impl BundleFiles {
         };
         let missing = bundle.iter().flat_map(Bundle::missing_path_gems);
         mistakes.extend(missing.map(Mistake::from));
+        let pointers = bundle.as_ref().and_then(Bundle::lfs_pointers);
+        mistakes.extend(pointers.map(Mistake::from));
         Self {
             paths: Some(paths),
             gemfile,
@@ -128,6 +163,22 @@ impl Bundle {
         self.app.name_of(&self.paths.lockfile)
     }
 
+    /// The folder where the app keeps gem archives, as `bundle cache` writes it.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        let name = self.settings.get(CACHE_PATH).unwrap_or("vendor/cache");
+        self.paths.gemfile.with_file_name(name)
+    }
+
+    fn lfs_pointers(&self) -> Option<BundleError> {
+        let folder = self.cache_folder();
+        let gems = pointers_in(&folder);
+        (!gems.is_empty()).then(|| BundleError::LfsPointers {
+            folder: self.app.name_of(&folder),
+            gems,
+        })
+    }
+
     fn missing_path_gems(&self) -> Vec<BundleError> {
         let sources = self.lockfile.sources.iter();
         sources
@@ -150,27 +201,62 @@ impl Bundle {
 }
 
 /// The Gemfile that the user's variable names, else the app's `.bundle/config`, as in Bundler.
-fn named_gemfile(app: &App, env: &BuildVariables) -> Option<PathBuf> {
+/// Returns it with the setting, in words.
+fn named_gemfile(app: &App, env: &BuildVariables) -> Option<(PathBuf, &'static str)> {
     if let Some(path) = env.get(bundle_config::GEMFILE) {
-        return Some(path.into());
+        return Some((path.into(), "the variable BUNDLE_GEMFILE"));
     }
     // If the settings cannot be read, reading the bundle reports it.
     let config = app.read_text(&app.dir.join(bundle_config::FILE_NAME));
     let config = BundleConfig::parse(&config.ok()??);
-    config.gemfile().map(Path::to_path_buf)
+    let path = config.gemfile()?.to_path_buf();
+    Some((path, "BUNDLE_GEMFILE in .bundle/config"))
 }
 
-fn read_gemfile(app: &App, paths: &GemfilePaths) -> Result<String, BundleError> {
+/// The mistake that the Gemfile, or a setting, names another lockfile than the one beside the
+/// Gemfile.
+fn other_lockfile(
+    app: &App,
+    env: &BuildVariables,
+    paths: &GemfilePaths,
+    gemfile: Option<&str>,
+) -> Option<BundleError> {
+    // If the settings cannot be read, reading the bundle reports it.
+    let config = app.read_text(&paths.gemfile.with_file_name(bundle_config::FILE_NAME));
+    let settings = BundlerSettings {
+        env: env.clone(),
+        config: BundleConfig::parse(&config.ok().flatten().unwrap_or_default()),
+    };
+    let by_setting = settings.get(other_lockfile::SETTING);
+    let by_setting = by_setting.map(|other| (other_lockfile::SETTING.to_string(), other));
+    let by_gemfile = gemfile.and_then(other_lockfile::named_in);
+    let by_gemfile = by_gemfile.map(|other| (app.name_of(&paths.gemfile), other));
+    let (named_by, other) = by_setting.or(by_gemfile)?;
+    let is_other = app.dir.join(other) != paths.lockfile
+        && paths.gemfile.with_file_name(other) != paths.lockfile;
+    is_other.then(|| BundleError::OtherLockfile {
+        named_by,
+        lockfile: app.name_of(&paths.lockfile),
+        other: other.to_string(),
+    })
+}
+
+fn read_gemfile(
+    app: &App,
+    paths: &GemfilePaths,
+    named_by: Option<&'static str>,
+) -> Result<String, BundleError> {
     app.read_text(&paths.gemfile)?
         .ok_or_else(|| BundleError::NoGemfile {
             gemfile: app.name_of(&paths.gemfile),
+            named_by,
         })
 }
 
 #[cfg(test)]
 impl Bundle {
     /// For tests: the bundle of an app's folder.
-    pub(crate) fn at(dir: &Path, env: &BuildVariables) -> Self {
+    pub(crate) fn at(dir: &std::path::Path, env: &BuildVariables) -> Self {
         let files = BundleFiles::read(&App::new(dir), env);
         files
             .bundle

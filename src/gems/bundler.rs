@@ -5,12 +5,12 @@ use crate::fetch::settings::CaCertificates;
 use crate::gems::bundle::Bundle;
 use crate::gems::bundler_output::{help_for, lacks_a_gem, text_of};
 use crate::gems::failed_extension::FailedExtensions;
-use crate::gems::vendored;
+use crate::gems::vendored::Vendored;
 use crate::report;
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
-use libcnb::Env;
+use libcnb::{Env, Target};
 use libherokubuildpack::command::CommandExt;
 use miette::Diagnostic;
 use std::io;
@@ -45,6 +45,7 @@ pub enum BundleInstallError {
 /// folder.
 pub fn run(
     bundle: &Bundle,
+    target: &Target,
     ruby: &RubyLayer,
     env: &Env,
     archives: Option<&Path>,
@@ -58,7 +59,7 @@ pub fn run(
             ruby.version
         ));
     }
-    let mut output = if let Some(cache) = vendored::complete_cache(bundle) {
+    let mut output = if let Vendored::All(cache) = Vendored::find(bundle, target) {
         let what = format!("{what} from {} alone", bundle.app.name_of(&cache));
         bundle_install(bundle, ruby, env, &what, Some(&cache), certificates)?
     } else {
@@ -163,11 +164,12 @@ pub(super) fn command(
         .env("BUNDLE_APP_CONFIG", config)
         .env("BUNDLE_USER_HOME", state);
     let settings = &bundle.settings;
-    let jobs = available_parallelism().map_or(1, usize::from).to_string();
+    let available = available_parallelism().map_or(1, usize::from).to_string();
+    let jobs = settings.get("BUNDLE_JOBS").unwrap_or(&available);
     if settings.env.get("MAKEFLAGS").is_none() {
         command.env("MAKEFLAGS", format!("-j{jobs}"));
     }
-    for (name, value) in [("BUNDLE_JOBS", jobs.as_str()), ("BUNDLE_RETRY", "3")] {
+    for (name, value) in [("BUNDLE_JOBS", jobs), ("BUNDLE_RETRY", "3")] {
         if settings.get(name).is_none() {
             command.env(name, value);
         }
@@ -223,6 +225,13 @@ mod tests {
         assert_report!(
             run(
                 &bundle,
+                &Target {
+                    os: "linux".into(),
+                    arch: "amd64".into(),
+                    arch_variant: None,
+                    distro_name: "debian".into(),
+                    distro_version: "13".into(),
+                },
                 &ruby,
                 &Env::new(),
                 None,

@@ -66,6 +66,11 @@ pub(super) fn help_for(output: &Output, bundle: &Bundle) -> String {
             "A gem of {lockfile} does not work with this Ruby. Choose a Ruby that it works with, \
              or run `bundle update GEM` with this Ruby, and commit {lockfile}."
         )
+    } else if says(&["Cannot use local override"]) {
+        "A setting BUNDLE_LOCAL__NAME takes a gem from a folder that this build does not have: a \
+         folder of the machine where it was set. Run `bundle config unset --local local.NAME`, and \
+         commit .bundle/config without it; or leave the setting out of the build."
+            .into()
     } else if says(&["in cached gems"]) {
         format!(
             "A gem of {lockfile} is not in vendor/cache. Run `bundle cache` on your machine, and \
@@ -137,6 +142,7 @@ mod tests {
             "Your Ruby version is 3.3.8, but your Gemfile specified 3.4.1",
             "rack-3.2.0 requires ruby version >= 3.4, which is incompatible with the current \
              version, 3.3.8",
+            "Cannot use local override for rack because /home/me/rack does not exist.",
             "Could not find rack-3.1.20 in cached gems or installed locally",
             "Add the current platform to the lockfile with\n`bundle lock --add-platform \
              x86_64-linux` and try again.\nCould not reach host rubygems.org.",

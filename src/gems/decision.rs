@@ -75,7 +75,7 @@ pub(super) fn decide<'a>(last: LastGems<'a>, wanted: &GemsLayerMetadata) -> Gems
 }
 
 fn reasons_for_fresh(last: LastGems<'_>, wanted: &GemsLayerMetadata) -> Vec<String> {
-    match last.known_layer().or(last.archive) {
+    match last.known() {
         Some(cached) => {
             let mut reasons = cached.reasons_against_use(wanted);
             if reasons.is_empty() {
@@ -90,6 +90,11 @@ fn reasons_for_fresh(last: LastGems<'_>, wanted: &GemsLayerMetadata) -> Vec<Stri
 }
 
 impl<'a> LastGems<'a> {
+    /// The metadata of the last build, if any can be read.
+    pub(super) fn known(self) -> Option<&'a GemsLayerMetadata> {
+        self.known_layer().or(self.archive)
+    }
+
     fn known_layer(self) -> Option<&'a GemsLayerMetadata> {
         match self.layer {
             LastMetadata::Known(metadata) => Some(metadata),

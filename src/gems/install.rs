@@ -8,11 +8,10 @@
 use crate::gems::decision::{GemsDecision, LastGems, decide};
 use crate::gems::environment::{digest_of, layer_env};
 use crate::gems::inputs::BundleInputs;
-use crate::gems::layer_archive::Draft;
 use crate::gems::messages;
 use crate::gems::metadata::{GemsLayerMetadata, LAYOUT};
 use crate::gems::stage::{GemsLayerError, GemsStage};
-use crate::gems::update::{GemsUpdate, Prepared};
+use crate::gems::update::{GemsInLayer, GemsUpdate, Installed, Prepared};
 use crate::platform::built_for::BuiltFor;
 use crate::platform::launch_layer::NeededBy;
 use crate::report;
@@ -23,7 +22,7 @@ use std::io;
 /// Installs the app's gems, or keeps those of the last build.
 pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), GemsLayerError> {
     let env = layer_env(&stage.layer.path, &ruby.layer, stage.bundle);
-    let wanted = wanted_metadata(stage, &ruby.layer, &env)?;
+    let mut wanted = wanted_metadata(stage, &ruby.layer, &env)?;
     let last_layer = stage.layer.last_metadata().map_err(GemsLayerError::Layer)?;
     let archived = stage.archive.metadata();
     let last = LastGems {
@@ -32,6 +31,9 @@ pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), Ge
         layer_has_needed_files: stage.layer.has_needed_files(),
         archive: archived.as_ref(),
     };
+    if let Some(known) = last.known() {
+        wanted.inputs.ask_again(&known.inputs, stage.bundle);
+    }
     let update = GemsUpdate {
         stage,
         ruby,
@@ -39,13 +41,23 @@ pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), Ge
         wanted: &wanted,
     };
     let decision = decide_and_prepare(&update, last)?;
-    let (gems, draft) = update.carry_out(&decision)?;
-    report::detail(messages::after(&decision, &gems, &wanted.inputs));
-    let metadata = GemsLayerMetadata { gems, ..wanted };
+    let GemsInLayer { count, installed } = update.carry_out(&decision)?;
+    report::detail(messages::after(&decision, &count, &wanted.inputs));
+    let mut metadata = GemsLayerMetadata {
+        gems: count,
+        ..wanted.clone()
+    };
+    if let Some(installed) = &installed {
+        let questions = &installed.questions;
+        metadata.inputs.observe(questions, stage.bundle);
+        if let Some(line) = messages::unwatched(&metadata.inputs) {
+            report::detail(line);
+        }
+    }
     stage
         .layer
         .write_metadata(&metadata)
-        .and_then(|()| keep(stage, &metadata, draft))
+        .and_then(|()| keep(stage, &metadata, installed))
         .map_err(GemsLayerError::Layer)
 }
 
@@ -96,13 +108,18 @@ fn wanted_metadata(
 fn keep(
     stage: &GemsStage<'_>,
     metadata: &GemsLayerMetadata,
-    draft: Option<Draft>,
+    installed: Option<Installed>,
 ) -> io::Result<()> {
     let GemsStage { layer, archive, .. } = stage;
+    // An install may change gems although no input has changed: where one cannot be watched.
+    let may_be_kept = installed.is_none();
+    let draft = installed.and_then(|installed| installed.draft);
     match stage.needed_by {
         // They are in the last image, and in the archive if that has not been lost.
         NeededBy::TheImage if !layer.has_files() => Ok(()),
-        NeededBy::TheImage if archive.metadata().as_ref() == Some(metadata) => Ok(()),
+        NeededBy::TheImage if may_be_kept && archive.metadata().as_ref() == Some(metadata) => {
+            Ok(())
+        }
         NeededBy::TheImage => archive.keep(&layer.path, metadata, draft).or_else(|error| {
             // The image has them all the same.
             report::detail(messages::not_cached(&error));

@@ -29,6 +29,18 @@ pub(super) fn after(decision: &GemsDecision<'_>, gems: &str, inputs: &BundleInpu
     }
 }
 
+/// Why Bundler is going to run on every build.
+pub(super) fn unwatched(inputs: &BundleInputs) -> Option<String> {
+    let what = inputs.unwatched();
+    (!what.is_empty()).then(|| {
+        format!(
+            "Bundler runs on every build: the Gemfile or a gemspec asks for what cannot be watched \
+             ({})",
+            what.join(", ")
+        )
+    })
+}
+
 pub(super) fn unusable_archive(error: &io::Error) -> String {
     format!("The cached gems cannot be used: {error}")
 }
@@ -42,6 +54,23 @@ mod tests {
     use super::*;
     use crate::gems::decision::CachedGems;
     use crate::gems::metadata::GemsLayerMetadata;
+    use crate::gems::question::UNKNOWN;
+
+    #[test]
+    fn what_cannot_be_watched_is_named() {
+        let inputs = BundleInputs::for_tests(&[("Ruby", "3.3.8")]);
+        assert_eq!(unwatched(&inputs), None);
+        let inputs = inputs.with_answers(&[
+            ("program git", UNKNOWN),
+            ("network", UNKNOWN),
+            ("file VERSION", "1"),
+        ]);
+        assert_eq!(
+            unwatched(&inputs).unwrap(),
+            "Bundler runs on every build: the Gemfile or a gemspec asks for what cannot be watched \
+             (network, program git)"
+        );
+    }
 
     #[test]
     fn each_decision_is_told() {

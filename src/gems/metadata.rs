@@ -27,12 +27,12 @@ pub(super) struct GemsLayerMetadata {
 impl GemsLayerMetadata {
     /// Whether the layer is the wanted one. How many gems that has is not known yet.
     pub(super) fn is_wanted(&self, wanted: &Self) -> bool {
-        let gems = self.gems.clone();
-        *self
-            == Self {
-                gems,
-                ..wanted.clone()
-            }
+        let as_wanted = Self {
+            gems: self.gems.clone(),
+            inputs: self.inputs.clone(),
+            ..wanted.clone()
+        };
+        *self == as_wanted && wanted.inputs.changes_since(&self.inputs).is_empty()
     }
 
     /// Why none of its gems can be used for the wanted layer; empty where they can.
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn only_the_number_of_gems_does_not_matter() {
-        let last = GemsLayerMetadata::for_tests(BundleInputs::default());
+        let last = GemsLayerMetadata::for_tests(BundleInputs::for_tests(&[("Ruby", "3.3.8")]));
         let wanted = GemsLayerMetadata {
             gems: String::new(),
             ..last.clone()

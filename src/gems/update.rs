@@ -7,8 +7,8 @@ use crate::gems::environment::write_config;
 use crate::gems::git_repositories::GitRepositories;
 use crate::gems::inputs::BundleInputs;
 use crate::gems::installed::{gem_home, installed_gems, remove_checkouts, remove_gem};
-use crate::gems::installer::GemInstaller;
 use crate::gems::installer::fetch::prefetch;
+use crate::gems::installer::{GemInstaller, Installation};
 use crate::gems::layer_archive::Draft;
 use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::gems::lockfile::Source;
@@ -21,6 +21,7 @@ use crate::ruby::layer::{InstalledRuby, RubyLayerError};
 use fs_err as fs;
 use libcnb::Env;
 use libcnb::layer_env::{LayerEnv, Scope};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, thread};
@@ -40,6 +41,31 @@ pub(super) enum Prepared {
     Yes,
     /// The archive of the cached gems cannot be unpacked.
     UnusableArchive(io::Error),
+}
+
+/// The gems that are in the layer now.
+pub(super) struct GemsInLayer {
+    /// How many there are.
+    pub(super) count: String,
+    /// None where they are those of the last build.
+    pub(super) installed: Option<Installed>,
+}
+
+/// What an install leaves.
+pub(super) struct Installed {
+    /// The archive of the gems, where there was time to make it.
+    pub(super) draft: Option<Draft>,
+    /// What the Gemfile has asked for.
+    pub(super) questions: BTreeSet<String>,
+}
+
+impl GemsInLayer {
+    fn of_last_build(metadata: &GemsLayerMetadata) -> Self {
+        Self {
+            count: metadata.gems.clone(),
+            installed: None,
+        }
+    }
 }
 
 impl GemsUpdate<'_> {
@@ -68,17 +94,16 @@ impl GemsUpdate<'_> {
         }
     }
 
-    /// Makes the gems in the layer those of the lockfile. Returns how many there are, and the
-    /// archive of them, where there was time to make it.
+    /// Makes the gems in the layer those of the lockfile.
     pub(super) fn carry_out(
         &self,
         decision: &GemsDecision<'_>,
-    ) -> Result<(String, Option<Draft>), GemsLayerError> {
+    ) -> Result<GemsInLayer, GemsLayerError> {
         match decision {
-            GemsDecision::Unchanged(metadata) => Ok((metadata.gems.clone(), None)),
+            GemsDecision::Unchanged(metadata) => Ok(GemsInLayer::of_last_build(metadata)),
             GemsDecision::Restore(cached) => {
                 self.write_env()?;
-                Ok((cached.metadata().gems.clone(), None))
+                Ok(GemsInLayer::of_last_build(cached.metadata()))
             }
             GemsDecision::Update { cached, .. } => {
                 self.write_env()?;
@@ -181,7 +206,7 @@ impl GemsUpdate<'_> {
         Ok(())
     }
 
-    fn install(&self) -> Result<(String, Option<Draft>), GemsLayerError> {
+    fn install(&self) -> Result<GemsInLayer, GemsLayerError> {
         self.restore_ruby()?;
         let env = self.install_env()?;
         let gem_home = self.gem_home();
@@ -192,17 +217,20 @@ impl GemsUpdate<'_> {
             env: &env,
             gem_home: &gem_home,
         };
-        let archives = installer.install()?;
+        let Installation { left, questions } = installer.install()?;
         self.remove_left_overs(&gem_home)?;
         let git_folder = self.stage.cache.git_repositories();
         let repositories = GitRepositories::new(git_folder, &gem_home);
         repositories
             .lend(self.stage.bundle)
             .map_err(GemsLayerError::Layer)?;
-        let draft = self.run_bundler(&env, archives.as_ref().map(TempDir::path))?;
+        let draft = self.run_bundler(&env, left.as_ref().map(TempDir::path))?;
         repositories.keep().map_err(GemsLayerError::Layer)?;
         self.remove_left_overs(&gem_home)?;
-        Ok((installed_gems(&gem_home).to_string(), draft))
+        Ok(GemsInLayer {
+            count: installed_gems(&gem_home).to_string(),
+            installed: Some(Installed { draft, questions }),
+        })
     }
 
     /// The environment of RubyGems and Bundler.
@@ -225,6 +253,7 @@ impl GemsUpdate<'_> {
             fetcher,
             layer,
             archive,
+            target,
             ..
         } = self.stage;
         let has_git_gems = bundle.lockfile.sources.iter().any(Source::is_git);
@@ -232,7 +261,14 @@ impl GemsUpdate<'_> {
         let certificates = &fetcher.settings.certificates;
         thread::scope(|scope| {
             let draft = is_complete.then(|| scope.spawn(|| archive.draft(&layer.path)));
-            bundler::run(bundle, &self.ruby.layer, env, archives, certificates)?;
+            bundler::run(
+                bundle,
+                target,
+                &self.ruby.layer,
+                env,
+                archives,
+                certificates,
+            )?;
             // A draft that fails because Bundler has changed the layer after all is made again.
             Ok(draft.and_then(|draft| draft.join().ok()?.ok()))
         })

@@ -13,6 +13,7 @@ mod gems {
     pub(crate) mod as_bundler;
     mod compiled;
     mod lockfiles;
+    mod observed;
     pub(crate) mod sources;
 }
 mod orchestrators;

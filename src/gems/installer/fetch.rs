@@ -8,7 +8,7 @@ use crate::gems::installer::archive::GemArchive;
 use crate::gems::installer::plan::locked_archives;
 use crate::gems::mutex::lock;
 use crate::gems::stage::GemsStage;
-use crate::gems::vendored;
+use crate::gems::vendored::Vendored;
 use libcnb::Target;
 use std::path::Path;
 use std::sync::Mutex;
@@ -48,7 +48,7 @@ pub fn prefetch(stage: &GemsStage<'_>, stop: &AtomicBool) {
 /// The archives of the lockfile's gems for this target. None where Bundler installs the gems by
 /// itself: from `vendor/cache`, or because of its settings.
 pub(super) fn archives_to_fetch(bundle: &Bundle, target: &Target) -> Option<Vec<GemArchive>> {
-    if vendored::complete_cache(bundle).is_some() {
+    if Vendored::find(bundle, target) != Vendored::Some {
         return None;
     }
     locked_archives(&bundle.lockfile, &bundle.settings, target)

@@ -23,7 +23,7 @@ use fs_err as fs;
 use gem_file::GemFile;
 use libcnb::Env;
 use plan::{InstallPlan, locked_bundler};
-use rubygems_process::RubyGemsProcess;
+use rubygems_process::{Evaluated, RubyGemsProcess};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,18 @@ pub(super) struct GemInstaller<'a> {
     pub(super) gem_home: &'a Path,
 }
 
+/// A question without an answer: the Gemfile could not be evaluated but by Bundler itself.
+const NOT_OBSERVED: &str = "evaluation of the Gemfile";
+
+/// What an install has done.
+pub(super) struct Installation {
+    /// A folder with the archives of the gems that Bundler has to install; none where Bundler has
+    /// to ask the servers.
+    pub(super) left: Option<TempDir>,
+    /// What the Gemfile has asked for.
+    pub(super) questions: BTreeSet<String>,
+}
+
 /// Why nothing more is installed here.
 enum Stop {
     /// An archive is not the one that the lockfile names: the build fails.
@@ -51,23 +63,22 @@ enum Stop {
 }
 
 impl GemInstaller<'_> {
-    /// Installs as many gems as it can. Returns a folder with the archives of those that Bundler
-    /// has to install; none where Bundler has to ask the servers. What failed is in the log.
+    /// Observes what the Gemfile asks for, and installs as many gems as it can. What failed is in
+    /// the log.
     ///
     /// # Errors
     /// An archive is not the one that the lockfile names.
-    pub(super) fn install(&self) -> Result<Option<TempDir>, FileError> {
-        let Some(archives) = self.archives() else {
-            return Ok(None);
-        };
-        match self.try_install(archives) {
-            Ok(left) => Ok(Some(left)),
-            Err(Stop::WrongArchive(error)) => Err(error),
+    pub(super) fn install(&self) -> Result<Installation, FileError> {
+        let mut questions = BTreeSet::from([NOT_OBSERVED.to_string()]);
+        let left = match self.try_install(&mut questions) {
+            Ok(left) => left,
+            Err(Stop::WrongArchive(error)) => return Err(error),
             Err(Stop::LeftToBundler(reason)) => {
                 report::detail(messages::left_to_bundler(&reason));
-                Ok(None)
+                None
             }
-        }
+        };
+        Ok(Installation { left, questions })
     }
 
     /// The archives of the lockfile's gems, and of its own Bundler where Ruby has another.
@@ -88,12 +99,23 @@ impl GemInstaller<'_> {
             .is_file()
     }
 
-    fn try_install(&self, archives: Vec<GemArchive>) -> Result<TempDir, Stop> {
+    /// Returns what is [left](Installation::left) to install, and sets the questions once they are
+    /// known.
+    fn try_install(&self, questions: &mut BTreeSet<String>) -> Result<Option<TempDir>, Stop> {
         let started = Instant::now();
         let state = tempfile::tempdir()?;
-        let (process, names) = self.start_rubygems(state.path())?;
+        let (process, evaluated) = self.start_rubygems(state.path())?;
+        *questions = evaluated.questions;
+        let settings = &self.stage.bundle.settings;
+        for warning in settings.unknown_groups(&evaluated.groups) {
+            report::warning(&warning);
+        }
+        let Some(archives) = self.archives() else {
+            process.finish(|_| {})?;
+            return Ok(None);
+        };
         let is_installed = |full_name: &str| is_installed(self.gem_home, full_name);
-        let plan = InstallPlan::new(archives, &names, is_installed);
+        let plan = InstallPlan::new(archives, &evaluated.names, is_installed);
         self.stage.cache.keep_only(&plan.needed)?;
         self.warn_of_missing_checksums(&plan);
 
@@ -107,12 +129,12 @@ impl GemInstaller<'_> {
         }
         match failure {
             Some(reason) => Err(Stop::LeftToBundler(reason)),
-            None => Ok(self.folder_of(&left)?),
+            None => Ok(Some(self.folder_of(&left)?)),
         }
     }
 
-    /// Starts the process with RubyGems. Returns the names of the gems that the Gemfile needs, too.
-    fn start_rubygems(&self, state: &Path) -> io::Result<(RubyGemsProcess, BTreeSet<String>)> {
+    /// Starts the process with RubyGems. Returns what the Gemfile says, too.
+    fn start_rubygems(&self, state: &Path) -> io::Result<(RubyGemsProcess, Evaluated)> {
         let ruby = self.ruby.path.join("bin/ruby");
         let command = bundler::command(&ruby, self.stage.bundle, self.env, state)?;
         RubyGemsProcess::start(command, state)

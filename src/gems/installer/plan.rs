@@ -3,14 +3,14 @@
 use crate::fetch::digest::Sha256Hex;
 use crate::gems::installer::archive::GemArchive;
 use crate::gems::lockfile::{Checksum, GemfileLock};
-use crate::gems::platform::GemPlatform;
+use crate::gems::selected::selected_gems;
 use crate::gems::servers::GemServers;
 use crate::gems::settings::BundlerSettings;
 use libcnb::Target;
 use std::collections::BTreeSet;
 
-/// Bundler's setting that ignores precompiled gems.
-const FORCE_RUBY_PLATFORM: &str = "BUNDLE_FORCE_RUBY_PLATFORM";
+/// Bundler's setting that ignores the checksums of the lockfile.
+const NO_CHECKSUMS: &str = "BUNDLE_DISABLE_CHECKSUM_VALIDATION";
 
 /// Bundler's setting for the version of Bundler that is used.
 const BUNDLER_VERSION: &str = "BUNDLE_VERSION";
@@ -23,7 +23,8 @@ const RUBYGEMS: &str = "https://rubygems.org/";
 
 /// Settings of Bundler that change how gems are installed. With one of them, Bundler installs all
 /// gems itself.
-const LEFT_TO_BUNDLER: [&str; 3] = [
+const LEFT_TO_BUNDLER: [&str; 4] = [
+    "BUNDLE_NO_BUILD_EXTENSION",
     "BUNDLE_TRUST___POLICY",
     "BUNDLE_NO_INSTALL",
     "BUNDLE_PLUGINS",
@@ -39,9 +40,7 @@ pub(super) fn locked_archives(
     if LEFT_TO_BUNDLER.iter().any(|name| settings.sets(name)) {
         return None;
     }
-    let local = GemPlatform::linux(&target.arch, target.distro_name == "alpine");
-    let force_ruby = settings.get(FORCE_RUBY_PLATFORM);
-    let choice = lockfile.gems_for(&local, force_ruby.is_some_and(|value| value != "false"));
+    let choice = selected_gems(lockfile, settings, target);
     if choice.servers_decide {
         return None;
     }
@@ -58,7 +57,11 @@ pub(super) fn locked_archives(
                 .rev()
                 .filter_map(|source| servers.archive(source, &full_name))
                 .collect(),
-            checksums: sha256s(gem.checksums),
+            checksums: if settings.is_true(NO_CHECKSUMS) {
+                Vec::new()
+            } else {
+                sha256s(gem.checksums)
+            },
             full_name,
         })
     });
@@ -209,6 +212,20 @@ mod tests {
             full_name: full_name.into(),
             urls: urls.iter().map(|url| url.parse().unwrap()).collect(),
             checksums: checksums.map(|hex| Sha256Hex(hex.to_string())).collect(),
+        }
+    }
+
+    #[test]
+    fn checksums_of_the_lockfile_can_be_turned_off() {
+        for (config, checksums) in [
+            ("BUNDLE_DISABLE_CHECKSUM_VALIDATION: \"true\"\n", vec![]),
+            (
+                "BUNDLE_DISABLE_CHECKSUM_VALIDATION: \"false\"\n",
+                vec![RACK_SHA256],
+            ),
+        ] {
+            let archives = archives(LOCKFILE, config).unwrap();
+            assert_eq!(archives[1], archive("rack", "rack-3.1.20", &checksums));
         }
     }
 

@@ -1,17 +1,18 @@
 # Installs gems whose files are in their place already, as RubyGems does: compiles extensions, and
 # writes programs and specifications.
 #
-# First prints one line of JSON: the names of the gems that the Gemfile asks for in the chosen
-# groups, of the gems that they depend on, and of Bundler. Then reads a line for each gem, the path
+# First prints one line of JSON: `names`, of the gems that the Gemfile asks for in the chosen groups,
+# of the gems that they depend on, and of Bundler; its `groups`; and `questions`, what `observed.rb` has noted
+# while the Gemfile was evaluated. Then reads a line for each gem, the path
 # of its specification as YAML, until the input ends. All other output is for the log. A gem that
 # does not work with this Ruby or this RubyGems, or that cannot be compiled, is skipped: Bundler
 # says why.
 
 require "bundler"
 require "bundler/rubygems_gem_installer"
-require "etc"
 require "json"
 require "shellwords"
+require_relative "observed"
 
 Gem::DefaultUserInteraction.ui = Gem::SilentUI.new
 
@@ -19,6 +20,7 @@ Gem::DefaultUserInteraction.ui = Gem::SilentUI.new
 answers = $stdout.dup
 $stdout.reopen($stderr)
 
+questions = Observed.during { Bundler.definition }
 definition = Bundler.definition
 locked = definition.locked_gems.specs.group_by(&:name)
 names = {}
@@ -30,7 +32,7 @@ while (name = wanted.shift)
 end
 $stdout.reopen(answers)
 $stdout.sync = true
-puts JSON.generate([*names.keys, "bundler"])
+puts JSON.generate({ names: [*names.keys, "bundler"], groups: definition.groups, questions: questions })
 
 home = Bundler.bundle_path.to_s
 OPTIONS = {
@@ -40,11 +42,10 @@ OPTIONS = {
   ignore_dependencies: true,
   wrappers: true
 }.freeze
-%w[bin build_info doc extensions gems plugins specifications].each do |folder|
-  FileUtils.mkdir_p(File.join(home, folder))
-end
+FOLDERS = %w[bin build_info doc extensions gems plugins specifications].map { |name| File.join(home, name) }
 
 def installer_for(spec)
+  FileUtils.mkdir_p(FOLDERS)
   arguments = Shellwords.shellsplit(Bundler.settings["build.#{spec.name}"].to_s)
   installer = Bundler::RubyGemsGemInstaller.for_spec(spec, { **OPTIONS, build_args: arguments })
   spec.loaded_from = installer.spec_file
@@ -102,7 +103,7 @@ end
 
 natives = {}
 $stdin.each_line(chomp: true) do |path|
-  spec = Gem::Specification.from_yaml(File.read(path))
+  spec = Gem::Specification.from_yaml(File.read(path, encoding: "UTF-8"))
   next unless spec.full_name == File.basename(path, ".yaml")
   next unless spec.required_ruby_version.satisfied_by?(Gem.ruby_version)
   next unless spec.required_rubygems_version.satisfied_by?(Gem.rubygems_version)
@@ -120,9 +121,10 @@ $stdin.each_line(chomp: true) do |path|
   end
 end
 
-# Compiles as many gems at a time as there are processors, each after those that it depends on.
+# Compiles as many gems at a time as the setting allows (the build sets it to the processors that its
+# container may use), each after those that it depends on.
 running = {}
-processors = Etc.nprocessors
+processors = [Bundler.settings[:jobs].to_i, 1].max
 until natives.empty? && running.empty?
   is_open = ->(name) { natives.key?(name) || running.value?(name) }
   waits = ->(spec) { spec.runtime_dependencies.any? { |gem| is_open.call(gem.name) } }

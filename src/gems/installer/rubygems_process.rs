@@ -4,13 +4,28 @@
 use crate::fetch::masked::masked;
 use crate::gems::mutex::lock;
 use fs_err as fs;
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-const SCRIPT: &str = include_str!("rubygems_process.rb");
+/// The program, and the file that it requires, by their names.
+const SCRIPTS: [(&str, &str); 2] = [
+    ("rubygems_process.rb", include_str!("rubygems_process.rb")),
+    ("observed.rb", include_str!("observed.rb")),
+];
+
+/// What the Gemfile says when it is evaluated.
+#[derive(Debug, Deserialize)]
+pub(super) struct Evaluated {
+    /// Of the gems that it asks for in the chosen groups, and of those that they depend on.
+    pub(super) names: BTreeSet<String>,
+    pub(super) groups: BTreeSet<String>,
+    /// What it has asked for.
+    pub(super) questions: BTreeSet<String>,
+}
 
 /// A running process. It reads a line for each gem, and installs the gem.
 pub(super) struct RubyGemsProcess {
@@ -23,10 +38,12 @@ pub(super) struct RubyGemsProcess {
 
 impl RubyGemsProcess {
     /// Starts `ruby`, which has to be a command with Bundler's environment. The process keeps its
-    /// files in `folder`. Returns the names of the gems that the Gemfile needs, too.
-    pub(super) fn start(mut ruby: Command, folder: &Path) -> io::Result<(Self, BTreeSet<String>)> {
-        let script = folder.join("rubygems_process.rb");
-        fs::write(&script, SCRIPT)?;
+    /// files in `folder`. Returns what the Gemfile says, too.
+    pub(super) fn start(mut ruby: Command, folder: &Path) -> io::Result<(Self, Evaluated)> {
+        for (name, text) in SCRIPTS {
+            fs::write(folder.join(name), text)?;
+        }
+        let script = folder.join(SCRIPTS[0].0);
         let stderr = folder.join("stderr");
         let mut child = ruby
             .arg(script)
@@ -45,8 +62,8 @@ impl RubyGemsProcess {
         };
         let mut line = String::new();
         process.stdout.read_line(&mut line)?;
-        if let Ok(names) = serde_json::from_str(&line) {
-            return Ok((process, names));
+        if let Ok(evaluated) = serde_json::from_str(&line) {
+            return Ok((process, evaluated));
         }
         process.finish(|_| {})?;
         Err(io::Error::other("Ruby did not name the gems to install"))
@@ -94,9 +111,14 @@ mod tests {
     #[test]
     fn gems_are_given_line_by_line() {
         let folder = tempfile::tempdir().unwrap();
-        let ruby = shell("echo '[\"rack\"]'; while read -r line; do echo \"got $line\"; done");
-        let (process, names) = RubyGemsProcess::start(ruby, folder.path()).unwrap();
-        assert_eq!(names, BTreeSet::from(["rack".to_string()]));
+        let answer = r#"{"names":["rack"],"groups":[],"questions":["variable X"]}"#;
+        let ruby = shell(&format!(
+            "echo '{answer}'; while read -r line; do echo \"got $line\"; done"
+        ));
+        let (process, evaluated) = RubyGemsProcess::start(ruby, folder.path()).unwrap();
+        assert_eq!(evaluated.names, BTreeSet::from(["rack".to_string()]));
+        let questions = BTreeSet::from(["variable X".to_string()]);
+        assert_eq!(evaluated.questions, questions);
         process.install(Path::new("/a b.yaml")).unwrap();
         let lines = RefCell::new(Vec::new());
         process
@@ -116,7 +138,9 @@ mod tests {
             let error = RubyGemsProcess::start(shell(commands), folder.path()).err();
             assert_eq!(error.unwrap().to_string(), expected);
         }
-        let ruby = shell("echo '[]'; echo https://user:secret@host/ >&2; exit 1");
+        let ruby = shell(
+            r#"echo '{"names":[],"groups":[],"questions":[]}'; echo https://user:secret@host/ >&2; exit 1"#,
+        );
         let (process, _) = RubyGemsProcess::start(ruby, folder.path()).unwrap();
         let error = process.finish(|_| {}).unwrap_err().to_string();
         assert!(

@@ -120,4 +120,58 @@ mod tests {
             assert_eq!(may_hold_credentials(name, value), secret, "{name}");
         }
     }
+
+    /// What happens to a setting of the user's.
+    fn what_happens(name: &str) -> &'static str {
+        match (
+            is_reserved(name),
+            decides_what_is_installed(name, "-x"),
+            HOW_ONLY.contains(&name) || name.starts_with("BUNDLE_MIRROR__"),
+        ) {
+            (true, _, _) => "Formation sets it, and names it as ignored",
+            (_, true, _) => "an input of the layer, for the build and for the image",
+            (_, _, true) => "for the build alone",
+            _ => "for the build alone; as it may hold credentials, .bundle/config gets a warning",
+        }
+    }
+
+    #[test]
+    fn every_setting_of_bundler_is_heeded_or_named() {
+        const OWN: &str = "Formation sets it, and names it as ignored";
+        const INPUT: &str = "an input of the layer, for the build and for the image";
+        const BUILD: &str = "for the build alone";
+        for (what, names) in [
+            (
+                OWN,
+                "APP_CONFIG BIN CLEAN DEPLOYMENT DISABLE_SHARED_GEMS FROZEN PATH PATH__SYSTEM \
+                 SYSTEM_BINDIR USER_CACHE USER_CONFIG USER_HOME USER_PLUGIN",
+            ),
+            (
+                INPUT,
+                "BUILD__PG CACHE_ALL CACHE_ALL_PLATFORMS CACHE_PATH DISABLE_EXEC_LOAD \
+                 DEFAULT_INSTALL_USES_PATH DISABLE_LOCAL_BRANCH_CHECK \
+                 DISABLE_LOCAL_REVISION_CHECK FORCE_RUBY_PLATFORM LOCKFILE NO_BUILD_EXTENSION \
+                 NO_INSTALL ONLY PLUGINS PREFER_PATCH SETUP_MAKES_KERNEL_GEM_PUBLIC \
+                 SPECIFIC_PLATFORM VERSION WITH WITHOUT",
+            ),
+            (
+                BUILD,
+                "ALLOW_OFFLINE_INSTALL AUTO_CLEAN_WITHOUT_PATH AUTO_INSTALL CONSOLE COOLDOWN \
+                 DEFAULT_CLI_COMMAND DISABLE_CHECKSUM_VALIDATION DISABLE_VERSION_CHECK GEMFILE \
+                 GEM__CHANGELOG GEM__CI GEM__COC GEM__GITHUB_USERNAME GEM__LINTER GEM__MIT \
+                 GEM__RUBOCOP GEM__TEST GIT__ALLOW_INSECURE GLOBAL_GEM_CACHE \
+                 IGNORE_FUNDING_REQUESTS IGNORE_MESSAGES INIT_GEMS_RB INLINE JOBS \
+                 LOCKFILE_CHECKSUMS MIRROR__ALL NO_PRUNE PATH_RELATIVE_TO_CWD REDIRECT RETRY \
+                 SHEBANG SILENCE_DEPRECATIONS SILENCE_ROOT_WARNING SIMULATE_VERSION SSL_CA_CERT \
+                 SSL_CLIENT_CERT SSL_VERIFY_MODE SUPPRESS_INSTALL_USING_MESSAGES TIMEOUT \
+                 TRUST___POLICY UPDATE_REQUIRES_ALL_FLAG USER_AGENT",
+            ),
+        ] {
+            for name in names.split_whitespace() {
+                assert_eq!(what_happens(&format!("BUNDLE_{name}")), what, "{name}");
+            }
+        }
+        let known = DECIDES_WHAT_IS_INSTALLED.len() + HOW_ONLY.len();
+        assert_eq!(known, 19 + 41, "each known setting has a line here");
+    }
 }

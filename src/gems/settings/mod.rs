@@ -1,6 +1,7 @@
 //! Bundler's settings: the app's `.bundle/config`, and build variables.
 
 pub mod bundle_config;
+mod groups;
 mod kinds;
 
 use crate::platform::variables::BuildVariables;
@@ -26,6 +27,14 @@ impl BundlerSettings {
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.config.sets(name) || self.env.sets(name)
+    }
+
+    /// Whether a setting is on, as in Bundler: not where it is empty, `false`, `f`, `no`, `n` or `0`.
+    #[must_use]
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| {
+            !["false", "f", "no", "n", "0"].contains(&value.to_lowercase().as_str())
+        })
     }
 
     /// The variables that decide what is installed. Credentials and mirrors do not.

@@ -97,6 +97,11 @@ impl BuildPhase {
         files::write(&self.file_of_copy(file), text);
     }
 
+    /// Removes a file of the app, which is a copy.
+    pub fn remove(&self, file: &str) {
+        fs::remove_file(self.file_of_copy(file)).expect("it was there");
+    }
+
     /// Replaces a text in a file of the app, which is a copy.
     pub fn edit(&self, file: &str, from: &str, to: &str) {
         files::edit(&self.file_of_copy(file), from, to);
