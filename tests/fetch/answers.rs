@@ -17,9 +17,11 @@ pub(crate) fn always(acts: Vec<Act>) -> Answer {
     Box::new(move |_| acts.clone())
 }
 
-/// A response without a body.
+/// A response without a body, from a server that says that it closes the connection: the request for
+/// the target of a redirect could still go into the old one.
 pub(crate) fn status(status: &str, headers: &[&str]) -> Answer {
-    let head = head(status, &[headers, &["Content-Length: 0"]].concat());
+    let own = ["Content-Length: 0", "Connection: close"];
+    let head = head(status, &[headers, &own].concat());
     always(vec![Act::Send(head)])
 }
 
