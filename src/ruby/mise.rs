@@ -8,8 +8,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Value;
 
-/// The names of the file; mise prefers the first.
-pub const FILE_NAMES: [&str; 2] = ["mise.toml", ".mise.toml"];
+/// The names of the file in an app; mise prefers the first that names a tool.
+const FILE_NAMES: [&str; 9] = [
+    "mise.local.toml",
+    ".mise.local.toml",
+    "mise.toml",
+    ".mise.toml",
+    "mise/config.toml",
+    ".mise/config.toml",
+    ".config/mise.toml",
+    ".config/mise/mise.toml",
+    ".config/mise/config.toml",
+];
 
 /// The names of Ruby in it: mise builds it itself, or by asdf's plugin.
 const RUBY: [&str; 3] = ["ruby", "core:ruby", "asdf:ruby"];
@@ -26,6 +36,18 @@ pub struct NotMise {
     pub reason: String,
     /// In bytes.
     pub span: Range<usize>,
+}
+
+/// The name and text of the file that says which Ruby the app has, or that cannot be read as mise's:
+/// other files may be for other tools. `text_of` gives the text of a file of the app.
+pub fn file_for_ruby(
+    mut text_of: impl FnMut(&str) -> Option<String>,
+) -> Option<(&'static str, String)> {
+    FILE_NAMES.into_iter().find_map(|name| {
+        let text = text_of(name)?;
+        let is_for_other_tools = ruby(&text).is_ok_and(|versions| versions.is_empty());
+        (!is_for_other_tools).then_some((name, text))
+    })
 }
 
 /// The versions of Ruby in their order: the first one is `ruby` in a shell.

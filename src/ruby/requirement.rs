@@ -81,6 +81,13 @@ pub fn how_to_write(text: &str) -> String {
              3.3.8."
         );
     }
+    if text.contains("{{") || text.contains("{%") {
+        return format!(
+            "`{text}` is a template, which only mise can fill in. Write the version itself, such as \
+             3.3.8, or name it in .ruby-version, which mise reads too (setting \
+             `idiomatic_version_file_enable_tools`)."
+        );
+    }
     let series: Vec<_> = text.split('.').take_while(|part| !is_x(part)).collect();
     if has_placeholder(text) && !series.is_empty() {
         format!("Write `{}.*` for the newest of a series.", series.join("."))

@@ -61,7 +61,7 @@ pub struct RubyInputs<'a> {
     pub ruby_version_file: Option<&'a str>,
     /// The text of `.tool-versions`.
     pub tool_versions: Option<&'a str>,
-    /// The name and text of `mise.toml`.
+    /// The name and text of `mise.toml`, or of another file of mise.
     pub mise: Option<(&'static str, &'a str)>,
 }
 
@@ -165,9 +165,7 @@ pub fn read(
     let mut text_of = |name: &str| mistakes.keep(app.read_text(&app.dir.join(name))).flatten();
     let ruby_version_file = text_of(ruby_version_file::FILE_NAME);
     let tool_versions = text_of(tool_versions::FILE_NAME);
-    let mise = mise::FILE_NAMES
-        .iter()
-        .find_map(|name| Some((*name, text_of(name)?)));
+    let mise = mise::file_for_ruby(text_of);
     mistakes
         .into_result()
         .map_err(|Mistakes(mistakes)| mistakes)?;

@@ -18,7 +18,9 @@ fn app(texts: Texts<'_>) -> Result<Inputs, Mistakes> {
             env.insert(name, text);
             continue;
         }
-        fs_err::write(dir.path().join(name), text).unwrap();
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
         let lockfile = dir.path().join("Gemfile.lock");
         if *name == "Gemfile" && !lockfile.exists() {
             fs_err::write(lockfile, "GEM\n").unwrap();
@@ -338,10 +340,24 @@ fn tool_versions_and_mise() {
     ] {
         assert_eq!(verdict(&[("mise.toml", text)]), expected, "{text:?}");
     }
+    for name in [
+        ".mise.toml",
+        "mise.local.toml",
+        "mise/config.toml",
+        ".config/mise.toml",
+        ".config/mise/config.toml",
+    ] {
+        let texts = [(name, "[tools]\nruby = '3.3.8'")];
+        assert_eq!(verdict(&texts), format!("3.3.8 from {name}"));
+    }
+    let of_one_machine = ("mise.local.toml", "[tools]\nruby = '3.3.8'");
+    let of_the_app = ("mise.toml", "[tools]\nruby = '3.4.1'");
     assert_eq!(
-        verdict(&[(".mise.toml", "[tools]\nruby = '3.3.8'")]),
-        "3.3.8 from .mise.toml"
+        verdict(&[of_the_app, of_one_machine]),
+        "3.3.8 from mise.local.toml"
     );
+    let of_node = ("mise.local.toml", "[tools]\nnode = '22'");
+    assert_eq!(verdict(&[of_the_app, of_node]), "3.4.1 from mise.toml");
     assert!(verdict(&[("mise.toml", "[tools\n")]).starts_with("mise.toml cannot be read: "));
 }
 
@@ -455,6 +471,10 @@ fn errors_are_shown() {
         (
             "mise",
             &[("mise.toml", "[tools]\nnode = \"22\"\nruby = [\"lts\"]\n")],
+        ),
+        (
+            "mise_template",
+            &[("mise.toml", "[tools]\nruby = \"{{ env.RUBY }}\"\n")],
         ),
         (
             "broken_mise",
