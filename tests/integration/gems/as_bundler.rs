@@ -24,6 +24,12 @@ export BUNDLE_MIRROR__ALL=$(cat /build/platform/env/BUNDLE_MIRROR__ALL)
 exec bundle install --jobs 2
 ";
 
+/// Adds the line by which a program of a gem, by its bare name, is the lockfile's version: it is all
+/// that Formation's programs have and Bundler's have not.
+const LOCK_PROGRAMS: &str = r#"
+sed -i "/^require 'rubygems'$/a require 'bundler/setup' if ENV['BUNDLE_GEMFILE']" /build/plain/ruby/3.3.0/bin/*
+"#;
+
 /// Uses every compiled gem, in the bundle that Formation has installed.
 pub(crate) const USED: &str = r#"
 exec bundle exec ruby -e '
@@ -66,6 +72,7 @@ fn the_gems_are_those_of_bundle_install() {
 
     let bundler = build.start_program("bash", &["-c", PLAIN]);
     assert_eq!(bundler.status(), 0, "{}", bundler.logs());
+    build.output_of(LOCK_PROGRAMS);
     let ours = without_left_overs(followed(build.contents("layers/gems/ruby/3.3.0")));
     let plain = without_left_overs(build.contents("plain/ruby/3.3.0"));
     assert!(ours.len() > 3000, "{}", ours.len());

@@ -5,7 +5,7 @@ use libcnb_test::assert_contains;
 use rig::build::{buildpack, rig_server_variables};
 use rig::command::all_output;
 use rig::container::Container;
-use rig::docker::{docker, try_docker};
+use rig::docker::{empty, try_docker};
 use rig::environment::variable;
 use rig::files;
 use std::fs;
@@ -117,23 +117,7 @@ impl Phases {
 impl Drop for Phases {
     fn drop(&mut self) {
         let _ = try_docker(&["image", "rm", "--force", &self.image]);
-        // The files belong to the build user and to root.
-        let volume = format!("{}:/build", self.folder.path().display());
-        docker(&[
-            "run",
-            "--rm",
-            "--user",
-            "0",
-            "--volume",
-            &volume,
-            "--entrypoint",
-            "rm",
-            &variable("FORMATION_BUILDER"),
-            "-rf",
-            "/build/layers",
-            "/build/cache",
-            "/build/workspace",
-        ]);
+        empty(self.folder.path());
     }
 }
 

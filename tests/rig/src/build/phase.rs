@@ -3,7 +3,7 @@
 use crate::build::contents::{contents_of, files_with};
 use crate::build::{buildpack, phase_variables, rig_server_variables};
 use crate::container::Container;
-use crate::docker::{docker, env_options};
+use crate::docker::{empty, env_options};
 use crate::environment::variable;
 use crate::files;
 use std::collections::BTreeMap;
@@ -195,21 +195,6 @@ impl BuildPhase {
 
 impl Drop for BuildPhase {
     fn drop(&mut self) {
-        // The files belong to the build user.
-        let volume = format!("{}:/build", self.folder.path().display());
-        docker(&[
-            "run",
-            "--rm",
-            "--user",
-            "0",
-            "--volume",
-            &volume,
-            "--entrypoint",
-            "rm",
-            &variable("FORMATION_BUILDER"),
-            "-rf",
-            "/build/layers",
-            "/build/plain",
-        ]);
+        empty(self.folder.path());
     }
 }
