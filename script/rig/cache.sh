@@ -17,6 +17,9 @@ mkdir -p "$CACHE" "$LOGS" "$STATE"
 # A shell that has sourced rig.env must not make its programs look like ones that the machine has of its own.
 PATH=$(tr : '\n' <<<"$PATH" | grep -vF "$CACHE/tools/" | paste -sd :)
 
+# has_key FILE KEY. A killed run may have left the thing without its key, and bash ends at once where `$(<FILE)` has no file.
+has_key() { [[ -f $1 && $(<"$1") == "$2" ]]; }
+
 # key_of INPUT…: a hash of files (their content), folders (all files in them) and plain words.
 key_of() {
   local input

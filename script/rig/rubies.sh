@@ -9,7 +9,7 @@ RUBIES=$CACHE/rubies
 ruby_title() { echo "Ruby ${1%%/*} from source"; }
 ruby_duration() { echo "about 3 minutes"; }
 
-ruby_current() { [[ -f $(ruby_archive "$1") && $(<"$(ruby_stamp "$1")") == "$(ruby_key "$1")" ]]; }
+ruby_current() { [[ -f $(ruby_archive "$1") ]] && has_key "$(ruby_stamp "$1")" "$(ruby_key "$1")"; }
 
 ruby_make() {
   local version suite package sources
@@ -38,7 +38,7 @@ NEXT_PATCH=$RUBIES/next-patch
 
 next_patch_title() { echo "Ruby $(next_patch_version), made of the source of ${DEMO_RUBIES[0]%%/*}"; }
 next_patch_duration() { echo "about 3 minutes"; }
-next_patch_current() { [[ -f $NEXT_PATCH/inventory.toml && $(<"$NEXT_PATCH/.key") == "$(next_patch_key)" ]]; }
+next_patch_current() { [[ -f $NEXT_PATCH/inventory.toml ]] && has_key "$NEXT_PATCH/.key" "$(next_patch_key)"; }
 
 next_patch_make() {
   local suite package scratch source
@@ -68,7 +68,7 @@ STATIC_RUBY=$RUBIES/static
 
 static_ruby_title() { echo "Ruby ${DEMO_RUBIES[0]%%/*}, static as published ones"; }
 static_ruby_duration() { echo "about 3 minutes"; }
-static_ruby_current() { [[ -f $STATIC_RUBY/inventory.toml && $(<"$STATIC_RUBY/.key") == "$(static_ruby_key)" ]]; }
+static_ruby_current() { [[ -f $STATIC_RUBY/inventory.toml ]] && has_key "$STATIC_RUBY/.key" "$(static_ruby_key)"; }
 
 static_ruby_make() {
   local suite package
