@@ -83,14 +83,14 @@ impl Exec {
     pub fn run(&self, signals: &Signals) -> Result<u8, ExecError> {
         let mut running = self.start(signals)?;
         let status = loop {
-            match signals.receive(None)? {
+            match signals.receive(running.next_look())? {
                 Some(received) if received.signal == Signal::CHILD => {
                     if let Some(status) = running.reap()? {
                         break status;
                     }
                 }
                 Some(received) => running.pass_on(received),
-                None => {}
+                None => group::continue_stopped(running.child),
             }
         };
         running.take_terminal_back();
@@ -143,7 +143,7 @@ impl Running<'_> {
     fn pass_on(&mut self, received: Received) {
         let signal = received.signal;
         if !received.is_from_kernel {
-            self.stops_passed_on.add(signal);
+            self.stops_passed_on.add(signal, Instant::now());
         }
         if signal == Signal::CONT {
             // The `fg` of a shell puts this process in the foreground before it sends this signal.
@@ -165,6 +165,13 @@ impl Running<'_> {
             // It would not hear of that.
             self.continue_child();
         }
+    }
+
+    /// When to see to members of the process group that a signal may have stopped.
+    fn next_look(&self) -> Option<Duration> {
+        let is_due = self.target == SignalTarget::Group
+            && self.stops_passed_on.may_stop_members(Instant::now());
+        is_due.then_some(POLL_INTERVAL)
     }
 
     /// Reaps all children that have ended. The exit status of the command, if it is among them.
@@ -259,6 +266,9 @@ impl Running<'_> {
             let received = self.signals.receive(Some(left.min(POLL_INTERVAL)))?;
             if let Some(received) = received.filter(|received| received.signal != Signal::CHILD) {
                 self.pass_on(received);
+            }
+            if self.next_look().is_some() {
+                group::continue_stopped(self.child);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Process groups, and what of a signal goes to which of their members.
 
-use super::signals::is_for_all;
-use super::table::handlers;
+use super::signals::{is_for_all, is_request_to_end};
+use super::table::{handlers, stopped_members};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Sends a signal to the process group of a command. Requests to end are for all members. Any other
@@ -11,6 +11,10 @@ pub fn send(group: Pid, signal: Signal) {
     // The only possible error is that all recipients have just ended.
     if is_for_all(signal) {
         let _ = kill_process_group(group, signal);
+        if is_request_to_end(signal) {
+            // They would not hear of it.
+            continue_stopped(group);
+        }
         return;
     }
     let handlers = handlers(group, signal);
@@ -21,5 +25,14 @@ pub fn send(group: Pid, signal: Signal) {
     // have been used.
     for member in handlers {
         let _ = kill_process(member, signal);
+    }
+}
+
+/// Continues the members of a process group that are stopped, but for the command itself: its parent
+/// knows what has stopped that.
+pub fn continue_stopped(group: Pid) {
+    for member in stopped_members(group) {
+        // The only possible error is that it has just ended.
+        let _ = kill_process(member, Signal::CONT);
     }
 }

@@ -11,6 +11,7 @@ struct Row {
     /// `None` for a process whose parent is outside of this container.
     parent: Option<Pid>,
     group: Option<Pid>,
+    is_stopped: bool,
 }
 
 /// The members of a process group that handle a signal.
@@ -20,6 +21,14 @@ pub(super) fn handlers(group: Pid, signal: Signal) -> Vec<Pid> {
         .map(|row| row.process)
         .filter(|process| handles(*process, signal))
         .collect()
+}
+
+/// The members of a process group that are stopped, but for its leader.
+#[must_use]
+pub fn stopped_members(group: Pid) -> Vec<Pid> {
+    let members = rows().filter(|row| row.group == Some(group) && row.process != group);
+    let stopped = members.filter(|row| row.is_stopped);
+    stopped.map(|row| row.process).collect()
 }
 
 /// The processes whose parent this process is, without those that have ended.
@@ -34,7 +43,7 @@ pub fn children() -> Vec<Pid> {
 fn rows() -> impl Iterator<Item = Row> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| {
-        let process = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        let process = Pid::from_raw(read_number(entry.file_name().to_str()?)?)?;
         read_stat(
             process,
             &fs::read_to_string(entry.path().join("stat")).ok()?,
@@ -46,14 +55,20 @@ fn rows() -> impl Iterator<Item = Row> {
 fn read_stat(process: Pid, stat: &str) -> Option<Row> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
-    let has_ended = matches!(fields.next()?, "Z" | "X");
-    let mut number = || fields.next()?.parse().ok();
+    let state = fields.next()?;
     let row = Row {
         process,
-        parent: Pid::from_raw(number()?),
-        group: Pid::from_raw(number()?),
+        parent: Pid::from_raw(read_number(fields.next()?)?),
+        group: Pid::from_raw(read_number(fields.next()?)?),
+        is_stopped: state == "T",
     };
-    (!has_ended).then_some(row)
+    (!matches!(state, "Z" | "X")).then_some(row)
+}
+
+/// The number of a process or a group, 0 for one outside of this container. The kernel writes -1 for
+/// the group of a process that ends meanwhile.
+fn read_number(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|number| *number >= 0)
 }
 
 fn handles(process: Pid, signal: Signal) -> bool {
@@ -71,6 +86,15 @@ fn has_handler(status: &str, signal: Signal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_row_ends_this_process(numbers in prop::collection::vec("-?[0-9]{1,20}|[a-zA-Z]", 0..6)) {
+            let stat = format!("7 (sh) {}", numbers.join(" "));
+            read_stat(Pid::from_raw(7).unwrap(), &stat);
+        }
+    }
 
     #[test]
     fn the_mask_of_handled_signals_is_read() {
@@ -87,16 +111,19 @@ mod tests {
         let pid = |number| Pid::from_raw(number);
         let process = pid(7).unwrap();
         let row = |stat| read_stat(process, stat);
-        let expected = |parent, group| {
+        let expected = |parent, group, is_stopped| {
             Some(Row {
                 process,
                 parent,
                 group,
+                is_stopped,
             })
         };
-        assert_eq!(row("7 (a) b) S 3 5 2 0"), expected(pid(3), pid(5)));
-        assert_eq!(row("7 (sh) T 0 7 7 0"), expected(None, pid(7)));
+        assert_eq!(row("7 (a) b) S 3 5 2 0"), expected(pid(3), pid(5), false));
+        assert_eq!(row("7 (sh) T 0 7 7 0"), expected(None, pid(7), true));
         assert_eq!(row("7 (sh) Z 3 5 2 0"), None);
         assert_eq!(row("7 (sh"), None);
+        // Of one that ended while the kernel wrote this.
+        assert_eq!(row("7 (sh) R 3 -1 -1 0"), None);
     }
 }

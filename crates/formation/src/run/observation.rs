@@ -2,7 +2,7 @@
 //! and memory.
 
 use super::state::event::{Observations, Questions};
-use crate::process::table::children;
+use crate::process::table::{children, stopped_members};
 use fs_err as fs;
 use procfs::net::TcpState;
 use procfs::process::all_processes;
@@ -15,9 +15,11 @@ pub(super) fn observe(questions: &Questions) -> Observations {
     let is_empty = |group: &Pid| test_kill_process_group(*group) == Err(Errno::SRCH);
     let is_prepared = |process: &Pid| !runs_this_executable(*process);
     let groups = questions.groups.iter().copied();
+    let groups_with_stops = questions.groups_with_stops.iter().copied();
     let preparing = questions.preparing.iter().copied();
     Observations {
         empty_groups: groups.filter(is_empty).collect(),
+        stopped: groups_with_stops.flat_map(stopped_members).collect(),
         prepared: preparing.filter(is_prepared).collect(),
         ports: listeners(&questions.ports),
         children: questions.children.then(children),

@@ -7,7 +7,7 @@ use crate::wait::{DEADLINE, wait_until};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::SigSet;
 use nix::sys::wait::{WaitStatus, waitpid};
-use proc::{children_of, is_gone, program_of};
+use proc::{children_of, is_gone, program_of, tree_of};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, Write};
@@ -56,8 +56,9 @@ impl Running {
 
     /// The next line that it prints.
     pub fn line(&mut self) -> String {
-        let line = self.lines.recv_timeout(DEADLINE);
-        line.expect("the program prints a line")
+        self.lines
+            .recv_timeout(DEADLINE)
+            .unwrap_or_else(|error| panic!("no line ({error}) of:\n{}", tree_of(self.id())))
     }
 
     /// Waits until it has ended. `None` where a signal ended it.

@@ -22,6 +22,24 @@ pub fn children_of(process: u32) -> Vec<u32> {
         .collect()
 }
 
+/// For a test that fails: what a process and all below it are doing.
+pub fn tree_of(process: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let wanted = [
+        "Name:", "State:", "Pid:", "SigPnd:", "ShdPnd:", "SigBlk:", "SigCgt:",
+    ];
+    let lines = status
+        .lines()
+        .filter(|line| wanted.iter().any(|name| line.starts_with(name)));
+    let own = lines.collect::<Vec<_>>().join(" ").replace('\t', " ");
+    let below = children_of(process).into_iter().map(tree_of);
+    [own]
+        .into_iter()
+        .chain(below)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// All processes that this one sees, but for itself.
 pub fn other_processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();

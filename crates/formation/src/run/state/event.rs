@@ -84,6 +84,8 @@ pub(in crate::run) struct Jitter(pub(in crate::run) f64);
 pub(in crate::run) struct Questions {
     /// Process groups that may have no member any more.
     pub(in crate::run) groups: Vec<Pid>,
+    /// Process groups of which a signal that was passed on may have stopped a member.
+    pub(in crate::run) groups_with_stops: Vec<Pid>,
     /// Processes that may have become the program of their process type.
     pub(in crate::run) preparing: Vec<Pid>,
     /// Ports on which a process may be listening.
@@ -97,6 +99,8 @@ pub(in crate::run) struct Questions {
 pub(in crate::run) struct Observations {
     /// Process groups without a member.
     pub(in crate::run) empty_groups: HashSet<Pid>,
+    /// Members of `groups_with_stops`, other than their leaders, that are stopped.
+    pub(in crate::run) stopped: Vec<Pid>,
     /// Processes that have become the program of their process type.
     pub(in crate::run) prepared: HashSet<Pid>,
     /// For each port that was looked up: whether a process listens on it.

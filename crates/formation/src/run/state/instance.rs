@@ -193,9 +193,16 @@ impl Instance {
     }
 
     /// A signal that asks for nothing that `formation` knows.
-    pub(super) fn pass_on(&mut self, signal: Signal) -> Option<Action> {
-        self.stops_passed_on.add(signal);
+    pub(super) fn pass_on(&mut self, signal: Signal, now: Instant) -> Option<Action> {
+        self.stops_passed_on.add(signal, now);
         self.signal(signal)
+    }
+
+    /// Its process group, where a signal that was passed on may have stopped a member.
+    pub(super) fn group_with_stops(&self, now: Instant) -> Option<Pid> {
+        let may_have =
+            self.signals == SignalTarget::Group && self.stops_passed_on.may_stop_members(now);
+        self.group().filter(|_| may_have)
     }
 
     /// Where its process is stopped and was asked to end: continues it, because it would not hear of

@@ -24,7 +24,7 @@ use crate::image::Image;
 use crate::process::grace::Grace;
 use crate::process::signals::{is_stop_by_terminal, signal_name};
 use crate::process::wait::POLL_INTERVAL;
-use action::{Action, Start};
+use action::{Action, Recipient, Start};
 use deaths::{Consequence, Death};
 use ending::Ending;
 use event::{ClientId, Ended, Event, NotStarted, Observations, Questions, Started};
@@ -100,6 +100,9 @@ impl State {
         let instances = || self.instances.iter();
         Questions {
             groups: instances().filter_map(Instance::remaining_group).collect(),
+            groups_with_stops: instances()
+                .filter_map(|instance| instance.group_with_stops(now))
+                .collect(),
             preparing: instances()
                 .filter_map(Instance::preparing_process)
                 .collect(),
@@ -121,7 +124,10 @@ impl State {
         };
         let only_orphans = self.ending.is_some() && self.instances.is_empty();
         let orphans = only_orphans.then(|| now + POLL_INTERVAL);
-        self.instances.iter().filter_map(next).chain(orphans).min()
+        let has_stops = |instance: &Instance| instance.group_with_stops(now).is_some();
+        let stops = (self.instances.iter().any(has_stops)).then(|| now + POLL_INTERVAL);
+        let instances = self.instances.iter().filter_map(next);
+        instances.chain(orphans).chain(stops).min()
     }
 
     /// Decides what is to be done about an event, at this moment.
@@ -269,6 +275,11 @@ impl State {
                 }
             }
         }
+        let go_on = observed.stopped.iter().map(|member| Action::Signal {
+            recipient: Recipient::Process(*member),
+            signal: Signal::CONT,
+        });
+        self.actions.extend(go_on);
         self.instances.remove_gone();
         let actions = rolling_restart::advance(&mut self.instances, now, observed);
         self.actions.extend(actions);
@@ -284,7 +295,7 @@ impl State {
             self.end_is_requested(signal, now);
         } else {
             let running = (self.instances.iter_mut()).filter(|instance| instance.is_running());
-            let actions = running.filter_map(|instance| instance.pass_on(signal));
+            let actions = running.filter_map(|instance| instance.pass_on(signal, now));
             self.actions.extend(actions);
         }
     }

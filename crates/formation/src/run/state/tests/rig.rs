@@ -11,7 +11,7 @@ use crate::run::state::event::{ClientId, Ended, Event, Jitter, NotStarted, Obser
 use crate::run::state::{Options, State};
 use procfile::launch_spec::SignalTarget;
 use rustix::process::{Pid, Signal};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub(super) struct Rig {
     pub(super) preparing: HashSet<i32>,
     pub(super) listened_ports: HashSet<u16>,
     pub(super) orphans: Vec<i32>,
+    /// Stopped members of each process group, other than its leader.
+    pub(super) stopped_members: HashMap<i32, i32>,
 }
 
 impl Rig {
@@ -53,6 +55,7 @@ impl Rig {
             preparing: HashSet::new(),
             listened_ports: HashSet::new(),
             orphans: Vec::new(),
+            stopped_members: HashMap::new(),
         }
     }
 
@@ -123,6 +126,10 @@ impl Rig {
                 .preparing
                 .into_iter()
                 .filter(is_prepared)
+                .collect(),
+            stopped: (questions.groups_with_stops.iter())
+                .filter_map(|group| self.stopped_members.get(&number(group)))
+                .map(|member| pid(*member))
                 .collect(),
             ports: questions.ports.into_iter().map(listens).collect(),
             children: questions.children.then(|| orphans.collect()),

@@ -46,6 +46,23 @@ fn a_program_that_does_not_handle_a_signal_to_stop_goes_on() {
     }
 }
 
+/// What a shell has just forked does not handle what the shell handles. Nobody else would continue
+/// it, and the shell waits for it.
+#[test]
+fn a_member_of_a_group_that_a_signal_has_stopped_goes_on() {
+    let mut rig = Rig::started(&[("web", 1), ("worker", 1)]);
+    rig.stopped_members = [(101, 201), (102, 202)].into();
+    assert_eq!(rig.pass(0.0), NOTHING);
+    assert_eq!(rig.next_time(), None);
+    rig.signal(Signal::TSTP);
+    assert_eq!(rig.next_time(), Some(0.05));
+    assert_eq!(rig.pass(0.05), ["SIGCONT to process 202"]);
+    rig.signal(Signal::TERM);
+    assert_eq!(rig.pass(0.05), ["SIGCONT to process 202"]);
+    // One that is stopped later was stopped by somebody else.
+    assert_eq!(rig.pass(2.0), NOTHING);
+}
+
 #[test]
 fn a_program_that_somebody_else_has_stopped_is_left_alone() {
     let mut rig = Rig::started(&[("web", 1)]);
