@@ -19,6 +19,7 @@ use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
 use libcnb::generic::{GenericMetadata, GenericPlatform};
 use libcnb::{Buildpack, Platform, additional_buildpack_binary_path, buildpack_main};
 use miette::Diagnostic;
+use procfile::MisnamedProcfile;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -40,6 +41,10 @@ impl Buildpack for Formation {
             DetectResultBuilder::pass().build_plan(plan).build()
         } else {
             println!("No Ruby app detected: {}", detect::NOT_FOUND);
+            // It may have been meant to make it one.
+            if let Some(misnamed) = MisnamedProcfile::in_folder(&context.app_dir) {
+                report::warning(&misnamed);
+            }
             DetectResultBuilder::fail().build()
         }
     }
@@ -67,21 +72,24 @@ impl Buildpack for Formation {
         let ruby = install_ruby(ruby, gems.as_ref()).map_err(FormationError::Ruby)?;
 
         report::step("Gems");
-        match &gems {
-            Some(gems) => gems::install(gems, &ruby).map_err(FormationError::Gems)?,
-            None => report::detail("No Gemfile: no gems"),
+        let launch_env = launch::layer_env(&context.app_dir);
+        let install = |gems| gems::install(gems, &ruby, &launch_env);
+        let gems = gems.as_ref().map(install).transpose();
+        let gems = gems.map_err(FormationError::Gems)?;
+        if gems.is_none() {
+            report::detail("No Gemfile: no gems");
         }
 
         report::step("Processes");
-        let by_framework = launch::framework_processes(&inputs.app, inputs.bundle.as_ref());
+        let by_framework = launch::framework_processes(&inputs.app, gems.as_ref());
         let by_variable = inputs.default_web.as_ref();
-        let programs = launch::programs(inputs.bundle.as_ref());
+        let programs = launch::programs(gems.as_ref());
         let procfile = inputs.procfile.as_ref();
         let processes = launch::processes(procfile, by_variable, by_framework, programs);
         processes.show();
         launch::warn_of_missing_bash(&processes, &context.target);
         launch::warn_of_missing_web(&inputs.app, &processes.types());
-        launch::make_folders_writable(&inputs.app, inputs.bundle.as_ref());
+        launch::make_folders_writable(&inputs.app, gems.as_ref());
         let program = additional_buildpack_binary_path!("formation");
         let command_line = additional_buildpack_binary_path!("formation-cli");
         let formation = launch::install(&context, [&program, &command_line])?;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Groups that a production image does not need, unless `BUNDLE_WITHOUT` or the app's
 /// `.bundle/config` chooses others.
-const DEFAULT_WITHOUT: &str = "development:test";
+pub(super) const DEFAULT_WITHOUT: &str = "development:test";
 
 fn config_folder(layer: &Path) -> PathBuf {
     layer.join("bundle-config")

@@ -8,6 +8,7 @@
 use crate::gems::decision::{GemsDecision, LastGems, decide};
 use crate::gems::environment::{digest_of, layer_env};
 use crate::gems::inputs::BundleInputs;
+use crate::gems::installed::InstalledGems;
 use crate::gems::messages;
 use crate::gems::metadata::{GemsLayerMetadata, LAYOUT};
 use crate::gems::stage::{GemsLayerError, GemsStage};
@@ -19,8 +20,13 @@ use crate::ruby::layer::{InstalledRuby, RubyLayer};
 use libcnb::layer_env::LayerEnv;
 use std::io;
 
-/// Installs the app's gems, or keeps those of the last build.
-pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), GemsLayerError> {
+/// Installs the app's gems, or keeps those of the last build. `launch_env` are the variables that the
+/// image sets, other than those of Ruby and the gems.
+pub fn install<'a>(
+    stage: &GemsStage<'a>,
+    ruby: &InstalledRuby<'_>,
+    launch_env: &LayerEnv,
+) -> Result<InstalledGems<'a>, GemsLayerError> {
     let env = layer_env(&stage.layer.path, &ruby.layer, stage.bundle);
     let mut wanted = wanted_metadata(stage, &ruby.layer, &env)?;
     let last_layer = stage.layer.last_metadata().map_err(GemsLayerError::Layer)?;
@@ -38,13 +44,17 @@ pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), Ge
         stage,
         ruby,
         env: &env,
+        launch_env,
         wanted: &wanted,
     };
     let decision = decide_and_prepare(&update, last)?;
-    let GemsInLayer { count, installed } = update.carry_out(&decision)?;
-    report::detail(messages::after(&decision, &count, &wanted.inputs));
+    let GemsInLayer {
+        full_names,
+        installed,
+    } = update.carry_out(&decision)?;
+    report::detail(messages::after(&decision, full_names.len(), &wanted.inputs));
     let mut metadata = GemsLayerMetadata {
-        gems: count,
+        gems: full_names.clone(),
         ..wanted.clone()
     };
     if let Some(installed) = &installed {
@@ -58,7 +68,11 @@ pub fn install(stage: &GemsStage<'_>, ruby: &InstalledRuby<'_>) -> Result<(), Ge
         .layer
         .write_metadata(&metadata)
         .and_then(|()| keep(stage, &metadata, installed))
-        .map_err(GemsLayerError::Layer)
+        .map_err(GemsLayerError::Layer)?;
+    Ok(InstalledGems {
+        lockfile: &stage.bundle.lockfile,
+        full_names,
+    })
 }
 
 /// Decides, and puts cached gems into the layer. If they cannot be unpacked, decides again without
@@ -100,7 +114,7 @@ fn wanted_metadata(
         built_for: BuiltFor::new(stage.target),
         inputs: BundleInputs::of(stage.bundle, ruby).map_err(GemsLayerError::Inputs)?,
         environment: digest_of(env).map_err(GemsLayerError::Layer)?,
-        gems: String::new(),
+        gems: Vec::new(),
     })
 }
 
@@ -186,7 +200,7 @@ mod tests {
         let ruby = InstalledRuby::for_tests(&layers, &ruby, &fetcher);
         let env = layer_env(&stage.layer.path, &ruby.layer, &bundle);
         let metadata = GemsLayerMetadata {
-            gems: "3".into(),
+            gems: vec!["a-1".into(), "b-1".into(), "c-1".into()],
             ..wanted_metadata(&stage, &ruby.layer, &env).unwrap()
         };
         fs::create_dir_all(stage.layer.path.join("ruby")).unwrap();
@@ -200,9 +214,9 @@ mod tests {
         test(&stage, &ruby, &app);
     }
 
-    fn gems_in_metadata(stage: &GemsStage<'_>) -> String {
+    fn gems_in_metadata(stage: &GemsStage<'_>) -> usize {
         match stage.layer.last_metadata::<GemsLayerMetadata>().unwrap() {
-            LastMetadata::Known(metadata) => metadata.gems,
+            LastMetadata::Known(metadata) => metadata.gems.len(),
             other => panic!("{other:?}"),
         }
     }
@@ -210,10 +224,10 @@ mod tests {
     #[test]
     fn where_nothing_has_changed_nothing_is_unpacked_and_ruby_does_not_run() {
         after_a_build(NeededBy::TheImage, |stage, ruby, _| {
-            install(stage, ruby).unwrap();
+            install(stage, ruby, &LayerEnv::new()).unwrap();
             assert!(!stage.layer.has_files());
             assert!(!ruby.layer.path.exists());
-            assert_eq!(gems_in_metadata(stage), "3");
+            assert_eq!(gems_in_metadata(stage), 3);
         });
     }
 
@@ -221,18 +235,18 @@ mod tests {
     fn a_lost_image_is_restored_from_the_archive_without_ruby() {
         after_a_build(NeededBy::TheImage, |stage, ruby, _| {
             stage.layer.remove_metadata().unwrap();
-            install(stage, ruby).unwrap();
+            install(stage, ruby, &LayerEnv::new()).unwrap();
             assert!(stage.layer.path.join("ruby/gem.rb").is_file());
             assert!(stage.layer.path.join("env").is_dir());
             assert!(!ruby.layer.path.exists());
-            assert_eq!(gems_in_metadata(stage), "3");
+            assert_eq!(gems_in_metadata(stage), 3);
         });
     }
 
     #[test]
     fn later_buildpacks_get_the_gems_from_the_archive_which_the_layer_then_replaces() {
         after_a_build(NeededBy::LaterBuildpacks, |stage, ruby, _| {
-            install(stage, ruby).unwrap();
+            install(stage, ruby, &LayerEnv::new()).unwrap();
             assert!(stage.layer.path.join("ruby/gem.rb").is_file());
             assert_eq!(stage.archive.metadata::<GemsLayerMetadata>(), None);
         });
@@ -242,10 +256,10 @@ mod tests {
     fn a_changed_app_needs_the_cached_gems_and_ruby() {
         after_a_build(NeededBy::TheImage, |stage, ruby, app| {
             fs::write(app.join("Gemfile"), "gem 'rack'").unwrap();
-            let error = install(stage, ruby).unwrap_err();
+            let error = install(stage, ruby, &LayerEnv::new()).unwrap_err();
             assert!(matches!(error, GemsLayerError::Ruby(_)), "{error}");
             assert!(stage.layer.path.join("ruby/gem.rb").is_file());
-            assert_eq!(gems_in_metadata(stage), "", "the install is not finished");
+            assert_eq!(gems_in_metadata(stage), 0, "the install is not finished");
         });
     }
 
@@ -256,7 +270,7 @@ mod tests {
             let archive = stage.archive.folder.join("gems.tar");
             let length = fs::metadata(&archive).unwrap().len();
             fs::write(&archive, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
-            let error = install(stage, ruby).unwrap_err();
+            let error = install(stage, ruby, &LayerEnv::new()).unwrap_err();
             assert!(matches!(error, GemsLayerError::Ruby(_)), "{error}");
             assert!(!archive.exists());
             assert_eq!(

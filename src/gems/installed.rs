@@ -1,5 +1,6 @@
 //! Installed gems, as RubyGems and Bundler lay them out.
 
+use crate::gems::lockfile::{GemfileLock, SourceKind, Spec};
 use crate::platform::files::{remove_dir, remove_file};
 use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
@@ -27,18 +28,58 @@ pub(super) fn is_installed(gem_home: &Path, full_name: &str) -> bool {
         && gem_home.join("gems").join(full_name).is_dir()
 }
 
-/// How many gems are installed: from gem servers, by their specifications, and from git, by their
-/// checkouts.
-pub(super) fn installed_gems(gem_home: &Path) -> usize {
-    let count = |folder: &str, counts: &dyn Fn(&str) -> bool| {
-        let Ok(entries) = fs::read_dir(gem_home.join(folder)) else {
-            return 0;
-        };
+/// The gems of the image.
+#[derive(Clone, Debug)]
+pub struct InstalledGems<'a> {
+    pub(super) lockfile: &'a GemfileLock,
+    /// As [`full_names`] gives them.
+    pub(super) full_names: Vec<String>,
+}
+
+impl InstalledGems<'_> {
+    /// Whether a gem of this name is installed, or one of the app itself. One of a group that is not
+    /// installed is locked all the same.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.lockfile.sources.iter().any(|source| {
+            let is_there = |spec: &&Spec| {
+                let full_name = format!("{}-{}", spec.name, spec.version);
+                let of_platform = format!("{full_name}-");
+                let mut installed = self.full_names.iter();
+                !matches!(source.kind, SourceKind::Gem(_))
+                    || installed.any(|found| *found == full_name || found.starts_with(&of_platform))
+            };
+            let mut specs = source.specs.iter().filter(|spec| spec.name == name);
+            specs.any(|spec| is_there(&spec))
+        })
+    }
+}
+
+#[cfg(test)]
+impl<'a> InstalledGems<'a> {
+    /// For tests: every locked gem is installed.
+    pub(crate) fn all_of(lockfile: &'a GemfileLock) -> Self {
+        Self {
+            lockfile,
+            full_names: lockfile.specs().map(Spec::full_name).collect(),
+        }
+    }
+}
+
+/// The installed gems, sorted: from gem servers, by their specifications, such as `rack-3.1.20`; and
+/// from git, by their checkouts.
+pub(super) fn full_names(gem_home: &Path) -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(gem_home.join(folder)).into_iter().flatten();
         let names = entries.flatten().map(|entry| entry.file_name());
-        names.filter(|name| counts(&name.to_string_lossy())).count()
+        names.map(|name| name.to_string_lossy().into_owned())
     };
-    count("specifications", &|name| name.ends_with(".gemspec"))
-        + count(CHECKOUTS, &|name| name != "extensions")
+    let specifications = names("specifications");
+    let gems = specifications.filter_map(|name| name.strip_suffix(".gemspec").map(String::from));
+    let checkouts = names(CHECKOUTS).filter(|name| name != "extensions");
+    let mut all: Vec<_> = gems.chain(checkouts).collect();
+    all.sort();
+    all
 }
 
 /// Removes all gems from git, with their compiled extensions.
@@ -103,13 +144,28 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "").unwrap();
         }
-        assert_eq!(installed_gems(home.path()), 2);
+        assert_eq!(full_names(home.path()).len(), 2);
         for _ in 0..2 {
             remove_gem(home.path(), "pg-1.5.9").unwrap();
             assert!(!is_installed(home.path(), "pg-1.5.9"));
             assert!(files("pg-1.5.9").iter().all(|file| !file.exists()));
             assert!(files("pg-1.5.9.1").iter().all(|file| file.exists()));
         }
-        assert_eq!(installed_gems(home.path()), 1);
+        assert_eq!(full_names(home.path()).len(), 1);
+    }
+
+    #[test]
+    fn a_gem_of_a_group_that_is_not_installed_is_locked_and_not_there() {
+        let lockfile = "PATH\n  remote: .\n  specs:\n    shop (1.0)\n\nGEM\n  specs:\n    \
+                        nokogiri (1.18.2)\n    puma (6.6.0)\n    rack (3.1.20)\n    rack (3.1)\n";
+        let lockfile = GemfileLock::parse("Gemfile.lock", lockfile).unwrap();
+        let gems = InstalledGems {
+            lockfile: &lockfile,
+            full_names: ["nokogiri-1.18.2-x86_64-linux", "rack-3.1.20"]
+                .map(String::from)
+                .into(),
+        };
+        let found = ["nokogiri", "puma", "rack", "shop", "tilt"].map(|name| gems.has(name));
+        assert_eq!(found, [true, false, true, true, false]);
     }
 }

@@ -16,14 +16,14 @@ pub(super) fn before(decision: &GemsDecision<'_>) -> Option<String> {
 }
 
 /// How many gems there are, and whether Bundler had to run for them.
-pub(super) fn after(decision: &GemsDecision<'_>, gems: &str, inputs: &BundleInputs) -> String {
+pub(super) fn after(decision: &GemsDecision<'_>, gems: usize, inputs: &BundleInputs) -> String {
     match decision {
         GemsDecision::Unchanged(_) | GemsDecision::Restore(_) => {
             let gems = counted(gems, "cached gem");
             format!("Using {gems}. Bundler does not run: no change in {inputs}")
         }
         GemsDecision::Update { .. } | GemsDecision::Fresh { .. } => {
-            let verb = if gems == "1" { "is" } else { "are" };
+            let verb = if gems == 1 { "is" } else { "are" };
             format!("{} {verb} installed", counted(gems, "gem"))
         }
     }
@@ -79,17 +79,17 @@ mod tests {
         let cached = CachedGems::InArchive(&metadata);
         let reasons = || vec!["Gemfile has changed".to_string(), "Ruby has changed".into()];
         let told: Vec<String> = [
-            (GemsDecision::Unchanged(&metadata), "1"),
-            (GemsDecision::Restore(cached), "12"),
+            (GemsDecision::Unchanged(&metadata), 1),
+            (GemsDecision::Restore(cached), 12),
             (
                 GemsDecision::Update {
                     cached,
                     reasons: reasons(),
                 },
-                "1",
+                1,
             ),
-            (GemsDecision::Fresh { reasons: reasons() }, "12"),
-            (GemsDecision::Fresh { reasons: vec![] }, "0"),
+            (GemsDecision::Fresh { reasons: reasons() }, 12),
+            (GemsDecision::Fresh { reasons: vec![] }, 0),
         ]
         .into_iter()
         .flat_map(|(decision, gems)| {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised whenever Formation lays the gems out differently: older layers are then made again. It is
 /// text, because the lifecycle keeps metadata as JSON and turns integers into floats.
-pub(super) const LAYOUT: &str = "3";
+pub(super) const LAYOUT: &str = "4";
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -20,12 +20,12 @@ pub(super) struct GemsLayerMetadata {
     pub(super) inputs: BundleInputs,
     /// The digest of the environment that the layer gives to processes.
     pub(super) environment: String,
-    /// The number of installed gems. Empty until they are installed.
-    pub(super) gems: String,
+    /// The installed gems, as `full_names` gives them. Empty until they are installed.
+    pub(super) gems: Vec<String>,
 }
 
 impl GemsLayerMetadata {
-    /// Whether the layer is the wanted one. How many gems that has is not known yet.
+    /// Whether the layer is the wanted one. Which gems that has is not known yet.
     pub(super) fn is_wanted(&self, wanted: &Self) -> bool {
         let as_wanted = Self {
             gems: self.gems.clone(),
@@ -65,7 +65,7 @@ impl GemsLayerMetadata {
 
 #[cfg(test)]
 impl GemsLayerMetadata {
-    /// For tests: 12 gems for Ruby 3.3.8 on Debian 13.
+    /// For tests: two gems for Ruby 3.3.8 on Debian 13.
     pub(super) fn for_tests(inputs: BundleInputs) -> Self {
         Self {
             layout: LAYOUT.to_string(),
@@ -79,7 +79,7 @@ impl GemsLayerMetadata {
             },
             inputs,
             environment: "e".into(),
-            gems: "12".into(),
+            gems: vec!["rack-3.1.20".into(), "tilt-2.4.0".into()],
         }
     }
 }
@@ -115,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_number_of_gems_does_not_matter() {
+    fn only_the_installed_gems_do_not_matter() {
         let last = GemsLayerMetadata::for_tests(BundleInputs::for_tests(&[("Ruby", "3.3.8")]));
         let wanted = GemsLayerMetadata {
-            gems: String::new(),
+            gems: Vec::new(),
             ..last.clone()
         };
         assert!(last.is_wanted(&wanted));

@@ -19,6 +19,7 @@ mod inputs;
 mod install;
 mod installed;
 mod installer;
+mod launch_check;
 mod layer_archive;
 mod left_overs;
 pub mod lockfile;
@@ -41,5 +42,7 @@ mod update;
 mod vendored;
 
 pub use install::install;
+pub use installed::InstalledGems;
 pub use installer::fetch::prefetch;
+pub use launch_check::LaunchCheckError;
 pub use stage::{GemsLayerError, GemsStage};

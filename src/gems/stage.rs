@@ -5,6 +5,7 @@ use crate::fetch::file::FileError;
 use crate::gems::bundle::Bundle;
 use crate::gems::bundler::BundleInstallError;
 use crate::gems::cache::GemCache;
+use crate::gems::launch_check::LaunchCheckError;
 use crate::gems::layer_archive::GemsArchive;
 use crate::platform::cache_layer::cache_folder;
 use crate::platform::launch_layer::{LaunchLayer, NeededBy};
@@ -40,6 +41,10 @@ pub enum GemsLayerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] FileError),
+    /// The app would not start in the image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    LaunchCheck(#[from] LaunchCheckError),
     /// Ruby was reused from the last image, and its files could not be restored.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,9 +6,10 @@ use crate::gems::decision::{CachedGems, GemsDecision};
 use crate::gems::environment::write_config;
 use crate::gems::git_repositories::GitRepositories;
 use crate::gems::inputs::BundleInputs;
-use crate::gems::installed::{gem_home, installed_gems, remove_checkouts, remove_gem};
+use crate::gems::installed::{full_names, gem_home, remove_checkouts, remove_gem};
 use crate::gems::installer::fetch::prefetch;
 use crate::gems::installer::{GemInstaller, Installation};
+use crate::gems::launch_check::{LaunchCheck, LaunchCheckError, Loaded};
 use crate::gems::layer_archive::Draft;
 use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::gems::lockfile::Source;
@@ -33,6 +34,8 @@ pub(super) struct GemsUpdate<'a> {
     pub(super) ruby: &'a InstalledRuby<'a>,
     /// The environment that the layer gives to processes.
     pub(super) env: &'a LayerEnv,
+    /// The variables that the image sets, other than those of Ruby and the gems.
+    pub(super) launch_env: &'a LayerEnv,
     pub(super) wanted: &'a GemsLayerMetadata,
 }
 
@@ -45,8 +48,8 @@ pub(super) enum Prepared {
 
 /// The gems that are in the layer now.
 pub(super) struct GemsInLayer {
-    /// How many there are.
-    pub(super) count: String,
+    /// As `full_names` gives them.
+    pub(super) full_names: Vec<String>,
     /// None where they are those of the last build.
     pub(super) installed: Option<Installed>,
 }
@@ -59,10 +62,16 @@ pub(super) struct Installed {
     pub(super) questions: BTreeSet<String>,
 }
 
+/// What was done beside Bundler, where there was time for it.
+struct Beside {
+    draft: Option<Draft>,
+    loaded: Option<Loaded>,
+}
+
 impl GemsInLayer {
     fn of_last_build(metadata: &GemsLayerMetadata) -> Self {
         Self {
-            count: metadata.gems.clone(),
+            full_names: metadata.gems.clone(),
             installed: None,
         }
     }
@@ -224,12 +233,20 @@ impl GemsUpdate<'_> {
         repositories
             .lend(self.stage.bundle)
             .map_err(GemsLayerError::Layer)?;
-        let draft = self.run_bundler(&env, left.as_ref().map(TempDir::path))?;
+        let beside = self.run_bundler(&env, left.as_ref().map(TempDir::path))?;
         repositories.keep().map_err(GemsLayerError::Layer)?;
         self.remove_left_overs(&gem_home)?;
+        let loaded = match beside.loaded {
+            Some(loaded) => loaded,
+            None => self.check_launch()?,
+        };
+        loaded.show(self.stage.bundle, &questions);
         Ok(GemsInLayer {
-            count: installed_gems(&gem_home).to_string(),
-            installed: Some(Installed { draft, questions }),
+            full_names: full_names(&gem_home),
+            installed: Some(Installed {
+                draft: beside.draft,
+                questions,
+            }),
         })
     }
 
@@ -241,13 +258,9 @@ impl GemsUpdate<'_> {
     }
 
     /// `archives` is a folder with the archives of the gems that Bundler has to install; none where
-    /// it has to ask the servers. Bundler uses one processor. Where it has nothing to install, the
-    /// archive for the cache is made beside it.
-    fn run_bundler(
-        &self,
-        env: &Env,
-        archives: Option<&Path>,
-    ) -> Result<Option<Draft>, GemsLayerError> {
+    /// it has to ask the servers. Bundler uses one processor. Where it has nothing to install, more is
+    /// done beside it.
+    fn run_bundler(&self, env: &Env, archives: Option<&Path>) -> Result<Beside, GemsLayerError> {
         let GemsStage {
             bundle,
             fetcher,
@@ -260,6 +273,7 @@ impl GemsUpdate<'_> {
         let is_complete = archives.is_some_and(is_empty) && !has_git_gems;
         let certificates = &fetcher.settings.certificates;
         thread::scope(|scope| {
+            let loaded = is_complete.then(|| scope.spawn(|| self.check_launch()));
             let draft = is_complete.then(|| scope.spawn(|| archive.draft(&layer.path)));
             bundler::run(
                 bundle,
@@ -269,9 +283,25 @@ impl GemsUpdate<'_> {
                 archives,
                 certificates,
             )?;
-            // A draft that fails because Bundler has changed the layer after all is made again.
-            Ok(draft.and_then(|draft| draft.join().ok()?.ok()))
+            // What fails because Bundler has changed the layer after all is done again.
+            Ok(Beside {
+                draft: draft.and_then(|draft| draft.join().ok()?.ok()),
+                loaded: loaded.and_then(|loaded| loaded.join().ok()?.ok()),
+            })
         })
+    }
+
+    /// Whether the app's gems load in the image too.
+    fn check_launch(&self) -> Result<Loaded, LaunchCheckError> {
+        let check = LaunchCheck {
+            bundle: self.stage.bundle,
+            ruby: &self.ruby.layer,
+            gem_home: &self.gem_home(),
+            layer: &self.stage.layer.path,
+            gems_env: self.env,
+            launch_env: self.launch_env,
+        };
+        check.run()
     }
 
     fn remove_left_overs(&self, gem_home: &Path) -> Result<(), GemsLayerError> {

@@ -1,7 +1,7 @@
 //! The default process types of an app's framework.
 
 use crate::app::App;
-use crate::gems::bundle::Bundle;
+use crate::gems::InstalledGems;
 use crate::launch::web_server::WebServer;
 use crate::report;
 use miette::Diagnostic;
@@ -23,8 +23,8 @@ pub struct NoWebServer;
 /// The process types of the framework, in the order in which they are shown. None for an app
 /// without a known framework.
 #[must_use]
-pub fn framework_processes(app: &App, bundle: Option<&Bundle>) -> Vec<Entry> {
-    let has_gem = |name: &str| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
+pub fn framework_processes(app: &App, gems: Option<&InstalledGems<'_>>) -> Vec<Entry> {
+    let has_gem = |name: &str| gems.is_some_and(|gems| gems.has(name));
     let mut entries = Vec::new();
     if has_rackup_file(app)
         && let Some(server) = WebServer::of(&has_gem)

@@ -56,9 +56,10 @@ where
     Ok(installed)
 }
 
-/// The defaults; and last in the PATH the app's own programs, `worker: crunch` for `bin/crunch`. A
+/// The variables of the layer: the defaults; and last in the PATH the app's own programs, `worker: crunch` for `bin/crunch`. A
 /// program of a gem or of the system is not replaced by one of them.
-fn layer_env(app: &Path) -> LayerEnv {
+#[must_use]
+pub fn layer_env(app: &Path) -> LayerEnv {
     let mut env = LayerEnv::new();
     for (name, value) in PRODUCTION_DEFAULTS {
         env.insert(Scope::Launch, ModificationBehavior::Default, name, value);

@@ -12,7 +12,7 @@ mod writable_folders;
 
 pub use bash::{BashMayBeMissing, warn_of_missing_bash};
 pub use defaults::{NoWebServer, framework_processes, warn_of_missing_web};
-pub use layer::{FormationLayerError, install};
+pub use layer::{FormationLayerError, install, layer_env};
 pub use processes::{LaunchError, Process, Processes, processes};
 pub use programs::programs;
 pub use web_server::WebServer;

@@ -181,6 +181,7 @@ fn accepted(process_type: &ProcessType) -> Result<libcnb::data::launch::ProcessT
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gems::InstalledGems;
     use crate::inputs::Inputs;
     use crate::launch::defaults::framework_processes;
     use crate::launch::programs::programs;
@@ -199,11 +200,13 @@ mod tests {
         }
         let inputs = Inputs::read(dir.path(), BuildVariables::new(&env), Path::new("/nowhere"));
         let inputs = inputs.unwrap();
+        let bundle = inputs.bundle.as_ref();
+        let gems = bundle.map(|bundle| InstalledGems::all_of(&bundle.lockfile));
         processes(
             inputs.procfile.as_ref(),
             inputs.default_web.as_ref(),
-            framework_processes(&inputs.app, inputs.bundle.as_ref()),
-            programs(inputs.bundle.as_ref()),
+            framework_processes(&inputs.app, gems.as_ref()),
+            programs(gems.as_ref()),
         )
     }
 

@@ -5,16 +5,16 @@
 //! Nothing goes round in circles: the launcher takes the folder of the entry points out of the PATH
 //! of what it starts.
 
-use crate::gems::bundle::Bundle;
+use crate::gems::InstalledGems;
 use procfile::launch_spec::PROGRAMS;
 
 /// The programs that an app has.
 #[must_use]
-pub fn programs(bundle: Option<&Bundle>) -> Vec<&'static str> {
-    let has_gem = |name: &str| bundle.is_some_and(|bundle| bundle.lockfile.has_gem(name));
+pub fn programs(gems: Option<&InstalledGems<'_>>) -> Vec<&'static str> {
+    let has_gem = |name: &str| gems.is_some_and(|gems| gems.has(name));
     let is_there = |program: &&str| match *program {
         "ruby" => true,
-        "bundle" => bundle.is_some(),
+        "bundle" => gems.is_some(),
         "rails" => has_gem("railties"),
         gem => has_gem(gem),
     };

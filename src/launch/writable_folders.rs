@@ -2,7 +2,7 @@
 //! built it; a container may run as any other.
 
 use crate::app::App;
-use crate::gems::bundle::Bundle;
+use crate::gems::InstalledGems;
 use crate::report;
 use fs_err as fs;
 use miette::Diagnostic;
@@ -32,8 +32,8 @@ const FOLDERS: [&str; 6] = [
 pub struct NotWritable(#[source] io::Error);
 
 /// Makes the folders of a Rails app, and lets every user write to them and what is below.
-pub fn make_folders_writable(app: &App, bundle: Option<&Bundle>) {
-    if !bundle.is_some_and(|bundle| bundle.lockfile.has_gem("railties")) {
+pub fn make_folders_writable(app: &App, gems: Option<&InstalledGems<'_>>) {
+    if !gems.is_some_and(|gems| gems.has("railties")) {
         return;
     }
     if let Err(error) = make_writable(&app.dir) {

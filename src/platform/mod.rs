@@ -1,6 +1,7 @@
 //! What the platform gives (build variables, service bindings, the target), and how layers are kept
 //! from build to build.
 
+pub mod base_packages;
 pub mod bindings;
 pub mod build_plan;
 pub mod built_for;

@@ -12,8 +12,10 @@ mod build {
 mod gems {
     pub(crate) mod as_bundler;
     mod compiled;
+    mod launch_check;
     mod lockfiles;
     mod observed;
+    mod settings;
     pub(crate) mod sources;
 }
 mod orchestrators;
@@ -23,7 +25,7 @@ mod platform {
     mod full_disk;
     mod lifecycle;
     mod node;
-    mod offline;
+    pub(crate) mod offline;
     mod operator;
 }
 mod processes {

@@ -5,10 +5,12 @@ use crate::fetch::expected::Expected;
 use crate::fetch::file::{self, FileError};
 use crate::gems::bundle::Bundle;
 use crate::gems::installer::archive::GemArchive;
+use crate::gems::installer::likely::likely_gems;
 use crate::gems::installer::plan::locked_archives;
 use crate::gems::mutex::lock;
 use crate::gems::stage::GemsStage;
 use crate::gems::vendored::Vendored;
+use fs_err as fs;
 use libcnb::Target;
 use std::path::Path;
 use std::sync::Mutex;
@@ -25,13 +27,18 @@ pub(super) struct Fetched {
     pub(super) failure: Option<String>,
 }
 
-/// Downloads the archives of the app's gems into the cache, beside other work, until that is done
+/// Downloads the archives that the app is likely to need into the cache, beside other work, until that is done
 /// (`stop`). An archive that is not there by then is downloaded when the gems are installed; errors
 /// are ignored until then.
 pub fn prefetch(stage: &GemsStage<'_>, stop: &AtomicBool) {
-    let Some(archives) = archives_to_fetch(stage.bundle, stage.target) else {
+    let bundle = stage.bundle;
+    let Some(mut archives) = archives_to_fetch(bundle, stage.target) else {
         return;
     };
+    if let Ok(gemfile) = fs::read_to_string(&bundle.paths.gemfile) {
+        let likely = likely_gems(&gemfile, &bundle.lockfile, &bundle.settings);
+        archives.retain(|archive| likely.contains(archive.name.as_str()));
+    }
     let folder = &stage.cache.folder;
     let fetched = fetch_all(
         &archives,
@@ -149,7 +156,6 @@ fn fetch(archive: &GemArchive, path: &Path, downloader: &Downloader) -> Result<u
 mod tests {
     use super::*;
     use crate::fetch::digest::Sha256Hex;
-    use fs_err as fs;
     use url::Url;
 
     fn archive(name: &str, folder: &Path, checksums: Vec<Sha256Hex>) -> GemArchive {

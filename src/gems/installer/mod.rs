@@ -5,6 +5,7 @@
 mod archive;
 pub(super) mod fetch;
 mod gem_file;
+mod likely;
 mod messages;
 mod plan;
 mod rubygems_process;

@@ -33,7 +33,7 @@ fn ruby_from_the_package_and_gems_from_vendor_cache() {
 
     let app = folder.path().join("app");
     files::copy("fixtures/ruby-sample-app", &app);
-    vendor_gems(&app);
+    vendor_gems(&app, |_| true);
 
     let build = PackBuild::run("offline", &app, &package, &["--network", "none"]);
     assert!(build.succeeded, "{}", build.log);
@@ -46,8 +46,8 @@ fn ruby_from_the_package_and_gems_from_vendor_cache() {
     assert!(answer.ends_with("Hello World! Ruby 3.3.8\n"), "{answer}");
 }
 
-/// Fills `vendor/cache`, as `bundle cache` does.
-fn vendor_gems(app: &Path) {
+/// Fills `vendor/cache` with the locked gems, as `bundle cache` does.
+pub(crate) fn vendor_gems(app: &Path, wanted: impl Fn(&str) -> bool) {
     let cache = app.join("vendor/cache");
     fs::create_dir_all(&cache).expect("a folder");
     let lockfile = fs::read_to_string(app.join("Gemfile.lock")).expect("a lockfile");
@@ -58,7 +58,7 @@ fn vendor_gems(app: &Path) {
         let (name, version) = spec.strip_suffix(')')?.split_once(" (")?;
         Some(format!("{name}-{version}.gem"))
     });
-    for gem in specs {
+    for gem in specs.filter(|gem| wanted(gem)) {
         let url = format!("{}/gems/{gem}", variable("FORMATION_GEM_SERVER"));
         run(Command::new("curl")
             .args(["--silent", "--fail", "--output"])

@@ -107,9 +107,14 @@ impl BuildPhase {
         files::edit(&self.file_of_copy(file), from, to);
     }
 
-    fn file_of_copy(&self, file: &str) -> PathBuf {
+    /// The folder of the app, which is a copy.
+    pub fn app(&self) -> &Path {
         assert_ne!(self.app, self.fixture, "it is a copy");
-        self.app.join(file)
+        &self.app
+    }
+
+    fn file_of_copy(&self, file: &str) -> PathBuf {
+        self.app().join(file)
     }
 
     /// Adds a service binding, by its files: `(name, text)`.

@@ -1,0 +1,57 @@
+//! A bundle that loads in the build image alone is no bundle for the image.
+
+use libcnb_test::{assert_contains, assert_not_contains};
+use rig::build::phase::BuildPhase;
+
+fn build() -> BuildPhase {
+    let build = BuildPhase::of_a_copy("observed-gemfile");
+    for (name, value) in [("BP_RUBY_VERSION", "3.3.8"), ("NO_COLOR", "1")] {
+        build.set(name, value);
+    }
+    build
+}
+
+/// What `bundle gem` writes into a gemspec; the run image has no git.
+#[test]
+#[ignore = "integration test"]
+fn a_gemspec_that_needs_a_program_of_the_build_image_ends_the_build() {
+    let build = build();
+    build.edit(
+        "shop.gemspec",
+        "spec.files",
+        "spec.require_paths = `git --version` && [\"lib\"]\n  spec.files",
+    );
+    let log = build.fail();
+    assert_contains!(log, "the app's gems load here, but would not in the image");
+    assert_contains!(log, "No such file or directory - git");
+    assert_contains!(log, "shop.gemspec");
+    assert_contains!(log, "--env BP_RUN_PROGRAMS=git");
+
+    build.set("BP_RUN_PROGRAMS", "git");
+    assert_contains!(build.run(), "gems are installed");
+    build.unset("BP_RUN_PROGRAMS");
+
+    // One that does without is right, and so is a program that every image has.
+    build.restore();
+    build.write(
+        "Gemfile.local",
+        "begin\n  `git --version`\nrescue Errno::ENOENT\nend\n`sh -c true`\n",
+    );
+    assert_contains!(build.run(), "gems are installed");
+}
+
+#[test]
+#[ignore = "integration test"]
+fn a_gemfile_that_needs_a_variable_of_the_build_is_a_warning() {
+    let build = build();
+    build.write("Gemfile.local", "ENV.fetch(\"TOKEN\")\n");
+    build.set("TOKEN", "s3cr3t");
+    let log = build.run();
+    assert_contains!(
+        log,
+        "the app's gems load only where the variables of this build are set"
+    );
+    assert_contains!(log, "key not found: \"TOKEN\"");
+    assert_contains!(log, "asks for TOKEN at each start");
+    assert_not_contains!(log, "s3cr3t");
+}

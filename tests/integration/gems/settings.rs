@@ -1,0 +1,106 @@
+//! With every setting, and with every Bundler that a lockfile may name, the gems are those of
+//! `bundle install`.
+
+use crate::gems::as_bundler::{LOCK_PROGRAMS, followed, without_left_overs};
+use crate::platform::offline::vendor_gems;
+use libcnb_test::assert_contains;
+use rig::build::contents::differences;
+use rig::build::phase::BuildPhase;
+
+/// `bundle install` as in a Dockerfile, with the variables of the build.
+const PLAIN: &str = "
+export HOME=/tmp PATH=/build/layers/ruby/bin:$PATH LD_LIBRARY_PATH=/build/layers/ruby/lib LANG=C.UTF-8
+cd /build/platform/env
+for name in BUNDLE_* LANG; do
+  [ ! -e $name ] || export $name=\"$(<$name)\"
+done
+[ -e BUNDLE_WITHOUT ] || [ -e BUNDLE_ONLY ] || export BUNDLE_WITHOUT=development:test
+export BUNDLE_GEMFILE=/fixture/Gemfile BUNDLE_FROZEN=1 BUNDLE_PATH=/build/plain
+rm -rf /build/plain
+exec bundle install
+";
+
+/// Each of these changes what is installed, or how.
+const SETTINGS: [(&str, &str); 14] = [
+    ("BUNDLE_WITHOUT", ""),
+    ("BUNDLE_WITHOUT", "test"),
+    ("BUNDLE_WITHOUT", "'development:test'"),
+    ("BUNDLE_WITHOUT", "development,test"),
+    ("BUNDLE_WITH", "staging"),
+    ("BUNDLE_ONLY", "test"),
+    ("BUNDLE_FORCE_RUBY_PLATFORM", "true"),
+    ("BUNDLE_BUILD__BCRYPT", "--with-cflags=-O1"),
+    ("BUNDLE_DISABLE_CHECKSUM_VALIDATION", "true"),
+    ("BUNDLE_JOBS", "1"),
+    ("BUNDLE_CACHE_ALL", "true"),
+    ("BUNDLE_PREFER_PATCH", "true"),
+    ("BUNDLE_SHEBANG", "ruby3.3"),
+    ("LANG", "en_US.UTF-8"),
+];
+
+/// Builds with these settings, and compares what is installed.
+fn compare(bundler: &str, settings: &[(&str, &str)]) {
+    compare_in(&build(bundler), bundler, settings);
+}
+
+fn build(bundler: &str) -> BuildPhase {
+    let build = BuildPhase::of_a_copy("gem-settings");
+    build.set("BP_RUBY_VERSION", "3.3.8");
+    build.edit("Gemfile.lock", "2.5.22", bundler);
+    build
+}
+
+fn compare_in(build: &BuildPhase, bundler: &str, settings: &[(&str, &str)]) {
+    for (name, value) in settings {
+        build.set(name, value);
+    }
+    let log = build.run();
+    let plain = build.start_program("bash", &["-c", PLAIN]);
+    assert_eq!(plain.status(), 0, "{settings:?}: {}", plain.logs());
+    build.output_of(LOCK_PROGRAMS);
+    let ours = without_left_overs(followed(build.contents("layers/gems/ruby/3.3.0")));
+    let plain = without_left_overs(build.contents("plain/ruby/3.3.0"));
+    assert!(ours.len() > 50, "{}", ours.len());
+    let different = differences(&ours, &plain);
+    assert!(
+        different.is_empty(),
+        "{bundler} {settings:?}: {different:#?}\n{log}"
+    );
+    let version = build.output_of("bundle --version");
+    assert_contains!(version, bundler);
+}
+
+#[test]
+#[ignore = "integration test"]
+fn with_each_setting_the_gems_are_those_of_bundle_install() {
+    for setting in SETTINGS {
+        compare("2.5.22", &[setting]);
+    }
+}
+
+#[test]
+#[ignore = "integration test"]
+fn with_each_bundler_the_gems_are_those_of_bundle_install() {
+    for bundler in ["2.6.7", "4.0.22"] {
+        compare(bundler, &[]);
+        compare(
+            bundler,
+            &[
+                ("BUNDLE_FORCE_RUBY_PLATFORM", "true"),
+                ("BUNDLE_WITH", "staging"),
+                ("BUNDLE_WITHOUT", "test"),
+            ],
+        );
+    }
+}
+
+/// Bundler 2.5 fails here, later ones take what there is.
+#[test]
+#[ignore = "integration test"]
+fn source_gems_alone_in_vendor_cache_are_taken_as_the_locked_bundler_does() {
+    for bundler in ["2.6.7", "4.0.22"] {
+        let build = build(bundler);
+        vendor_gems(build.app(), |gem| !gem.contains("x86_64"));
+        compare_in(&build, bundler, &[]);
+    }
+}
