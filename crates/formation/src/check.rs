@@ -88,7 +88,7 @@ impl Check {
             CheckFormat::Json => json(&reading),
             CheckFormat::Text => {
                 report_problems(&reading, &self.name());
-                table(&reading)
+                table(&reading, self.folder().as_deref())
             }
         };
         match io::stdout().write_all(result.as_bytes()) {
@@ -107,6 +107,13 @@ impl Check {
         } else {
             named_procfile(&self.path).display().to_string()
         }
+    }
+
+    /// The folder of the app, if a file is checked.
+    fn folder(&self) -> Option<PathBuf> {
+        let path = named_procfile(&self.path);
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        (!self.is_standard_input()).then_some(folder)
     }
 
     fn is_standard_input(&self) -> bool {
@@ -152,19 +159,30 @@ fn report_problems(reading: &Reading, name: &str) {
 
 /// One line for each process type, with the form of its launch. Empty if the build would refuse the
 /// Procfile.
-fn table(reading: &Reading) -> String {
+fn table(reading: &Reading, folder: Option<&Path>) -> String {
     if !reading.errors.is_empty() {
         return String::new();
     }
     let row = |entry: &Entry| {
         format!(
-            "{} ({}): {}\n",
+            "{} ({}): {}{}\n",
             entry.process_type,
             entry.launch.form(),
-            entry.command
+            entry.command,
+            folder.map_or_else(String::new, |folder| own_program(entry, folder))
         )
     };
     reading.entries.iter().map(row).collect()
+}
+
+/// Says where a command's program would be found, if that is the app's folder `bin`, which is the last
+/// one in the `PATH` of the image.
+fn own_program(entry: &Entry, folder: &Path) -> String {
+    let is_own = |name: &&String| !name.contains('/') && folder.join("bin").join(name).is_file();
+    let name = entry.launch.argv.first().filter(is_own);
+    name.map_or_else(String::new, |name| {
+        format!("\n  `{name}` is bin/{name}, unless a gem or the system has a program of this name")
+    })
 }
 
 fn json(reading: &Reading) -> String {
@@ -244,6 +262,23 @@ mod tests {
             "web: puma\nworker sidekiq\nweb: puma -p 80\n  bäd: x\n"
         ));
         insta::assert_snapshot!("the_json_of_no_entries", json_of("# nothing\n"));
+    }
+
+    #[test]
+    fn a_program_of_the_app_itself_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::fs::write(folder.path().join("bin/crunch"), "").unwrap();
+        let reading = Reading::of(
+            b"web: puma\nworker: crunch -v\nclock: bin/crunch\n",
+            &|_| false,
+        );
+        insta::assert_snapshot!(table(&reading, Some(folder.path())), @r"
+        web (words): puma
+        worker (words): crunch -v
+          `crunch` is bin/crunch, unless a gem or the system has a program of this name
+        clock (words): bin/crunch
+        ");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use libcnb_test::{BuildConfig, PackResult, TestRunner, assert_contains, assert_n
 use rig::build::build_config;
 use rig::environment::variable;
 use rig::files;
+use std::fs;
 
 fn build_fails(mut config: BuildConfig, check: impl FnOnce(&str, &str)) {
     config.expected_pack_result(PackResult::Failure);
@@ -31,6 +32,20 @@ fn procfile_mistakes() {
         assert_contains!(stderr, "`my-worker: ruby worker.rb`");
         assert_contains!(stderr, "no command: `release: COMMAND`");
         assert_not_contains!(stdout, "Installing");
+    });
+}
+
+#[test]
+#[ignore = "integration test"]
+fn a_file_that_is_nearly_a_procfile_is_named_where_it_makes_no_ruby_app() {
+    let mut config = build_config("no-lockfile");
+    config.app_dir_preprocessor(|app| {
+        files::write(&app.join("procfile"), "worker: ruby worker.rb\n");
+        fs::rename(app.join("Gemfile"), app.join("worker.rb")).unwrap();
+    });
+    build_fails(config, |stdout, _| {
+        assert_contains!(stdout, "No Ruby app detected");
+        assert_contains!(stdout, "git mv procfile Procfile");
     });
 }
 
