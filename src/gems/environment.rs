@@ -16,6 +16,15 @@ use std::path::{Path, PathBuf};
 /// `.bundle/config` chooses others.
 pub(super) const DEFAULT_WITHOUT: &str = "development:test";
 
+/// The settings by which Bundler chooses gems when it loads them.
+const DECIDE_AT_LAUNCH: [&str; 5] = [
+    "BUNDLE_FORCE_RUBY_PLATFORM",
+    "BUNDLE_ONLY",
+    "BUNDLE_SPECIFIC_PLATFORM",
+    "BUNDLE_WITH",
+    "BUNDLE_WITHOUT",
+];
+
 fn config_folder(layer: &Path) -> PathBuf {
     layer.join("bundle-config")
 }
@@ -42,18 +51,18 @@ pub(super) fn layer_env(layer: &Path, ruby: &RubyLayer, bundle: &Bundle) -> Laye
     for (name, value) in fixed {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
-    for (name, value) in chosen_groups(&bundle.settings) {
+    for (name, value) in chosen_gems(&bundle.settings) {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
     }
     env
 }
 
-/// The variables that choose groups, for the container too: the app loads the groups that were
-/// installed, whatever variables the container has. An empty `BUNDLE_WITHOUT` chooses every group.
+/// The variables that choose groups and variants of gems, for the container too: the app loads those
+/// that were installed, whatever variables the container has. An empty `BUNDLE_WITHOUT` chooses every group.
 /// `BUNDLE_WITH` only adds to the default. The app's own settings are in its `.bundle/config`.
-fn chosen_groups(settings: &BundlerSettings) -> Vec<(&'static str, String)> {
+fn chosen_gems(settings: &BundlerSettings) -> Vec<(&'static str, String)> {
     let variables = &settings.env;
-    let mut chosen: Vec<_> = ["BUNDLE_WITHOUT", "BUNDLE_WITH", "BUNDLE_ONLY"]
+    let mut chosen: Vec<_> = DECIDE_AT_LAUNCH
         .into_iter()
         .filter(|name| variables.sets(name))
         .map(|name| (name, variables.get(name).unwrap_or_default().to_string()))
@@ -117,7 +126,7 @@ mod tests {
             for (name, value) in &variables {
                 env.insert(name, value);
             }
-            let chosen = chosen_groups(&BundlerSettings {
+            let chosen = chosen_gems(&BundlerSettings {
                 env: BuildVariables::new(&env),
                 config: BundleConfig::parse(config),
             });

@@ -50,11 +50,16 @@ pub fn install<'a>(
     let decision = decide_and_prepare(&update, last)?;
     let GemsInLayer {
         full_names,
+        notes,
         installed,
     } = update.carry_out(&decision)?;
     report::detail(messages::after(&decision, full_names.len(), &wanted.inputs));
+    if installed.is_none() {
+        notes.iter().for_each(report::detail);
+    }
     let mut metadata = GemsLayerMetadata {
         gems: full_names.clone(),
+        notes,
         ..wanted.clone()
     };
     if let Some(installed) = &installed {
@@ -115,6 +120,7 @@ fn wanted_metadata(
         inputs: BundleInputs::of(stage.bundle, ruby).map_err(GemsLayerError::Inputs)?,
         environment: digest_of(env).map_err(GemsLayerError::Layer)?,
         gems: Vec::new(),
+        notes: Vec::new(),
     })
 }
 
@@ -200,6 +206,7 @@ mod tests {
         let ruby = InstalledRuby::for_tests(&layers, &ruby, &fetcher);
         let env = layer_env(&stage.layer.path, &ruby.layer, &bundle);
         let metadata = GemsLayerMetadata {
+            notes: vec!["The run image has to have libpq5 (for pg-1.5)".into()],
             gems: vec!["a-1".into(), "b-1".into(), "c-1".into()],
             ..wanted_metadata(&stage, &ruby.layer, &env).unwrap()
         };

@@ -37,7 +37,7 @@ pub struct InstalledGems<'a> {
 }
 
 impl InstalledGems<'_> {
-    /// Whether a gem of this name is installed, or one of the app itself. One of a group that is not
+    /// Whether a gem of this name is installed, or in a folder of the app. One of a group that is not
     /// installed is locked all the same.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -46,8 +46,15 @@ impl InstalledGems<'_> {
                 let full_name = format!("{}-{}", spec.name, spec.version);
                 let of_platform = format!("{full_name}-");
                 let mut installed = self.full_names.iter();
-                !matches!(source.kind, SourceKind::Gem(_))
-                    || installed.any(|found| *found == full_name || found.starts_with(&of_platform))
+                match &source.kind {
+                    SourceKind::Gem(_) => installed
+                        .any(|found| *found == full_name || found.starts_with(&of_platform)),
+                    SourceKind::Git(git) => installed.any(|found| {
+                        let revision = found.rsplit('-').next().unwrap_or_default();
+                        !revision.is_empty() && git.revision.starts_with(revision)
+                    }),
+                    SourceKind::Path(_) | SourceKind::Plugin(_) => true,
+                }
             };
             let mut specs = source.specs.iter().filter(|spec| spec.name == name);
             specs.any(|spec| is_there(&spec))
@@ -156,16 +163,19 @@ mod tests {
 
     #[test]
     fn a_gem_of_a_group_that_is_not_installed_is_locked_and_not_there() {
-        let lockfile = "PATH\n  remote: .\n  specs:\n    shop (1.0)\n\nGEM\n  specs:\n    \
+        let lockfile = "GIT\n  remote: x\n  revision: f2045f706e32\n  specs:\n    hi (1)\n\nGIT\n  \
+                        remote: y\n  revision: aaaa5f706e32\n  specs:\n    ho (1)\n\nPATH\n  \
+                        remote: .\n  specs:\n    shop (1.0)\n\nGEM\n  specs:\n    \
                         nokogiri (1.18.2)\n    puma (6.6.0)\n    rack (3.1.20)\n    rack (3.1)\n";
         let lockfile = GemfileLock::parse("Gemfile.lock", lockfile).unwrap();
         let gems = InstalledGems {
             lockfile: &lockfile,
-            full_names: ["nokogiri-1.18.2-x86_64-linux", "rack-3.1.20"]
+            full_names: ["hi-f2045f70", "nokogiri-1.18.2-x86_64-linux", "rack-3.1.20"]
                 .map(String::from)
                 .into(),
         };
-        let found = ["nokogiri", "puma", "rack", "shop", "tilt"].map(|name| gems.has(name));
-        assert_eq!(found, [true, false, true, true, false]);
+        let found =
+            ["hi", "ho", "nokogiri", "puma", "rack", "shop", "tilt"].map(|name| gems.has(name));
+        assert_eq!(found, [true, false, true, false, true, true, false]);
     }
 }

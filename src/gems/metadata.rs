@@ -22,6 +22,8 @@ pub(super) struct GemsLayerMetadata {
     pub(super) environment: String,
     /// The installed gems, as `full_names` gives them. Empty until they are installed.
     pub(super) gems: Vec<String>,
+    /// Lines of the log that builds write where nothing has changed.
+    pub(super) notes: Vec<String>,
 }
 
 impl GemsLayerMetadata {
@@ -29,6 +31,7 @@ impl GemsLayerMetadata {
     pub(super) fn is_wanted(&self, wanted: &Self) -> bool {
         let as_wanted = Self {
             gems: self.gems.clone(),
+            notes: self.notes.clone(),
             inputs: self.inputs.clone(),
             ..wanted.clone()
         };
@@ -46,6 +49,7 @@ impl GemsLayerMetadata {
             inputs: _,
             environment: _,
             gems: _,
+            notes: _,
         } = self;
         let mut reasons = built_for.changes_to(&wanted.built_for);
         if *ruby_abi != wanted.ruby_abi {
@@ -80,6 +84,7 @@ impl GemsLayerMetadata {
             inputs,
             environment: "e".into(),
             gems: vec!["rack-3.1.20".into(), "tilt-2.4.0".into()],
+            notes: Vec::new(),
         }
     }
 }

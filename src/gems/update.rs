@@ -9,7 +9,7 @@ use crate::gems::inputs::BundleInputs;
 use crate::gems::installed::{full_names, gem_home, remove_checkouts, remove_gem};
 use crate::gems::installer::fetch::prefetch;
 use crate::gems::installer::{GemInstaller, Installation};
-use crate::gems::launch_check::{LaunchCheck, LaunchCheckError, Loaded};
+use crate::gems::launch_check::{LaunchCheck, LaunchCheckError, LaunchFindings};
 use crate::gems::layer_archive::Draft;
 use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::gems::lockfile::Source;
@@ -50,6 +50,8 @@ pub(super) enum Prepared {
 pub(super) struct GemsInLayer {
     /// As `full_names` gives them.
     pub(super) full_names: Vec<String>,
+    /// Lines of the log that later builds write too.
+    pub(super) notes: Vec<String>,
     /// None where they are those of the last build.
     pub(super) installed: Option<Installed>,
 }
@@ -62,16 +64,17 @@ pub(super) struct Installed {
     pub(super) questions: BTreeSet<String>,
 }
 
-/// What was done beside Bundler, where there was time for it.
-struct Beside {
+/// What was done beside Bundler, where that had nothing to do.
+struct DoneBesideBundler {
     draft: Option<Draft>,
-    loaded: Option<Loaded>,
+    findings: Option<LaunchFindings>,
 }
 
 impl GemsInLayer {
     fn of_last_build(metadata: &GemsLayerMetadata) -> Self {
         Self {
             full_names: metadata.gems.clone(),
+            notes: metadata.notes.clone(),
             installed: None,
         }
     }
@@ -236,13 +239,14 @@ impl GemsUpdate<'_> {
         let beside = self.run_bundler(&env, left.as_ref().map(TempDir::path))?;
         repositories.keep().map_err(GemsLayerError::Layer)?;
         self.remove_left_overs(&gem_home)?;
-        let loaded = match beside.loaded {
-            Some(loaded) => loaded,
+        let findings = match beside.findings {
+            Some(findings) => findings,
             None => self.check_launch()?,
         };
-        loaded.show(self.stage.bundle, &questions);
+        let notes = findings.show(self.stage.bundle, &questions);
         Ok(GemsInLayer {
             full_names: full_names(&gem_home),
+            notes,
             installed: Some(Installed {
                 draft: beside.draft,
                 questions,
@@ -260,7 +264,11 @@ impl GemsUpdate<'_> {
     /// `archives` is a folder with the archives of the gems that Bundler has to install; none where
     /// it has to ask the servers. Bundler uses one processor. Where it has nothing to install, more is
     /// done beside it.
-    fn run_bundler(&self, env: &Env, archives: Option<&Path>) -> Result<Beside, GemsLayerError> {
+    fn run_bundler(
+        &self,
+        env: &Env,
+        archives: Option<&Path>,
+    ) -> Result<DoneBesideBundler, GemsLayerError> {
         let GemsStage {
             bundle,
             fetcher,
@@ -273,7 +281,8 @@ impl GemsUpdate<'_> {
         let is_complete = archives.is_some_and(is_empty) && !has_git_gems;
         let certificates = &fetcher.settings.certificates;
         thread::scope(|scope| {
-            let loaded = is_complete.then(|| scope.spawn(|| self.check_launch()));
+            let gems_before = full_names(&self.gem_home());
+            let findings = is_complete.then(|| scope.spawn(|| self.check_launch()));
             let draft = is_complete.then(|| scope.spawn(|| archive.draft(&layer.path)));
             bundler::run(
                 bundle,
@@ -284,15 +293,18 @@ impl GemsUpdate<'_> {
                 certificates,
             )?;
             // What fails because Bundler has changed the layer after all is done again.
-            Ok(Beside {
+            let is_unchanged = full_names(&self.gem_home()) == gems_before;
+            Ok(DoneBesideBundler {
                 draft: draft.and_then(|draft| draft.join().ok()?.ok()),
-                loaded: loaded.and_then(|loaded| loaded.join().ok()?.ok()),
+                findings: findings
+                    .and_then(|findings| findings.join().ok()?.ok())
+                    .filter(|_| is_unchanged),
             })
         })
     }
 
     /// Whether the app's gems load in the image too.
-    fn check_launch(&self) -> Result<Loaded, LaunchCheckError> {
+    fn check_launch(&self) -> Result<LaunchFindings, LaunchCheckError> {
         let check = LaunchCheck {
             bundle: self.stage.bundle,
             ruby: &self.ruby.layer,

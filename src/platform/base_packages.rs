@@ -5,7 +5,6 @@
 
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where dpkg keeps what is installed, below the root folder.
@@ -22,25 +21,25 @@ pub struct BasePackages {
 }
 
 impl BasePackages {
-    /// Those of the image with this root folder. `None` where it is of another family.
-    pub fn read(root: &Path) -> io::Result<Option<Self>> {
-        let status = match fs::read_to_string(root.join(DATABASE).join("status")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            status => status?,
-        };
+    /// Those of the image with this root folder. `None` where they are not known: in an image of
+    /// another family, or one without a whole database.
+    #[must_use]
+    pub fn read(root: &Path) -> Option<Self> {
+        let status = read_lossy(&root.join(DATABASE).join("status"))?;
         let packages = base(&status);
+        let lists = file_lists(root);
+        let lists = lists
+            .iter()
+            .filter(|list| packages.contains(package_of_list(list).as_str()));
         let mut files = BTreeSet::new();
-        for list in file_lists(root)? {
-            let name = package_of_list(&list);
-            if packages.contains(name.as_str()) {
-                let text = fs::read_to_string(&list)?;
-                files.extend(text.lines().map(|file| merged(Path::new(file))));
-            }
+        for list in lists {
+            let text = read_lossy(list)?;
+            files.extend(text.lines().map(|file| merged(Path::new(file))));
         }
-        Ok(Some(Self {
+        (!files.is_empty()).then(|| Self {
             root: root.to_path_buf(),
             files,
-        }))
+        })
     }
 
     /// The root folder of the image.
@@ -49,7 +48,7 @@ impl BasePackages {
         &self.root
     }
 
-    /// Whether a file of the build image, other than by links, is one of theirs.
+    /// Whether a file of the build image is one of theirs. A link counts as the file it leads to.
     #[must_use]
     pub fn have(&self, file: &Path) -> bool {
         self.files.contains(&self.listed(file))
@@ -63,32 +62,37 @@ impl BasePackages {
     }
 
     /// The package that has a file of the build image.
-    pub fn package_of(&self, file: &Path) -> io::Result<Option<String>> {
+    #[must_use]
+    pub fn package_of(&self, file: &Path) -> Option<String> {
         let wanted = self.listed(file);
-        for list in file_lists(&self.root)? {
-            let text = fs::read_to_string(&list)?;
-            if text.lines().any(|file| merged(Path::new(file)) == wanted) {
-                return Ok(Some(package_of_list(&list)));
-            }
-        }
-        Ok(None)
+        let has_it = |list: &&PathBuf| {
+            let text = read_lossy(list).unwrap_or_default();
+            text.lines().any(|file| merged(Path::new(file)) == wanted)
+        };
+        let lists = file_lists(&self.root);
+        lists.iter().find(has_it).map(|list| package_of_list(list))
     }
 }
 
 /// The files that list the files of a package, `PACKAGE.list` or `PACKAGE:ARCHITECTURE.list`.
-fn file_lists(root: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut lists = Vec::new();
-    for entry in fs::read_dir(root.join(DATABASE).join("info"))? {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "list")
-        {
-            lists.push(path);
-        }
-    }
+fn file_lists(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join(DATABASE).join("info"));
+    let paths = entries.into_iter().flatten().flatten();
+    let mut lists: Vec<_> = paths
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "list")
+        })
+        .collect();
     lists.sort();
-    Ok(lists)
+    lists
+}
+
+/// Names of people and of files need not be UTF-8.
+fn read_lossy(path: &Path) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn package_of_list(list: &Path) -> String {
@@ -200,17 +204,22 @@ Package: libstdc++6
     fn files_are_found_whether_usr_is_merged_or_not() {
         let root = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(root.path()).unwrap();
-        assert!(BasePackages::read(&root).unwrap().is_none());
+        assert!(BasePackages::read(&root).is_none());
         let database = root.join(DATABASE);
         fs::create_dir_all(database.join("info")).unwrap();
         fs::write(database.join("status"), STATUS).unwrap();
+        assert!(BasePackages::read(&root).is_none(), "without lists");
         let list = |name: &str, files: &str| {
             fs::write(database.join("info").join(name), files).unwrap();
         };
         list("bash.list", "/.\n/bin\n/bin/bash\n");
         list("libc6:amd64.list", "/usr/lib/x/libc.so.6\n");
-        list("git.list", "/usr/bin/git\n");
-        let packages = BasePackages::read(&root).unwrap().unwrap();
+        fs::write(
+            database.join("info/git.list"),
+            b"/usr/share/caf\xe9\n/usr/bin/git\n",
+        )
+        .unwrap();
+        let packages = BasePackages::read(&root).unwrap();
         for (file, is_there) in [
             ("usr/bin/bash", true),
             ("lib/x/libc.so.6", true),
@@ -218,7 +227,7 @@ Package: libstdc++6
         ] {
             assert_eq!(packages.have(&root.join(file)), is_there, "{file}");
         }
-        let package = |file| packages.package_of(&root.join(file)).unwrap();
+        let package = |file| packages.package_of(&root.join(file));
         assert_eq!(package("bin/git").as_deref(), Some("git"));
         assert_eq!(package("lib/x/libc.so.6").as_deref(), Some("libc6"));
         assert_eq!(package("opt/x"), None);

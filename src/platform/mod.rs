@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod files;
 pub mod launch_layer;
 pub mod operator_variables;
+pub mod other_layers;
 pub mod variables;
 
 pub use error::PlatformError;

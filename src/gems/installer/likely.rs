@@ -62,15 +62,17 @@ fn left_out_gems<'a>(gemfile: &'a str, left_out: &[&str]) -> BTreeSet<&'a str> {
             }
             "group" => {
                 let place = line.find([' ', '(']).unwrap_or(line.len());
-                let (names, rest) = line[place..]
+                let arguments = &line[place..];
+                let opened = arguments
                     .split_once('{')
-                    .unwrap_or((&line[place..], ""));
-                let names: Vec<_> = symbols(names.split(" do").next().unwrap_or_default());
+                    .or_else(|| arguments.split_once(" do"));
+                let (names, rest) = opened.unwrap_or((arguments, ""));
+                let rest = rest.trim();
                 if rest.is_empty() {
-                    blocks.push(names);
+                    blocks.push(symbols(names));
                 } else {
-                    groups.extend(names);
-                    statement = rest.trim();
+                    groups.extend(symbols(names));
+                    statement = rest;
                 }
             }
             word if BLOCKS.contains(&word) => blocks.push(Vec::new()),
@@ -135,6 +137,7 @@ mod tests {
           end
         end
         group(:test) { gem "capybara" }
+        group(:test) do gem "webdrivers" end
         group :staging do
           gem "pool"
         end
@@ -153,7 +156,7 @@ mod tests {
         };
         assert_eq!(
             found(&["development", "test"]),
-            "bullet byebug capybara debug junit rspec"
+            "bullet byebug capybara debug junit rspec webdrivers"
         );
         assert_eq!(found(&["staging"]), "pool");
         assert_eq!(found(&[]), "");

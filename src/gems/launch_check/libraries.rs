@@ -8,7 +8,6 @@ use object::read::elf::FileHeader;
 use object::{Endianness, ReadCache, ReadRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -40,7 +39,7 @@ pub(super) fn needs(
     ruby: &Path,
     folders: &[PathBuf],
     packages: &BasePackages,
-) -> io::Result<Needs> {
+) -> Needs {
     let files = compiled_files(gem_home);
     let names: BTreeSet<_> = files.iter().filter_map(|file| file.file_name()).collect();
     let image = Libraries::of(packages.root());
@@ -68,8 +67,7 @@ pub(super) fn needs(
             let gem = gem_of(file, gem_home);
             let place = match found {
                 Some(path) => {
-                    let package = packages.package_of(&path)?;
-                    let package = package.unwrap_or(name);
+                    let package = packages.package_of(&path).unwrap_or(name);
                     needs.packages.entry(package)
                 }
                 None => needs.missing.entry(name),
@@ -77,7 +75,7 @@ pub(super) fn needs(
             place.or_default().insert(gem);
         }
     }
-    Ok(needs)
+    needs
 }
 
 /// Files of gems that Ruby may load, without links.
@@ -118,7 +116,12 @@ impl Compiled {
             .ok()
             .and_then(|opened| Self::parse(&ReadCache::new(opened), file).ok());
         compiled
-            .filter(|compiled| !compiled.needed.iter().any(|name| name.contains("musl")))
+            .filter(|compiled| {
+                !compiled
+                    .needed
+                    .iter()
+                    .any(|name| name.contains("musl") || name == "libc.so")
+            })
             .unwrap_or_default()
     }
 
@@ -227,13 +230,13 @@ mod tests {
         };
         write("var/lib/dpkg/status", b"Package: libc6\nEssential: yes\n\n");
         write("etc/ld.so.conf.d/x.conf", b"# multiarch\n/usr/lib/x\n");
-        write("var/lib/dpkg/info/libc6.list", b"");
+        write("var/lib/dpkg/info/libc6.list", b"/etc/libc\n");
         let program = fs::read(this_program()).unwrap();
         let gems = root.join("layer/ruby/3.3.0");
         write("layer/ruby/3.3.0/gems/pg-1.5/lib/pg_ext.so", &program);
         let needs = |folders: &[PathBuf]| {
-            let packages = BasePackages::read(&root).unwrap().unwrap();
-            needs(&gems, &root.join("ruby"), folders, &packages).unwrap()
+            let packages = BasePackages::read(&root).unwrap();
+            needs(&gems, &root.join("ruby"), folders, &packages)
         };
         let gem = |needs: &BTreeMap<String, BTreeSet<String>>, of: &str| {
             needs.get(of).map(|gems| gems.iter().cloned().collect())
@@ -252,7 +255,7 @@ mod tests {
         assert_eq!(gem(&found.packages, "foo"), None);
         write("var/lib/dpkg/info/libc6.list", b"/lib/x/libc.so.6\n");
         assert_eq!(gem(&needs(&[]).packages, "foo"), None);
-        write("var/lib/dpkg/info/libc6.list", b"");
+        write("var/lib/dpkg/info/libc6.list", b"/etc/libc\n");
         write("ruby/lib/ruby/x.so", &program);
         assert_eq!(needs(&[]), Needs::default());
     }

@@ -9,7 +9,8 @@ rescue Exception => error # SystemExit and SyntaxError too.
   causes = [error]
   causes << causes.last.cause while causes.last.cause
   missing = causes.grep(Errno::ENOENT).filter_map { |cause| cause.message[/\ANo such file or directory - ([\w.+-]+)\z/, 1] }
-  message = error.message
+  # Without the lines around the failing one, which may hold a secret.
+  message = error.message.split(/^ #  -{5,}$/).first.to_s.strip
   message += " (#{error.class})" unless error.is_a?(Bundler::BundlerError)
   File.write(answer, "#{missing.first}\n#{message}")
   exit! 1

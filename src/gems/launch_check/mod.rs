@@ -4,11 +4,12 @@
 
 mod libraries;
 mod programs;
+mod refusal;
 
-use crate::fetch::masked::masked;
 use crate::gems::bundle::Bundle;
 use crate::gems::question::Question;
 use crate::platform::base_packages::BasePackages;
+use crate::platform::other_layers::launched_layers;
 use crate::report;
 use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
@@ -16,14 +17,29 @@ use libcnb::Env;
 use libcnb::layer_env::{LayerEnv, Scope};
 use libraries::Needs;
 use miette::Diagnostic;
+use refusal::{MayNotLoad, NeedsVariables, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, io};
 use thiserror::Error;
 
 /// The program that loads the bundle.
 const LOAD: &str = include_str!("load.rb");
+
+/// The user's variable: `warn` where the image is of use although its gems do not load.
+const VARIABLE: &str = "BP_LAUNCH_CHECK";
+
+/// What a process of the lifecycle gets from the machine where the image is built. A Gemfile that
+/// asks the network would wait without it.
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 
 /// What is loaded, and with which environment.
 pub(super) struct LaunchCheck<'a> {
@@ -39,29 +55,29 @@ pub(super) struct LaunchCheck<'a> {
     pub(super) launch_env: &'a LayerEnv,
 }
 
-/// What the check has found out.
+/// What the check has found out about an image that is of use.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    /// Why the bundle loads with the variables of the build alone, where that is so.
-    without_variables: Option<Refusal>,
+pub(super) struct LaunchFindings {
+    /// Why the bundle does not load as it is, where that is so.
+    refused: Option<Refused>,
     needs: Needs,
 }
 
-/// Why the bundle does not load.
-#[derive(Clone, Debug, Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// A program that was not found.
-    program: Option<String>,
-    /// What Bundler says.
-    message: String,
+#[derive(Debug)]
+enum Refused {
+    /// It loads with variables of the build, or without those of production.
+    WithoutVariables(Refusal),
+    /// It does not load, and the user has asked for a warning.
+    Always(Refusal),
 }
 
 /// The image would be of no use.
 #[derive(Debug, Diagnostic, Error)]
 pub enum LaunchCheckError {
-    #[error("the app's gems load here, but would not in the image")]
-    #[diagnostic(help("{help}"))]
+    #[error("the app's gems load here, but may not in the image")]
+    #[diagnostic(help(
+        "{help} Where the image is of use all the same, `--env {VARIABLE}=warn` makes this a warning."
+    ))]
     NotLoaded {
         #[source]
         refusal: Refusal,
@@ -70,22 +86,6 @@ pub enum LaunchCheckError {
     #[error("it cannot be checked whether the app's gems load in the image")]
     #[diagnostic(help("Check that the disk of the container engine is not full."))]
     Io(#[from] io::Error),
-}
-
-/// The bundle loads only where variables of the build are set.
-#[derive(Debug, Diagnostic, Error)]
-#[error("the app's gems load only where the variables of this build are set")]
-#[diagnostic(
-    severity(Warning),
-    help(
-        "The Gemfile or a gemspec asks for {variables} at each start of a process. Set that in the \
-         container too, or let the Gemfile do without: `ENV.fetch(\"NAME\", \"\")`."
-    )
-)]
-struct NeedsVariables {
-    #[source]
-    refusal: Refusal,
-    variables: String,
 }
 
 /// A compiled gem needs a library that is nowhere.
@@ -105,53 +105,70 @@ struct MissingLibrary {
 
 impl LaunchCheck<'_> {
     /// Loads the bundle, and reads what its compiled files need.
-    pub(super) fn run(&self) -> Result<Loaded, LaunchCheckError> {
-        let packages = BasePackages::read(Path::new("/"))?;
+    pub(super) fn run(&self) -> Result<LaunchFindings, LaunchCheckError> {
+        let packages = BasePackages::read(Path::new("/"));
         let folder = tempfile::tempdir()?;
         let env = self.env(packages.as_ref(), folder.path())?;
-        let without_variables = match self.load(&env, folder.path())? {
+        let needs = packages.map_or_else(Needs::default, |packages| {
+            let folders = env.get("LD_LIBRARY_PATH").map(env::split_paths);
+            let folders: Vec<_> = folders.into_iter().flatten().collect();
+            libraries::needs(self.gem_home, &self.ruby.path, &folders, &packages)
+        });
+        let refused = match self.load_in(&env, folder.path())? {
             None => None,
-            Some(refusal) => Some(self.load_with_variables(env, folder.path(), refusal)?),
+            Some(refusal) => Some(self.refused(env, folder.path(), refusal)?),
         };
-        let needs = match &packages {
-            Some(packages) => {
-                let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-                let mut folders = programs::launched_folders(&path, self.layers()).0;
-                folders.push(self.ruby.path.join("lib"));
-                libraries::needs(self.gem_home, &self.ruby.path, &folders, packages)?
-            }
-            None => Needs::default(),
-        };
-        Ok(Loaded {
-            without_variables,
-            needs,
-        })
+        Ok(LaunchFindings { refused, needs })
     }
 
-    /// The folder with the layers of all buildpacks.
-    fn layers(&self) -> &Path {
-        self.layer.ancestors().nth(2).unwrap_or(self.layer)
-    }
-
-    /// The environment of a process of the image. Its files are in `folder`.
+    /// The environment of a process of the image, but for the production defaults. Its files are in
+    /// `folder`.
     fn env(&self, packages: Option<&BasePackages>, folder: &Path) -> io::Result<Env> {
-        let (home, programs) = (folder.join("home"), folder.join("programs"));
+        let (home, links) = (folder.join("home"), folder.join("programs"));
         fs::create_dir_all(&home)?;
-        fs::create_dir_all(&programs)?;
-        let named = self.bundle.settings.env.get(programs::VARIABLE);
-        let named: Vec<_> = named.unwrap_or_default().split_whitespace().collect();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = programs::run_path(&path, self.layers(), packages, &named, &programs)?;
+        fs::create_dir_all(&links)?;
+        let (all_folders, image_folders) = self.build_path();
+        let path = match packages {
+            Some(packages) => {
+                let named = self.bundle.settings.env.get(programs::VARIABLE);
+                let named = programs::names(named.unwrap_or_default());
+                programs::link_programs(&image_folders, packages, &all_folders, &named, &links)?;
+                links.into_os_string()
+            }
+            // Nothing is known of the programs of another family.
+            None => env::join_paths(image_folders).map_err(io::Error::other)?,
+        };
         let mut env = Env::new();
         env.insert("PATH", path);
         env.insert("HOME", home);
-        let ruby = LayerEnv::read_from_layer_dir(&self.ruby.path)?;
-        let env = ruby.apply(Scope::Launch, &env);
-        let env = self.gems_env.apply(Scope::Launch, &env);
-        Ok(self.launch_env.apply(Scope::Launch, &env))
+        for name in PROXIES {
+            if let Some(value) = env::var_os(name) {
+                env.insert(name, value);
+            }
+        }
+        let own_layers = self.layer.parent().unwrap_or(self.layer);
+        for layer in launched_layers(own_layers).iter().chain([&self.ruby.path]) {
+            let layer = LayerEnv::read_from_layer_dir(layer)?;
+            env = layer.apply(Scope::Launch, &env);
+        }
+        Ok(self.gems_env.apply(Scope::Launch, &env))
     }
 
-    /// Why the bundle does not load, where it does not.
+    /// The folders of the build's `PATH`: all, and those that are not in a layer.
+    fn build_path(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let layers = self.layer.ancestors().nth(2).unwrap_or(self.layer);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let all: Vec<_> = env::split_paths(&path).collect();
+        let of_image = all.iter().filter(|folder| !folder.starts_with(layers));
+        let of_image = of_image.cloned().collect();
+        (all, of_image)
+    }
+
+    /// Why the bundle does not load in production, where it does not.
+    fn load_in(&self, env: &Env, folder: &Path) -> io::Result<Option<Refusal>> {
+        self.load(&self.launch_env.apply(Scope::Launch, env), folder)
+    }
+
     fn load(&self, env: &Env, folder: &Path) -> io::Result<Option<Refusal>> {
         let script = folder.join("load.rb");
         let answer = folder.join("answer");
@@ -167,83 +184,88 @@ impl LaunchCheck<'_> {
         if output.status.success() {
             return Ok(None);
         }
-        let text = fs::read(answer).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let (program, message) = text.split_once('\n').unwrap_or_default();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let message = match message.trim() {
-            "" => format!("Ruby ended ({}): {}", output.status, said.trim()),
-            message => message.to_string(),
-        };
-        let message = masked(&message);
-        Ok(Some(Refusal {
-            program: (!program.is_empty()).then(|| program.to_string()),
-            message,
-        }))
+        let is_program = |name: &str| programs::find(name, &self.build_path().0).is_some();
+        let variables = &self.bundle.settings.env;
+        Ok(Some(Refusal::read(
+            &fs::read(answer)?,
+            &output,
+            is_program,
+            variables,
+        )))
     }
 
-    /// Tries again with the user's build variables, which the container may be given too.
-    fn load_with_variables(
+    /// Tries again with the user's build variables, which the container may be given too; and without
+    /// the production defaults, which it may replace.
+    fn refused(
         &self,
-        mut env: Env,
+        env: Env,
         folder: &Path,
-        refusal: Refusal,
-    ) -> Result<Refusal, LaunchCheckError> {
-        self.bundle.settings.env.apply(&mut env);
-        match self.load(&env, folder)? {
-            None => Ok(refusal),
-            Some(refusal) => Err(LaunchCheckError::NotLoaded {
-                help: refusal.help(),
-                refusal,
-            }),
+        first: Refusal,
+    ) -> Result<Refused, LaunchCheckError> {
+        let variables = &self.bundle.settings.env;
+        let mut with_variables = env;
+        variables.apply(&mut with_variables);
+        let Some(refusal) = self.load_in(&with_variables, folder)? else {
+            return Ok(Refused::WithoutVariables(first));
+        };
+        if self.load(&with_variables, folder)?.is_none() {
+            return Ok(Refused::WithoutVariables(refusal));
         }
+        if variables.get(VARIABLE) == Some("warn") {
+            return Ok(Refused::Always(refusal));
+        }
+        Err(LaunchCheckError::NotLoaded {
+            help: refusal.help(),
+            refusal,
+        })
     }
 }
 
-impl Refusal {
-    fn help(&self) -> String {
-        match &self.program {
-            Some(program) => format!(
-                "The run image need not have the program `{program}`: it is in no package that every \
-                 image of the distribution has. Let the gemspec list its files without it, such as \
-                 `spec.files = Dir[\"lib/**/*\"]`. If your run image has it, say so: `--env \
-                 {}={program}`.",
-                programs::VARIABLE
-            ),
-            None => "Bundler reads the Gemfile and the gemspecs at each start of a process, with the \
-                     files of the image alone. What they need has to be in the app's folder, or in a \
-                     gem of the installed groups; plugins of Bundler are not in the image."
-                .into(),
-        }
-    }
-}
-
-impl Loaded {
+impl LaunchFindings {
     /// Writes to the log what the image needs besides its layers. `questions` is what the Gemfile
-    /// has asked for.
-    pub(super) fn show(self, bundle: &Bundle, questions: &BTreeSet<String>) {
-        if let Some(refusal) = self.without_variables {
-            let set: Vec<_> = questions
-                .iter()
-                .filter_map(|question| match Question::parse(question) {
-                    Question::Variable(name) => Some(name),
-                    _ => None,
-                })
-                .filter(|name| bundle.settings.env.sets(name))
-                .collect();
-            let variables = match set.as_slice() {
-                [] => "variables".to_string(),
-                names => names.join(", "),
-            };
-            report::warning(&NeedsVariables { refusal, variables });
+    /// has asked for. Returns lines that later builds, which check nothing again, write too.
+    pub(super) fn show(self, bundle: &Bundle, questions: &BTreeSet<String>) -> Vec<String> {
+        let mut notes = Vec::new();
+        match self.refused {
+            Some(Refused::WithoutVariables(refusal)) => {
+                let variables = asked_variables(bundle, questions);
+                notes.push(format!(
+                    "The app's gems load only where the container has {variables} as this build has"
+                ));
+                report::warning(&NeedsVariables { refusal, variables });
+            }
+            Some(Refused::Always(refusal)) => {
+                notes.push("The app's gems may not load in the image".to_string());
+                report::warning(&MayNotLoad { refusal });
+            }
+            None => {}
         }
         if let Some(line) = of_run_image(&self.needs.packages) {
-            report::detail(line);
+            report::detail(&line);
+            notes.push(line);
         }
         for (library, gems) in self.needs.missing {
             let gems = gems.into_iter().collect::<Vec<_>>().join(", ");
             report::warning(&MissingLibrary { library, gems });
         }
+        notes
+    }
+}
+
+/// The user's build variables that the Gemfile asks for, in words.
+fn asked_variables(bundle: &Bundle, questions: &BTreeSet<String>) -> String {
+    let asked = questions
+        .iter()
+        .filter_map(|question| match Question::parse(question) {
+            Question::Variable(name) => Some(name),
+            _ => None,
+        });
+    let set: Vec<_> = asked
+        .filter(|name| bundle.settings.env.sets(name))
+        .collect();
+    match set.as_slice() {
+        [] => "the variables".to_string(),
+        names => names.join(", "),
     }
 }
 
@@ -266,15 +288,14 @@ mod tests {
 
     #[test]
     fn a_bundle_that_does_not_load_is_shown() {
-        let refusal = |program: Option<&str>, message: &str| Refusal {
-            program: program.map(String::from),
-            message: message.to_string(),
-        };
-        let git = "\n[!] There was an error while loading `blog.gemspec`: No such file or directory - \
-                   git. Bundler cannot continue.\n\n #  from /workspace/blog.gemspec:9\n";
+        let git = "[!] There was an error while loading `blog.gemspec`: No such file or directory - \
+                   git. Bundler cannot continue.\n\n #  from /workspace/blog.gemspec:9";
         for (name, refusal) in [
-            ("without_a_program", refusal(Some("git"), git)),
-            ("without_a_plugin", refusal(None, "Source svn not found")),
+            ("without_a_program", Refusal::for_tests(Some("git"), git)),
+            (
+                "without_a_plugin",
+                Refusal::for_tests(None, "Source svn not found"),
+            ),
         ] {
             let error = LaunchCheckError::NotLoaded {
                 help: refusal.help(),
@@ -285,13 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_container_can_have_is_shown() {
-        let refusal = Refusal {
-            program: None,
-            message: "key not found: \"TOKEN\" (KeyError)".into(),
-        };
-        let variables = "TOKEN".to_string();
-        assert_report!("variables", NeedsVariables { refusal, variables });
+    fn what_the_run_image_has_to_have_is_shown() {
         assert_report!(
             "library",
             MissingLibrary {

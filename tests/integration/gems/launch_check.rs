@@ -22,13 +22,23 @@ fn a_gemspec_that_needs_a_program_of_the_build_image_ends_the_build() {
         "spec.require_paths = `git --version` && [\"lib\"]\n  spec.files",
     );
     let log = build.fail();
-    assert_contains!(log, "the app's gems load here, but would not in the image");
+    assert_contains!(log, "the app's gems load here, but may not in the image");
     assert_contains!(log, "No such file or directory - git");
     assert_contains!(log, "shop.gemspec");
     assert_contains!(log, "--env BP_RUN_PROGRAMS=git");
 
+    build.set("BP_LAUNCH_CHECK", "warn");
+    let log = build.run();
+    assert_contains!(log, "the app's gems load here, but may not in the image");
+    build.unset("BP_LAUNCH_CHECK");
+    build.restore();
+    build.edit(
+        "shop.gemspec",
+        "spec.files",
+        "spec.require_paths = `git --version` && [\"lib\"]\n  spec.files",
+    );
     build.set("BP_RUN_PROGRAMS", "git");
-    assert_contains!(build.run(), "gems are installed");
+    assert_not_contains!(build.run(), "may not in the image\n");
     build.unset("BP_RUN_PROGRAMS");
 
     // One that does without is right, and so is a program that every image has.
@@ -49,9 +59,25 @@ fn a_gemfile_that_needs_a_variable_of_the_build_is_a_warning() {
     let log = build.run();
     assert_contains!(
         log,
-        "the app's gems load only where the variables of this build are set"
+        "the app's gems load only where the container has the variables of this build"
     );
     assert_contains!(log, "key not found: \"TOKEN\"");
     assert_contains!(log, "asks for TOKEN at each start");
     assert_not_contains!(log, "s3cr3t");
+
+    // The next build checks nothing again, and the image is the same.
+    let log = build.run();
+    assert_contains!(log, "Bundler does not run");
+    assert_contains!(
+        log,
+        "load only where the container has TOKEN as this build has"
+    );
+
+    // Of production, which the install knows nothing of.
+    build.write(
+        "Gemfile.local",
+        "ENV.fetch(\"TOKEN\") if ENV[\"RAILS_ENV\"] == \"production\"\n",
+    );
+    build.unset("TOKEN");
+    assert_contains!(build.run(), "key not found: \"TOKEN\"");
 }

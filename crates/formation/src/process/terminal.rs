@@ -40,12 +40,12 @@ impl Terminal {
     }
 
     /// Puts the group in the foreground, if this process is there itself. Whether the group may
-    /// read now.
+    /// read now: a shell may have taken the terminal back meanwhile.
     pub fn lend_to(&mut self, group: Pid) -> bool {
         if self.is_in_foreground() && tcsetpgrp(stdin(), group).is_ok() {
             self.lent_to = Some(group);
         }
-        self.lent_to == Some(group)
+        tcgetpgrp(stdin()).is_ok_and(|foreground| foreground == group)
     }
 
     /// Whether another group has it from this process.

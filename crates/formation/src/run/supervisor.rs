@@ -221,9 +221,9 @@ impl<'a> Supervisor<'a> {
             Action::Refuse { client, report } => {
                 self.clients.answer(client, &Answer::Refused(report));
             }
-            Action::StopThisProcess => {
+            Action::StopThisProcess { wants_terminal } => {
                 return self
-                    .stop_this_process()
+                    .stop_this_process(wants_terminal)
                     .unwrap_or_else(|error| Some(Event::KernelError(error)));
             }
             Action::Exit {
@@ -240,13 +240,14 @@ impl<'a> Supervisor<'a> {
         None
     }
 
-    /// Stops this process, unless it turns out that it can lend the terminal now. Without the
-    /// terminal, a process that reads from it would be stopped again and again.
-    fn stop_this_process(&mut self) -> io::Result<Option<Event>> {
-        let was_lent = self.terminal.as_ref().is_some_and(Terminal::is_lent);
-        if !was_lent && self.lend_terminal() {
+    /// Stops this process, unless it can lend a terminal that is wanted: the `fg` of a shell may have
+    /// come right after the attached process was stopped. Without the terminal, that would be stopped
+    /// again and again.
+    fn stop_this_process(&mut self, wants_terminal: bool) -> io::Result<Option<Event>> {
+        if wants_terminal && self.lend_terminal() {
             return Ok(Some(Event::Continued));
         }
+        let was_lent = self.terminal.as_ref().is_some_and(Terminal::is_lent);
         self.take_terminal_back();
         let was_stopped = self.signals.stop_this_process(was_lent)?;
         let has_terminal = self.lend_terminal() || self.terminal.is_none();

@@ -30,9 +30,10 @@ pub(in crate::run) enum Action {
     },
     /// Tell a client why its request is refused.
     Refuse { client: ClientId, report: String },
-    /// Stop this process, as a terminal stops a job, until it gets SIGCONT. The result is an event,
-    /// `Continued`, unless nobody could give the terminal to a process that waits for it.
-    StopThisProcess,
+    /// Stop this process as a terminal stops a job, until it gets SIGCONT; unless it can lend the
+    /// terminal, where that is wanted. The result is an event, `Continued`, unless nobody could give
+    /// the terminal to a process that waits for it.
+    StopThisProcess { wants_terminal: bool },
     /// End this process, when all output is written or that moment has come.
     Exit { status: u8, flush_until: Instant },
     /// End this process with an error, at once.

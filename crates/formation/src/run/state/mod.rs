@@ -139,7 +139,7 @@ impl State {
             Event::Ended(ended) => self.process_has_ended(&ended, now),
             Event::Stopped { process, signal } => self.process_was_stopped(process, signal),
             Event::Signal(signal) => self.handle_signal(signal, now),
-            Event::StopKey => self.stop_all(),
+            Event::StopKey => self.stop_all(false),
             Event::HungUp => self.terminal_is_gone(now),
             Event::Continued => self.signal_all_groups(Signal::CONT),
             Event::Request { client, request } => self.handle_request(client, request, now),
@@ -302,9 +302,10 @@ impl State {
 
     /// As a shell's job: all that belongs to it stops. No program notices, as one would that
     /// handles the signal of the key: Sidekiq takes no more jobs then.
-    fn stop_all(&mut self) {
+    fn stop_all(&mut self, wants_terminal: bool) {
         self.signal_all_groups(Signal::STOP);
-        self.actions.push(Action::StopThisProcess);
+        self.actions
+            .push(Action::StopThisProcess { wants_terminal });
     }
 
     fn signal_all_groups(&mut self, signal: Signal) {
@@ -326,7 +327,7 @@ impl State {
         if action.is_some() {
             self.actions.extend(action);
         } else if is_attached && is_stop_by_terminal(signal) {
-            self.stop_all();
+            self.stop_all(needs_terminal);
         } else if needs_terminal {
             self.say(format!(
                 "{name} is stopped, because it needs a terminal: `--attach {name}` gives it this one"

@@ -199,7 +199,14 @@ impl Rig {
                 let first = report.lines().find(|line| !line.trim().is_empty()).unwrap();
                 format!("refuse {}: {}", client.0, first.trim())
             }
-            Action::StopThisProcess => "stop".into(),
+            Action::StopThisProcess { wants_terminal } => {
+                let unless = if *wants_terminal {
+                    " without a terminal"
+                } else {
+                    ""
+                };
+                format!("stop{unless}")
+            }
             Action::Exit {
                 status,
                 flush_until,

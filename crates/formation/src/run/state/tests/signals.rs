@@ -102,14 +102,18 @@ fn the_stop_key_of_an_attached_process_stops_all_with_this_process() {
             "start worker.1 on 5100",
         ]
     );
-    for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+    for (signal, stop) in [
+        (Signal::TSTP, "stop"),
+        (Signal::TTIN, "stop without a terminal"),
+        (Signal::TTOU, "stop without a terminal"),
+    ] {
         assert_eq!(
             rig.stopped(101, signal),
             [
                 "SIGSTOP to group 101",
                 "SIGSTOP to group 102",
                 "SIGSTOP to group 103",
-                "stop",
+                stop,
             ]
         );
     }
