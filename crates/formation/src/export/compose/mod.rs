@@ -12,6 +12,7 @@
 //! Sources: <https://github.com/compose-spec/compose-spec/blob/main/spec.md>,
 //! <https://github.com/docker/cli/tree/master/cli/compose/schema/data>
 
+mod document;
 mod publish;
 
 pub use publish::{NotAPort, Publish};
@@ -20,8 +21,11 @@ use super::header::Header;
 use super::plan::{Plan, Service, Task, TaskStart};
 use super::yaml::yaml;
 use crate::image::ENTRY_POINTS;
+use document::{
+    ComposeOnly, ComposeOnlyService, Condition, Container, DependsOn, Deploy, HealthCheck, InOrder,
+    Plain, ReleaseDeploy, RestartPolicy, Shared, UpdateConfig,
+};
 use procfile::ProcessType;
-use serde::ser::{Serialize, Serializer};
 use serde_saphyr::{FlowSeq, Tagged};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,129 +41,6 @@ pub struct ComposeOptions {
     pub formation: String,
     /// A single document without tags, which Swarm does not read.
     pub plain: bool,
-}
-
-/// The first document, for Compose and Swarm.
-#[derive(serde::Serialize)]
-struct Shared {
-    version: Tagged<&'static str>,
-    services: InOrder<Container>,
-}
-
-/// The only document of a plain file.
-#[derive(serde::Serialize)]
-struct Plain {
-    name: String,
-    services: InOrder<Container>,
-}
-
-/// A service with all that it needs.
-#[derive(serde::Serialize)]
-struct Container {
-    image: String,
-    entrypoint: FlowSeq<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<FlowSeq<Vec<String>>>,
-    environment: BTreeMap<&'static str, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    env_file: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ports: Option<FlowSeq<[String; 1]>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<HealthCheck>,
-    stop_grace_period: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    depends_on: Option<DependsOn>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restart: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deploy: Option<Deploy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profiles: Option<FlowSeq<[&'static str; 1]>>,
-}
-
-#[derive(serde::Serialize)]
-struct HealthCheck {
-    test: FlowSeq<Vec<String>>,
-    interval: &'static str,
-    timeout: &'static str,
-    retries: u8,
-    start_period: &'static str,
-}
-
-#[derive(serde::Serialize)]
-struct Deploy {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replicas: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_config: Option<UpdateConfig>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restart_policy: Option<RestartPolicy>,
-}
-
-#[derive(serde::Serialize)]
-struct UpdateConfig {
-    order: &'static str,
-    failure_action: &'static str,
-}
-
-#[derive(serde::Serialize)]
-struct RestartPolicy {
-    condition: &'static str,
-    delay: &'static str,
-}
-
-/// The second document, for Compose alone.
-#[derive(serde::Serialize)]
-struct ComposeOnly {
-    name: String,
-    #[serde(skip_serializing_if = "InOrder::is_empty")]
-    services: InOrder<ComposeOnlyService>,
-}
-
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum ComposeOnlyService {
-    Release {
-        deploy: ReleaseDeploy,
-    },
-    Type {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        depends_on: Option<DependsOn>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ports: Option<Tagged<FlowSeq<[String; 1]>>>,
-    },
-    Task(Box<Container>),
-}
-
-#[derive(serde::Serialize)]
-struct ReleaseDeploy {
-    restart_policy: Tagged<Condition>,
-}
-
-#[derive(serde::Serialize)]
-struct Condition {
-    condition: &'static str,
-}
-
-#[derive(serde::Serialize)]
-struct DependsOn {
-    release: Condition,
-}
-
-/// A mapping that keeps the order of its keys.
-struct InOrder<T>(Vec<(String, T)>);
-
-impl<T> InOrder<T> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<T: Serialize> Serialize for InOrder<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
-    }
 }
 
 /// The text of the file. `made_by` is the command that exports it.
