@@ -98,7 +98,7 @@ fn mistakes_are_reported_before_anything_starts() {
 
 #[test]
 fn standard_input_may_be_closed() {
-    let app = App::with("web: echo \"runs\"\n");
+    let app = App::with("css: cat; echo \"no input\"\nweb: sleep 0.5; echo \"runs\"\n");
     let script =
         format!("exec {PROGRAM} run --procfile Procfile --prefix none --socket control/socket <&-");
     let output = Command::new("bash")
