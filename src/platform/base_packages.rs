@@ -16,7 +16,7 @@ const PACKAGE_MANAGER: &str = "apt";
 /// The packages that every image of the distribution has.
 pub struct BasePackages {
     root: PathBuf,
-    /// All of their files.
+    /// Their programs and shared libraries, as [`merged`] names them.
     files: BTreeSet<PathBuf>,
 }
 
@@ -34,7 +34,8 @@ impl BasePackages {
         let mut files = BTreeSet::new();
         for list in lists {
             let text = read_lossy(list)?;
-            files.extend(text.lines().map(|file| merged(Path::new(file))));
+            let needed = text.lines().filter(|file| is_program_or_library(file));
+            files.extend(needed.map(|file| merged(Path::new(file))));
         }
         (!files.is_empty()).then(|| Self {
             root: root.to_path_buf(),
@@ -48,30 +49,51 @@ impl BasePackages {
         &self.root
     }
 
-    /// Whether a file of the build image is one of theirs. A link counts as the file it leads to.
+    /// Whether a program or library of the build image is one of theirs. A link counts as the file it
+    /// leads to.
     #[must_use]
     pub fn have(&self, file: &Path) -> bool {
-        self.files.contains(&self.listed(file))
+        self.files.contains(&self.inside(file))
+            || (file.is_symlink() && self.files.contains(&self.inside(&resolved(file))))
     }
 
-    /// A file of the build image as [`merged`] names it, without links.
-    fn listed(&self, file: &Path) -> PathBuf {
-        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
-        let inside = file.strip_prefix(&self.root).unwrap_or(&file);
+    fn inside(&self, file: &Path) -> PathBuf {
+        let inside = file.strip_prefix(&self.root).unwrap_or(file);
         merged(&Path::new("/").join(inside))
     }
 
-    /// The package that has a file of the build image.
+    /// The package that has each of these libraries of the build image, where one has.
     #[must_use]
-    pub fn package_of(&self, file: &Path) -> Option<String> {
-        let wanted = self.listed(file);
-        let has_it = |list: &&PathBuf| {
-            let text = read_lossy(list).unwrap_or_default();
-            text.lines().any(|file| merged(Path::new(file)) == wanted)
-        };
-        let lists = file_lists(&self.root);
-        lists.iter().find(has_it).map(|list| package_of_list(list))
+    pub fn packages_of<'a>(
+        &self,
+        libraries: impl Iterator<Item = &'a PathBuf>,
+    ) -> BTreeMap<PathBuf, String> {
+        let mut wanted: BTreeMap<_, _> = libraries
+            .map(|library| (self.inside(&resolved(library)), library.clone()))
+            .collect();
+        let mut found = BTreeMap::new();
+        for list in file_lists(&self.root) {
+            if wanted.is_empty() {
+                break;
+            }
+            let text = read_lossy(&list).unwrap_or_default();
+            for file in text.lines().filter(|file| is_program_or_library(file)) {
+                if let Some(library) = wanted.remove(&merged(Path::new(file))) {
+                    found.insert(library, package_of_list(&list));
+                }
+            }
+        }
+        found
     }
+}
+
+fn is_program_or_library(file: &str) -> bool {
+    file.contains("bin/") || file.contains(".so")
+}
+
+/// A file without links.
+fn resolved(file: &Path) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf())
 }
 
 /// The files that list the files of a package, `PACKAGE.list` or `PACKAGE:ARCHITECTURE.list`.
@@ -227,7 +249,10 @@ Package: libstdc++6
         ] {
             assert_eq!(packages.have(&root.join(file)), is_there, "{file}");
         }
-        let package = |file| packages.package_of(&root.join(file));
+        let package = |file| {
+            let file = root.join(file);
+            packages.packages_of([&file].into_iter()).remove(&file)
+        };
         assert_eq!(package("bin/git").as_deref(), Some("git"));
         assert_eq!(package("lib/x/libc.so.6").as_deref(), Some("libc6"));
         assert_eq!(package("opt/x"), None);

@@ -44,6 +44,7 @@ pub(super) fn needs(
     let names: BTreeSet<_> = files.iter().filter_map(|file| file.file_name()).collect();
     let image = Libraries::of(packages.root());
     let mut needs = Needs::default();
+    let mut in_image: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     let mut of_ruby: Option<BTreeSet<String>> = None;
     for file in &files {
         let compiled = Compiled::read(file);
@@ -59,21 +60,24 @@ pub(super) fn needs(
                 continue;
             }
             if of_ruby
-                .get_or_insert_with(|| needed_in(ruby))
+                .get_or_insert_with(|| needed_in(&ruby.join("lib")))
                 .contains(&name)
             {
                 continue;
             }
             let gem = gem_of(file, gem_home);
-            let place = match found {
-                Some(path) => {
-                    let package = packages.package_of(&path).unwrap_or(name);
-                    needs.packages.entry(package)
-                }
-                None => needs.missing.entry(name),
+            match found {
+                Some(path) => in_image.entry(path).or_default().insert(gem),
+                None => needs.missing.entry(name).or_default().insert(gem),
             };
-            place.or_default().insert(gem);
         }
+    }
+    let mut owners = packages.packages_of(in_image.keys());
+    for (path, gems) in in_image {
+        let library = || path.file_name().unwrap_or_default().to_string_lossy();
+        let package = owners.remove(&path);
+        let package = package.unwrap_or_else(|| library().into_owned());
+        needs.packages.entry(package).or_default().extend(gems);
     }
     needs
 }
@@ -230,7 +234,7 @@ mod tests {
         };
         write("var/lib/dpkg/status", b"Package: libc6\nEssential: yes\n\n");
         write("etc/ld.so.conf.d/x.conf", b"# multiarch\n/usr/lib/x\n");
-        write("var/lib/dpkg/info/libc6.list", b"/etc/libc\n");
+        write("var/lib/dpkg/info/libc6.list", b"/bin/ldd\n");
         let program = fs::read(this_program()).unwrap();
         let gems = root.join("layer/ruby/3.3.0");
         write("layer/ruby/3.3.0/gems/pg-1.5/lib/pg_ext.so", &program);
@@ -255,7 +259,7 @@ mod tests {
         assert_eq!(gem(&found.packages, "foo"), None);
         write("var/lib/dpkg/info/libc6.list", b"/lib/x/libc.so.6\n");
         assert_eq!(gem(&needs(&[]).packages, "foo"), None);
-        write("var/lib/dpkg/info/libc6.list", b"/etc/libc\n");
+        write("var/lib/dpkg/info/libc6.list", b"/bin/ldd\n");
         write("ruby/lib/ruby/x.so", &program);
         assert_eq!(needs(&[]), Needs::default());
     }

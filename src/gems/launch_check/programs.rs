@@ -3,6 +3,7 @@
 
 use crate::platform::base_packages::BasePackages;
 use fs_err as fs;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ pub(super) fn link_programs(
     user_named: &[&str],
     links: &Path,
 ) -> io::Result<()> {
-    for folder in image_folders {
+    let folders = image_folders.iter().flat_map(fs::canonicalize);
+    for folder in folders.collect::<BTreeSet<_>>() {
         let Ok(entries) = fs::read_dir(folder) else {
             continue; // A `PATH` may name folders that are not there.
         };
