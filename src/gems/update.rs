@@ -236,12 +236,12 @@ impl GemsUpdate<'_> {
         repositories
             .lend(self.stage.bundle)
             .map_err(GemsLayerError::Layer)?;
-        let beside = self.run_bundler(&env, left.as_ref().map(TempDir::path))?;
+        let beside = self.run_bundler(&env, left.as_ref().map(TempDir::path), &questions)?;
         repositories.keep().map_err(GemsLayerError::Layer)?;
         self.remove_left_overs(&gem_home)?;
         let findings = match beside.findings {
             Some(findings) => findings,
-            None => self.check_launch()?,
+            None => self.check_launch(&questions)?,
         };
         let notes = findings.show(self.stage.bundle, &questions);
         Ok(GemsInLayer {
@@ -268,6 +268,7 @@ impl GemsUpdate<'_> {
         &self,
         env: &Env,
         archives: Option<&Path>,
+        questions: &BTreeSet<String>,
     ) -> Result<DoneBesideBundler, GemsLayerError> {
         let GemsStage {
             bundle,
@@ -282,7 +283,7 @@ impl GemsUpdate<'_> {
         let certificates = &fetcher.settings.certificates;
         thread::scope(|scope| {
             let gems_before = full_names(&self.gem_home());
-            let findings = is_complete.then(|| scope.spawn(|| self.check_launch()));
+            let findings = is_complete.then(|| scope.spawn(|| self.check_launch(questions)));
             let draft = is_complete.then(|| scope.spawn(|| archive.draft(&layer.path)));
             bundler::run(
                 bundle,
@@ -304,7 +305,10 @@ impl GemsUpdate<'_> {
     }
 
     /// Whether the app's gems load in the image too.
-    fn check_launch(&self) -> Result<LaunchFindings, LaunchCheckError> {
+    fn check_launch(
+        &self,
+        questions: &BTreeSet<String>,
+    ) -> Result<LaunchFindings, LaunchCheckError> {
         let check = LaunchCheck {
             bundle: self.stage.bundle,
             ruby: &self.ruby.layer,
@@ -312,6 +316,7 @@ impl GemsUpdate<'_> {
             layer: &self.stage.layer.path,
             gems_env: self.env,
             launch_env: self.launch_env,
+            questions,
         };
         check.run()
     }

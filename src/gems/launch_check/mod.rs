@@ -1,12 +1,14 @@
 //! Whether the bundle loads in the image as it does here. A process of the image loads it at each
 //! start: Bundler reads the Gemfile and the gemspecs again, with the variables and programs of the
-//! container. What it does not find then would end every process.
+//! container. What it does not find then would end every process. A Gemfile that asks for neither is
+//! not loaded here.
 
 mod libraries;
 mod programs;
 mod refusal;
 
 use crate::gems::bundle::Bundle;
+use crate::gems::lockfile::SourceKind;
 use crate::gems::question::Question;
 use crate::platform::base_packages::BasePackages;
 use crate::platform::other_layers::launched_layers;
@@ -53,6 +55,8 @@ pub(super) struct LaunchCheck<'a> {
     pub(super) gems_env: &'a LayerEnv,
     /// The variables of a production environment, which are set at launch alone.
     pub(super) launch_env: &'a LayerEnv,
+    /// What the Gemfile has asked for when it was evaluated.
+    pub(super) questions: &'a BTreeSet<String>,
 }
 
 /// What the check has found out about an image that is of use.
@@ -107,18 +111,52 @@ impl LaunchCheck<'_> {
     /// Loads the bundle, and reads what its compiled files need.
     pub(super) fn run(&self) -> Result<LaunchFindings, LaunchCheckError> {
         let packages = BasePackages::read(Path::new("/"));
-        let folder = tempfile::tempdir()?;
-        let env = self.env(packages.as_ref(), folder.path())?;
+        let refused = if self.may_differ() {
+            self.load_as_launched(packages.as_ref())?
+        } else {
+            None
+        };
         let needs = packages.map_or_else(Needs::default, |packages| {
-            let folders = env.get("LD_LIBRARY_PATH").map(env::split_paths);
-            let folders: Vec<_> = folders.into_iter().flatten().collect();
+            let folders: Vec<_> = self.layers().map(|layer| layer.join("lib")).collect();
             libraries::needs(self.gem_home, &self.ruby.path, &folders, &packages)
         });
-        let refused = match self.load_in(&env, folder.path())? {
-            None => None,
-            Some(refusal) => Some(self.refused(env, folder.path(), refusal)?),
-        };
         Ok(LaunchFindings { refused, needs })
+    }
+
+    /// Whether the bundle depends on more than the files of the app and of the gems, which are the
+    /// same in the image: a variable or program that the Gemfile asks for, a setting of this build, a
+    /// plugin.
+    fn may_differ(&self) -> bool {
+        let asks = self.questions.iter().any(|question| {
+            let question = Question::parse(question);
+            matches!(question, Question::Variable(_) | Question::Other) && !question.is_settled()
+        });
+        let mut sources = self.bundle.lockfile.sources.iter();
+        asks || sources.any(|source| matches!(source.kind, SourceKind::Plugin(_)))
+            || self
+                .bundle
+                .settings
+                .variables_that_decide()
+                .next()
+                .is_some()
+    }
+
+    fn load_as_launched(
+        &self,
+        packages: Option<&BasePackages>,
+    ) -> Result<Option<Refused>, LaunchCheckError> {
+        let folder = tempfile::tempdir()?;
+        let env = self.env(packages, folder.path())?;
+        self.load_in(&env, folder.path())?
+            .map(|refusal| self.refused(env, folder.path(), refusal))
+            .transpose()
+    }
+
+    /// The layers of the image with files for the bundle, but for the gems.
+    fn layers(&self) -> impl Iterator<Item = PathBuf> {
+        let own_layers = self.layer.parent().unwrap_or(self.layer);
+        let others = launched_layers(own_layers).into_iter();
+        others.chain([self.ruby.path.clone()])
     }
 
     /// The environment of a process of the image, but for the production defaults. Its files are in
@@ -146,8 +184,7 @@ impl LaunchCheck<'_> {
                 env.insert(name, value);
             }
         }
-        let own_layers = self.layer.parent().unwrap_or(self.layer);
-        for layer in launched_layers(own_layers).iter().chain([&self.ruby.path]) {
+        for layer in self.layers() {
             let layer = LayerEnv::read_from_layer_dir(layer)?;
             env = layer.apply(Scope::Launch, &env);
         }
