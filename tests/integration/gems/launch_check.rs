@@ -81,3 +81,39 @@ fn a_gemfile_that_needs_a_variable_of_the_build_is_a_warning() {
     build.unset("TOKEN");
     assert_contains!(build.run(), "key not found: \"TOKEN\"");
 }
+
+/// As gemspecs in the field ask for it, with what becomes of each.
+#[test]
+#[ignore = "integration test"]
+fn each_way_to_ask_git_for_files() {
+    let build = build();
+    for (files, loads) in [
+        // What `bundle gem` writes today.
+        (
+            "IO.popen(%w[git ls-files -z], chdir: __dir__, err: IO::NULL) { |ls| ls.readlines(\"\\x0\", chomp: true) }",
+            false,
+        ),
+        ("`git ls-files -z`.split(\"\\x0\")", false),
+        // By a shell, which goes on without: no file is listed, and none has to be.
+        ("`git ls-files -z | sort -z`.split(\"\\x0\")", true),
+        // Only where there is a repository, or the program.
+        (
+            "File.directory?(\".git\") ? `git ls-files`.split : Dir[\"lib/**/*\"]",
+            true,
+        ),
+        (
+            "`which git`.empty? ? Dir[\"lib/**/*\"] : `git ls-files`.split",
+            true,
+        ),
+    ] {
+        build.restore();
+        build.edit(
+            "shop.gemspec",
+            "Dir.glob(\"lib/**/*.rb\", base: __dir__)",
+            files,
+        );
+        let log = if loads { build.run() } else { build.fail() };
+        let is_refused = log.contains("--env BP_RUN_PROGRAMS=git");
+        assert_eq!(is_refused, !loads, "{files}\n{log}");
+    }
+}
