@@ -1,6 +1,6 @@
 //! Installed gems, as RubyGems and Bundler lay them out.
 
-use crate::gems::lockfile::{GemfileLock, SourceKind, Spec};
+use crate::gems::lockfile::{GemfileLock, GitSource, SourceKind, Spec};
 use crate::platform::files::{remove_dir, remove_file};
 use crate::ruby::layer::RubyLayer;
 use fs_err as fs;
@@ -10,6 +10,9 @@ use walkdir::WalkDir;
 
 /// The folder of gems from git, below the gem home: `NAME-REVISION`, each a checkout.
 pub(super) const CHECKOUTS: &str = "bundler/gems";
+
+/// How many characters of a revision Bundler shows.
+const SHORT_REVISION: usize = 12;
 
 /// The gem home: the folder where RubyGems keeps the gems of one ABI.
 pub(super) fn gem_home(layer: &Path, ruby: &RubyLayer) -> PathBuf {
@@ -49,10 +52,7 @@ impl InstalledGems<'_> {
                 match &source.kind {
                     SourceKind::Gem(_) => installed
                         .any(|found| *found == full_name || found.starts_with(&of_platform)),
-                    SourceKind::Git(git) => installed.any(|found| {
-                        let revision = found.rsplit('-').next().unwrap_or_default();
-                        !revision.is_empty() && git.revision.starts_with(revision)
-                    }),
+                    SourceKind::Git(git) => installed.any(|found| is_checkout_of(found, git)),
                     SourceKind::Path(_) | SourceKind::Plugin(_) => true,
                 }
             };
@@ -60,6 +60,15 @@ impl InstalledGems<'_> {
             specs.any(|spec| is_there(&spec))
         })
     }
+}
+
+/// Whether a checkout has the name that Bundler gives it: `NAME-REVISION`, the first 12 characters of
+/// the revision.
+fn is_checkout_of(checkout: &str, git: &GitSource) -> bool {
+    let short = git.revision.get(..SHORT_REVISION);
+    let revision = short.unwrap_or(&git.revision);
+    let rest = checkout.strip_suffix(revision);
+    rest.is_some_and(|name| name.ends_with('-'))
 }
 
 #[cfg(test)]
@@ -163,16 +172,21 @@ mod tests {
 
     #[test]
     fn a_gem_of_a_group_that_is_not_installed_is_locked_and_not_there() {
-        let lockfile = "GIT\n  remote: x\n  revision: f2045f706e32\n  specs:\n    hi (1)\n\nGIT\n  \
-                        remote: y\n  revision: aaaa5f706e32\n  specs:\n    ho (1)\n\nPATH\n  \
+        let lockfile = "GIT\n  remote: x\n  revision: f2045f706e32121d75a5\n  specs:\n    hi (1)\n\nGIT\n  \
+                        remote: y\n  revision: 2aaa5f706e32\n  specs:\n    ho (1)\n\nPATH\n  \
                         remote: .\n  specs:\n    shop (1.0)\n\nGEM\n  specs:\n    \
                         nokogiri (1.18.2)\n    puma (6.6.0)\n    rack (3.1.20)\n    rack (3.1)\n";
         let lockfile = GemfileLock::parse("Gemfile.lock", lockfile).unwrap();
         let gems = InstalledGems {
             lockfile: &lockfile,
-            full_names: ["hi-f2045f70", "nokogiri-1.18.2-x86_64-linux", "rack-3.1.20"]
-                .map(String::from)
-                .into(),
+            full_names: [
+                "hi-f2045f706e32",
+                "nokogiri-1.18.2-x86_64-linux",
+                "rack-3.1.20",
+                "tilt-2",
+            ]
+            .map(String::from)
+            .into(),
         };
         let found =
             ["hi", "ho", "nokogiri", "puma", "rack", "shop", "tilt"].map(|name| gems.has(name));
