@@ -147,7 +147,7 @@ impl LaunchCheck<'_> {
     ) -> Result<Option<Refused>, LaunchCheckError> {
         let folder = tempfile::tempdir()?;
         let env = self.env(packages, folder.path())?;
-        self.load_in(&env, folder.path())?
+        self.load_in_production(&env, folder.path())?
             .map(|refusal| self.refused(env, folder.path(), refusal))
             .transpose()
     }
@@ -202,7 +202,7 @@ impl LaunchCheck<'_> {
     }
 
     /// Why the bundle does not load in production, where it does not.
-    fn load_in(&self, env: &Env, folder: &Path) -> io::Result<Option<Refusal>> {
+    fn load_in_production(&self, env: &Env, folder: &Path) -> io::Result<Option<Refusal>> {
         self.load(&self.launch_env.apply(Scope::Launch, env), folder)
     }
 
@@ -242,7 +242,7 @@ impl LaunchCheck<'_> {
         let variables = &self.bundle.settings.env;
         let mut with_variables = env;
         variables.apply(&mut with_variables);
-        let Some(refusal) = self.load_in(&with_variables, folder)? else {
+        let Some(refusal) = self.load_in_production(&with_variables, folder)? else {
             return Ok(Refused::WithoutVariables(first));
         };
         if self.load(&with_variables, folder)?.is_none() {
