@@ -10,9 +10,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 pub fn send(group: Pid, signal: Signal) {
     // The only possible error is that all recipients have just ended.
     if is_for_all(signal) {
-        let _ = kill_process_group(group, signal);
-        if is_request_to_end(signal) {
-            // They would not hear of it.
+        let has_members = kill_process_group(group, signal).is_ok();
+        if has_members && is_request_to_end(signal) {
+            // Those that are stopped would not hear of it.
             continue_stopped(group);
         }
         return;
