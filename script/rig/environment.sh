@@ -16,6 +16,7 @@ write_environment() {
     export_line FORMATION_RUBY_INVENTORY "$(server_url)/rubies/inventory.toml"
     export_line FORMATION_NEXT_PATCH_INVENTORY "$(server_url)/rubies/next-patch/inventory.toml"
     export_line FORMATION_STATIC_RUBY_INVENTORY "$(server_url)/rubies/static/inventory.toml"
+    export_line FORMATION_REDMINE "$(redmine_folder)"
     [[ -z ${DOCKER_HOST:-} ]] || export_line DOCKER_HOST "$DOCKER_HOST"
   } >"$CACHE/rig.env.new"
   mv "$CACHE/rig.env.new" "$CACHE/rig.env"
