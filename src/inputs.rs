@@ -346,21 +346,30 @@ mod tests {
 
     #[test]
     fn another_lockfile_than_the_one_beside_the_gemfile() {
-        let files = [
-            ("Gemfile", "lockfile \"other.lock\"\n"),
-            ("other.lock", "GEM\n"),
-        ];
-        assert_report!(read(&files, &[]).unwrap_err());
-        let both = [
-            ("Gemfile", ""),
-            ("Gemfile.lock", "GEM\n"),
-            ("other.lock", "GEM\n"),
-        ];
-        let Mistakes(errors) = read(&both, &[("BUNDLE_LOCKFILE", "other.lock")]).unwrap_err();
-        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        let expected = "BUNDLE_LOCKFILE names another lockfile than Gemfile.lock: other.lock";
-        assert_eq!(texts, [expected]);
-        assert!(read(&both, &[("BUNDLE_LOCKFILE", "Gemfile.lock")]).is_ok());
+        let locked_by = |gemfile: &str, bundler: &str, variables: &[(&str, &str)]| {
+            let other =
+                format!("GEM\n\nRUBY VERSION\n   ruby 3.4.1\n\nBUNDLED WITH\n  {bundler}\n");
+            let files = [
+                ("Gemfile", gemfile),
+                ("Gemfile.lock", "GEM\n\nRUBY VERSION\n   ruby 3.3.8\n"),
+                ("locks/other.lock", other.as_str()),
+            ];
+            read(&files, variables).map(|inputs| inputs.ruby.requests[0].source.to_string())
+        };
+        let other = "locks/other.lock";
+        let setting = [("BUNDLE_LOCKFILE", other)];
+        let call = "lockfile \"locks/other.lock\"\n";
+        assert_eq!(locked_by("", "4.0.22", &[]).unwrap(), "Gemfile.lock");
+        assert_eq!(locked_by("", "4.0.22", &setting).unwrap(), other);
+        assert_eq!(locked_by(call, "4.0.22", &[]).unwrap(), other);
+        assert_eq!(locked_by(call, "4.0.22", &setting).unwrap(), other);
+        let own = [("BUNDLE_LOCKFILE", "Gemfile.lock")];
+        assert_eq!(locked_by("", "2.6.7", &own).unwrap(), "Gemfile.lock");
+        assert_report!(locked_by("", "2.6.7", &setting).unwrap_err());
+        assert_report!(locked_by(call, "4.0.22", &own).unwrap_err());
+        assert_report!(locked_by("lockfile \"#{ENV['X']}.lock\"\n", "4.0.22", &[]).unwrap_err());
+        let missing = [("Gemfile", call)];
+        assert_report!(read(&missing, &[]).unwrap_err());
     }
 
     #[test]

@@ -34,8 +34,12 @@ impl Buildpack for Formation {
 
     fn detect(&self, context: DetectContext<Self>) -> libcnb::Result<DetectResult, FormationError> {
         let variables = build_variables(&context.platform)?;
-        let detected = detect::detect(&context.app_dir, variables.get("BUNDLE_GEMFILE"))
-            .map_err(FormationError::Detect)?;
+        let detected = detect::detect(
+            &context.app_dir,
+            variables.get("BUNDLE_GEMFILE"),
+            variables.get("BUNDLE_LOCKFILE"),
+        )
+        .map_err(FormationError::Detect)?;
         if detected.ruby {
             let plan = build_plan::build_plan(detected.node);
             DetectResultBuilder::pass().build_plan(plan).build()
@@ -204,7 +208,7 @@ mod tests {
 
     #[test]
     fn an_app_that_cannot_be_listed_is_shown() {
-        let error = detect::detect(Path::new("/nowhere"), None).unwrap_err();
+        let error = detect::detect(Path::new("/nowhere"), None, None).unwrap_err();
         insta::assert_snapshot!(report::plain(&FormationError::Detect(error)));
     }
 

@@ -25,15 +25,23 @@ pub struct Detected {
     pub node: NodeNeeds,
 }
 
-/// Looks at the names in the app's folder, and for the file that `BUNDLE_GEMFILE` names. Of the files
-/// only the lockfile is read.
-pub fn detect(app_dir: &Path, bundle_gemfile: Option<&str>) -> io::Result<Detected> {
+/// Looks at the names in the app's folder, and for the files that `BUNDLE_GEMFILE` and `BUNDLE_LOCKFILE`
+/// name. Of the files only the lockfile is read.
+pub fn detect(
+    app_dir: &Path,
+    bundle_gemfile: Option<&str>,
+    bundle_lockfile: Option<&str>,
+) -> io::Result<Detected> {
     let names: Vec<String> = fs_err::read_dir(app_dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<io::Result<_>>()?;
     let has = |name: &str| names.iter().any(|found| found == name);
     let has_extension = |extension: &str| names.iter().any(|found| found.ends_with(extension));
-    let lockfile = std::fs::read(app_dir.join(lockfile_name(bundle_gemfile, has("gems.rb"))));
+    let lockfile = bundle_lockfile.map_or_else(
+        || lockfile_name(bundle_gemfile, has("gems.rb")),
+        String::from,
+    );
+    let lockfile = std::fs::read(app_dir.join(lockfile));
     let lockfile = String::from_utf8_lossy(&lockfile.unwrap_or_default()).into_owned();
     Ok(Detected {
         ruby: MARKERS.iter().any(|marker| has(marker))
@@ -82,7 +90,7 @@ mod tests {
                 fs_err::write(dir.path().join(file), "").unwrap();
             }
             assert_eq!(
-                detect(dir.path(), None).unwrap(),
+                detect(dir.path(), None, None).unwrap(),
                 Detected {
                     ruby,
                     node: NodeNeeds {
@@ -99,19 +107,20 @@ mod tests {
     fn a_gemfile_that_a_variable_names_makes_a_ruby_app() {
         let dir = tempfile::tempdir().unwrap();
         let named = Some("gemfiles/next.gemfile");
-        assert!(!detect(dir.path(), named).unwrap().ruby);
+        assert!(!detect(dir.path(), named, None).unwrap().ruby);
         fs_err::create_dir(dir.path().join("gemfiles")).unwrap();
         fs_err::write(dir.path().join("gemfiles/next.gemfile"), "").unwrap();
-        assert!(detect(dir.path(), named).unwrap().ruby);
+        assert!(detect(dir.path(), named, None).unwrap().ruby);
     }
 
     #[test]
     fn a_gem_of_the_lockfile_may_need_node() {
-        for (lockfile, gemfile) in [
-            ("Gemfile.lock", None),
-            ("gems.locked", None),
-            ("next.gemfile.lock", Some("next.gemfile")),
-            ("next/gems.locked", Some("next/gems.rb")),
+        for (lockfile, gemfile, named) in [
+            ("Gemfile.lock", None, None),
+            ("gems.locked", None, None),
+            ("next.gemfile.lock", Some("next.gemfile"), None),
+            ("next/gems.locked", Some("next/gems.rb"), None),
+            ("next/other.lock", None, Some("next/other.lock")),
         ] {
             let dir = tempfile::tempdir().unwrap();
             fs_err::create_dir(dir.path().join("next")).unwrap();
@@ -119,7 +128,7 @@ mod tests {
             if lockfile == "gems.locked" {
                 fs_err::write(dir.path().join("gems.rb"), "").unwrap();
             }
-            let detected = detect(dir.path(), gemfile).unwrap();
+            let detected = detect(dir.path(), gemfile, named).unwrap();
             assert!(detected.node.runtime, "{lockfile}");
         }
     }

@@ -4,7 +4,7 @@ use crate::app::{App, Mistake, Unreadable};
 use crate::gems::gemfile::GemfilePaths;
 use crate::gems::git_lfs::pointers_in;
 use crate::gems::lockfile::{GemfileLock, GemfileLockError};
-use crate::gems::other_lockfile;
+use crate::gems::other_lockfile::{self, InGemfile};
 use crate::gems::settings::BundlerSettings;
 use crate::gems::settings::bundle_config::{self, BundleConfig};
 use crate::platform::variables::BuildVariables;
@@ -53,21 +53,38 @@ pub enum BundleError {
     ))]
     NoPathGem {
         lockfile: String,
-        /// As in the lockfile: relative to it.
+        /// As in the lockfile: relative to the Gemfile.
         folder: String,
         gems: String,
     },
-    #[error("{named_by} names another lockfile than {lockfile}: {other}")]
+    #[error("{gemfile} computes which lockfile it has: `{call}`")]
     #[diagnostic(help(
-        "Only {lockfile}, beside its Gemfile, is read. Give the lockfile this name; or, where the \
-         app has several, give each a Gemfile of its own and choose one by BUNDLE_GEMFILE: \
-         `gemfiles/next.gemfile` has `gemfiles/next.gemfile.lock`."
+        "The lockfile is read before there is a Ruby, and the image gets exactly the gems that it names. \
+         Write its name as a plain string, or leave the line out and name it by the build variable BUNDLE_LOCKFILE."
     ))]
-    OtherLockfile {
+    ComputedLockfile { gemfile: String, call: String },
+    #[error("{gemfile} names the lockfile {in_gemfile}, and BUNDLE_LOCKFILE {by_setting}")]
+    #[diagnostic(help("Bundler would read both, each for a part of its work. Name one."))]
+    TwoLockfiles {
+        gemfile: String,
+        in_gemfile: String,
+        by_setting: String,
+    },
+    #[error(
+        "{named_by} names the lockfile {lockfile}, which only Bundler 4 would read: it is locked by {bundler}"
+    )]
+    #[diagnostic(help(
+        "Older ones read {default} alone. Lock it with Bundler 4 (`bundle update --bundler`), or give each lockfile a \
+         Gemfile of its own and choose one by BUNDLE_GEMFILE: `gemfiles/next.gemfile` has `gemfiles/next.gemfile.lock`."
+    ))]
+    LockfileOfOldBundler {
         /// The Gemfile, or the setting.
         named_by: String,
         lockfile: String,
-        other: String,
+        /// What BUNDLED WITH says, in words.
+        bundler: String,
+        /// The lockfile beside the Gemfile.
+        default: String,
     },
     #[error("{folder} has pointers of Git LFS in the place of gems: {}", gems.join(", "))]
     #[diagnostic(help(
@@ -96,20 +113,15 @@ impl BundleFiles {
     #[must_use]
     pub fn read(app: &App, env: &BuildVariables) -> Self {
         let (named, named_by) = named_gemfile(app, env).unzip();
-        let Some(paths) = GemfilePaths::find(&app.dir, named.as_deref()) else {
+        let Some(mut paths) = GemfilePaths::find(&app.dir, named.as_deref()) else {
             return Self::default();
         };
         let mut mistakes: Vec<Mistake> = Vec::new();
         let gemfile = read_gemfile(app, &paths, named_by)
             .map_err(|error| mistakes.push(error.into()))
             .ok();
-        let other = other_lockfile(app, env, &paths, gemfile.as_deref());
-        let has_other = other.is_some();
-        mistakes.extend(other.map(Mistake::from));
-        let bundle = match Bundle::read(app, env, &paths) {
+        let bundle = match Bundle::read(app, env, &mut paths, gemfile.as_deref()) {
             Ok(bundle) => Some(bundle),
-            // It has another one.
-            Err(BundleError::NoLockfile { .. }) if has_other => None,
             // A missing Gemfile is the only mistake, even if the lockfile is missing too.
             Err(BundleError::NoLockfile { .. }) if gemfile.is_none() => None,
             Err(error) => {
@@ -131,7 +143,24 @@ impl BundleFiles {
 }
 
 impl Bundle {
-    fn read(app: &App, env: &BuildVariables, paths: &GemfilePaths) -> Result<Self, BundleError> {
+    /// Reads the lockfile, and sets its path where the app names another one than the one beside the
+    /// Gemfile.
+    fn read(
+        app: &App,
+        env: &BuildVariables,
+        paths: &mut GemfilePaths,
+        gemfile: Option<&str>,
+    ) -> Result<Self, BundleError> {
+        let config = app.read_text(&paths.gemfile.with_file_name(bundle_config::FILE_NAME))?;
+        let settings = BundlerSettings {
+            env: env.clone(),
+            config: BundleConfig::parse(&config.unwrap_or_default()),
+        };
+        let other = other_lockfile(app.name_of(&paths.gemfile), gemfile, &settings)?;
+        let default = app.name_of(&paths.lockfile);
+        if let Some((_, other)) = &other {
+            paths.lockfile = app.dir.join(other);
+        }
         let name = app.name_of(&paths.lockfile);
         let text = app
             .read_text(&paths.lockfile)?
@@ -139,15 +168,27 @@ impl Bundle {
                 gemfile: app.name_of(&paths.gemfile),
                 lockfile: name.clone(),
             })?;
-        let config = app.read_text(&paths.gemfile.with_file_name(bundle_config::FILE_NAME))?;
+        let lockfile = GemfileLock::parse(&name, &text)?;
+        if let Some((named_by, _)) = other
+            && name != default
+            && !other_lockfile::is_read_by(lockfile.bundled_with.as_ref())
+        {
+            let bundler = lockfile.bundled_with;
+            return Err(BundleError::LockfileOfOldBundler {
+                named_by,
+                lockfile: name,
+                bundler: bundler.map_or_else(
+                    || "a Bundler that it does not name".to_string(),
+                    |version| format!("Bundler {version}"),
+                ),
+                default,
+            });
+        }
         Ok(Self {
             app: app.clone(),
             paths: paths.clone(),
-            lockfile: GemfileLock::parse(&name, &text)?,
-            settings: BundlerSettings {
-                env: env.clone(),
-                config: BundleConfig::parse(&config.unwrap_or_default()),
-            },
+            lockfile,
+            settings,
         })
     }
 
@@ -183,7 +224,7 @@ impl Bundle {
         let sources = self.lockfile.sources.iter();
         sources
             .filter_map(|source| Some((source, source.folder()?)))
-            .filter(|(_, folder)| !self.paths.lockfile.with_file_name(folder).is_dir())
+            .filter(|(_, folder)| !self.paths.gemfile.with_file_name(folder).is_dir())
             .map(|(source, folder)| BundleError::NoPathGem {
                 lockfile: self.lockfile_name(),
                 folder: folder.to_string(),
@@ -213,32 +254,30 @@ fn named_gemfile(app: &App, env: &BuildVariables) -> Option<(PathBuf, &'static s
     Some((path, "BUNDLE_GEMFILE in .bundle/config"))
 }
 
-/// The mistake that the Gemfile, or a setting, names another lockfile than the one beside the
-/// Gemfile.
+/// The lockfile that a setting or the Gemfile names, relative to the app, after what names it.
 fn other_lockfile(
-    app: &App,
-    env: &BuildVariables,
-    paths: &GemfilePaths,
+    gemfile_name: String,
     gemfile: Option<&str>,
-) -> Option<BundleError> {
-    // If the settings cannot be read, reading the bundle reports it.
-    let config = app.read_text(&paths.gemfile.with_file_name(bundle_config::FILE_NAME));
-    let settings = BundlerSettings {
-        env: env.clone(),
-        config: BundleConfig::parse(&config.ok().flatten().unwrap_or_default()),
-    };
-    let by_setting = settings.get(other_lockfile::SETTING);
-    let by_setting = by_setting.map(|other| (other_lockfile::SETTING.to_string(), other));
-    let by_gemfile = gemfile.and_then(other_lockfile::named_in);
-    let by_gemfile = by_gemfile.map(|other| (app.name_of(&paths.gemfile), other));
-    let (named_by, other) = by_setting.or(by_gemfile)?;
-    let is_other = app.dir.join(other) != paths.lockfile
-        && paths.gemfile.with_file_name(other) != paths.lockfile;
-    is_other.then(|| BundleError::OtherLockfile {
-        named_by,
-        lockfile: app.name_of(&paths.lockfile),
-        other: other.to_string(),
-    })
+    settings: &BundlerSettings,
+) -> Result<Option<(String, String)>, BundleError> {
+    let by_setting = settings.get(other_lockfile::SETTING).map(String::from);
+    match (gemfile.and_then(other_lockfile::called_in), by_setting) {
+        (Some(InGemfile::Computed(call)), _) => Err(BundleError::ComputedLockfile {
+            gemfile: gemfile_name,
+            call: call.to_string(),
+        }),
+        (Some(InGemfile::Named(name)), Some(by_setting)) if name != by_setting => {
+            Err(BundleError::TwoLockfiles {
+                gemfile: gemfile_name,
+                in_gemfile: name.to_string(),
+                by_setting,
+            })
+        }
+        (Some(InGemfile::Named(name)), _) => Ok(Some((gemfile_name, name.to_string()))),
+        (None, by_setting) => {
+            Ok(by_setting.map(|name| (other_lockfile::SETTING.to_string(), name)))
+        }
+    }
 }
 
 fn read_gemfile(

@@ -3,6 +3,7 @@
 
 use crate::gems::bundle::Bundle;
 use crate::gems::installed::gem_home;
+use crate::gems::other_lockfile;
 use crate::gems::settings::BundlerSettings;
 use crate::gems::settings::bundle_config::BundleConfig;
 use crate::gems::tree_digest::tree_digest;
@@ -50,6 +51,15 @@ pub(super) fn layer_env(layer: &Path, ruby: &RubyLayer, bundle: &Bundle) -> Laye
     ];
     for (name, value) in fixed {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);
+    }
+    if let Some(lockfile) = bundle.paths.other_lockfile() {
+        let name = other_lockfile::SETTING;
+        env.insert(Scope::All, ModificationBehavior::Override, name, lockfile);
+        // RubyGems would choose the Bundler that locked the file beside the Gemfile.
+        if let Some(version) = &bundle.lockfile.bundled_with {
+            let (name, version) = ("BUNDLER_VERSION", version.to_string());
+            env.insert(Scope::All, ModificationBehavior::Override, name, version);
+        }
     }
     for (name, value) in chosen_gems(&bundle.settings) {
         env.insert(Scope::All, ModificationBehavior::Override, name, value);

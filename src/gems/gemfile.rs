@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub struct GemfilePaths {
     /// `Gemfile`, `gems.rb`, or the file that `BUNDLE_GEMFILE` names.
     pub gemfile: PathBuf,
-    /// The lockfile beside it.
+    /// The lockfile beside it, or the one that the app names.
     pub lockfile: PathBuf,
 }
 
@@ -26,6 +26,12 @@ impl GemfilePaths {
             lockfile: lockfile_of(&gemfile),
             gemfile,
         })
+    }
+
+    /// The lockfile, if it is not the one beside the Gemfile.
+    #[must_use]
+    pub fn other_lockfile(&self) -> Option<&Path> {
+        (self.lockfile != lockfile_of(&self.gemfile)).then_some(&self.lockfile)
     }
 }
 

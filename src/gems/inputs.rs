@@ -53,7 +53,7 @@ impl BundleInputs {
             inputs.insert(name.to_string(), digest_of(value));
         }
         for name in bundle.lockfile.sources.iter().filter_map(Source::folder) {
-            let folder = bundle.paths.lockfile.with_file_name(name);
+            let folder = bundle.paths.gemfile.with_file_name(name);
             inputs.insert(
                 format!("path gem `{name}`"),
                 digest_of_gem(&folder, &[&bundle.app.dir, gemfile_folder(bundle)])?,
@@ -240,7 +240,7 @@ fn covered_paths(bundle: &Bundle) -> Vec<Covered> {
     let files = files.map(|path| Covered::File(bundle.app.name_of(path)));
     let sources = bundle.lockfile.sources.iter().filter_map(Source::folder);
     let folders = sources.filter_map(|name| {
-        let folder = fs::canonicalize(bundle.paths.lockfile.with_file_name(name)).ok()?;
+        let folder = fs::canonicalize(bundle.paths.gemfile.with_file_name(name)).ok()?;
         let app = fs::canonicalize(&bundle.app.dir).ok()?;
         let inside = folder.strip_prefix(app).ok()?;
         let is_app = fs::canonicalize(gemfile_folder(bundle)).ok()? == folder;

@@ -28,6 +28,7 @@ use rubygems_process::{Evaluated, RubyGemsProcess};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -82,15 +83,13 @@ impl GemInstaller<'_> {
         Ok(Installation { left, questions })
     }
 
-    /// The archives of the lockfile's gems, and of its own Bundler where Ruby has another.
-    fn archives(&self) -> Option<Vec<GemArchive>> {
-        let GemsStage { bundle, target, .. } = self.stage;
-        let mut archives = archives_to_fetch(bundle, target)?;
-        if bundler::obsolete_bundler(bundle, self.ruby).is_none() {
-            let bundler = locked_bundler(&bundle.lockfile, &bundle.settings);
-            archives.extend(bundler.filter(|gem| !self.is_default_gem(gem)));
+    /// The archive of the lockfile's own Bundler, where Ruby has another.
+    fn locked_bundler(&self) -> Option<GemArchive> {
+        let bundle = self.stage.bundle;
+        if bundler::obsolete_bundler(bundle, self.ruby).is_some() {
+            return None;
         }
-        Some(archives)
+        locked_bundler(&bundle.lockfile, &bundle.settings).filter(|gem| !self.is_default_gem(gem))
     }
 
     /// Whether Ruby has the gem, in this very version.
@@ -105,21 +104,30 @@ impl GemInstaller<'_> {
     fn try_install(&self, questions: &mut BTreeSet<String>) -> Result<Option<TempDir>, Stop> {
         let started = Instant::now();
         let state = tempfile::tempdir()?;
-        let (process, evaluated) = self.start_rubygems(state.path())?;
+        let archives = archives_to_fetch(self.stage.bundle, self.stage.target);
+        let bundler = archives.is_some().then(|| self.locked_bundler()).flatten();
+        let unpacked = match &bundler {
+            Some(bundler) => self.unpack_bundler(bundler, state.path())?,
+            None => None,
+        };
+        let (process, evaluated) = self.start_rubygems(bundler.as_ref(), state.path())?;
         *questions = evaluated.questions;
         let settings = &self.stage.bundle.settings;
         for warning in settings.unknown_groups(&evaluated.groups) {
             report::warning(&warning);
         }
-        let Some(archives) = self.archives() else {
+        let Some(archives) = archives else {
             process.finish(|_| {})?;
             return Ok(None);
         };
         let is_installed = |full_name: &str| is_installed(self.gem_home, full_name);
-        let plan = InstallPlan::new(archives, &evaluated.names, is_installed);
+        let plan = InstallPlan::new(archives, bundler, &evaluated.names, is_installed);
         self.stage.cache.keep_only(&plan.needed)?;
         self.warn_of_missing_checksums(&plan);
 
+        if let Some(specification) = unpacked {
+            process.install(&specification)?;
+        }
         let failure = self.fetch_and_install(&plan, process, state.path())?;
 
         let (installed, left): (Vec<_>, Vec<_>) = plan
@@ -134,10 +142,44 @@ impl GemInstaller<'_> {
         }
     }
 
-    /// Starts the process with RubyGems. Returns what the Gemfile says, too.
-    fn start_rubygems(&self, state: &Path) -> io::Result<(RubyGemsProcess, Evaluated)> {
+    /// Puts the lockfile's own Bundler into its place, where it is not installed. Returns its specification;
+    /// none where it cannot be had: the install goes on without it.
+    fn unpack_bundler(
+        &self,
+        bundler: &GemArchive,
+        state: &Path,
+    ) -> Result<Option<PathBuf>, FileError> {
+        if is_installed(self.gem_home, &bundler.full_name) {
+            return Ok(None);
+        }
+        let unpacked = Mutex::new(None);
+        let archives = slice::from_ref(bundler);
+        let fetched = self.fetch(archives, &|archive, path| {
+            *lock(&unpacked) = Some(self.unpack(archive, path, state));
+        })?;
+        let reason = match lock(&unpacked).take() {
+            Some(Ok(specification)) => return Ok(Some(specification)),
+            Some(Err(reason)) => Some(reason),
+            None => fetched.failure,
+        };
+        report::detail(messages::no_locked_bundler(&reason.unwrap_or_default()));
+        Ok(None)
+    }
+
+    /// Starts the process with RubyGems, and the lockfile's own Bundler, where that is in its place. Returns what
+    /// the Gemfile says, too.
+    fn start_rubygems(
+        &self,
+        bundler: Option<&GemArchive>,
+        state: &Path,
+    ) -> io::Result<(RubyGemsProcess, Evaluated)> {
         let ruby = self.ruby.path.join("bin/ruby");
-        let command = bundler::command(&ruby, self.stage.bundle, self.env, state)?;
+        let mut command = bundler::command(&ruby, self.stage.bundle, self.env, state)?;
+        let library =
+            bundler.map(|gem| self.gem_home.join("gems").join(&gem.full_name).join("lib"));
+        if let Some(library) = library.filter(|library| library.is_dir()) {
+            command.arg("-I").arg(library);
+        }
         RubyGemsProcess::start(command, state)
     }
 
@@ -150,7 +192,7 @@ impl GemInstaller<'_> {
     }
 
     /// Downloads, unpacks and installs the plan's gems. Returns why it could not install all of
-    /// them; the lockfile's own Bundler may be missing.
+    /// them.
     fn fetch_and_install(
         &self,
         plan: &InstallPlan,
@@ -164,16 +206,12 @@ impl GemInstaller<'_> {
             }
         };
         let gems = self.fetch(&plan.gems, &install);
-        let bundler = self.fetch(&plan.bundler, &install);
         let (count, bytes) = self.stage.cache.downloaded();
         if count > 0 {
             report::detail(messages::fetched(count, bytes));
         }
         let finished = process.finish(|line| report::detail(line));
         let gems = gems?;
-        if let Some(reason) = bundler?.failure {
-            report::detail(messages::no_locked_bundler(&reason));
-        }
         finished?;
         Ok(gems.failure.or(lock(&failure).take()))
     }
@@ -198,27 +236,31 @@ impl GemInstaller<'_> {
         process: &RubyGemsProcess,
         state: &Path,
     ) -> Result<(), String> {
-        let specification = self.unpack(archive, path, state).map_err(|error| {
-            // The next build downloads it again.
-            let _ = fs::remove_file(path);
-            format!("{}: {error}", archive.full_name)
-        })?;
+        let specification = self.unpack(archive, path, state)?;
         process
             .install(&specification)
             .map_err(|error| error.to_string())
     }
 
-    /// Puts a gem's files into their place, and its specification into a file.
-    fn unpack(&self, archive: &GemArchive, path: &Path, state: &Path) -> io::Result<PathBuf> {
-        let gem = GemFile::read(path, !archive.checksums.is_empty())?;
-        let place = self.gem_home.join("gems").join(&archive.full_name);
-        let new = new_beside(&place);
-        remove_dir(&new)?;
-        gem.unpack(&new)?;
-        replace_dir(&new, &place)?;
-        let specification = state.join(format!("{}.yaml", archive.full_name));
-        fs::write(&specification, &gem.specification)?;
-        Ok(specification)
+    /// Puts a gem's files into their place, and its specification into a file. The error says in words why that
+    /// cannot be done.
+    fn unpack(&self, archive: &GemArchive, path: &Path, state: &Path) -> Result<PathBuf, String> {
+        let unpack = || {
+            let gem = GemFile::read(path, !archive.checksums.is_empty())?;
+            let place = self.gem_home.join("gems").join(&archive.full_name);
+            let new = new_beside(&place);
+            remove_dir(&new)?;
+            gem.unpack(&new)?;
+            replace_dir(&new, &place)?;
+            let specification = state.join(format!("{}.yaml", archive.full_name));
+            fs::write(&specification, &gem.specification)?;
+            Ok(specification)
+        };
+        unpack().map_err(|error: io::Error| {
+            // The next build downloads it again.
+            let _ = fs::remove_file(path);
+            format!("{}: {error}", archive.full_name)
+        })
     }
 
     /// A folder with links to those archives that are in the cache.

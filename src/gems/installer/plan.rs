@@ -103,15 +103,16 @@ pub(super) struct InstallPlan {
     pub(super) needed: BTreeSet<String>,
     /// Those that are not installed.
     pub(super) gems: Vec<GemArchive>,
-    /// The lockfile's own Bundler, where it is not installed. The install goes on without it.
-    pub(super) bundler: Vec<GemArchive>,
+    /// The lockfile's own Bundler, where it is not installed.
+    pub(super) bundler: Option<GemArchive>,
 }
 
 impl InstallPlan {
-    /// Of all archives, those of the gems with these names: gems of groups that are not chosen are
-    /// left out.
+    /// Of all archives, those of the gems with these names (gems of groups that are not chosen are
+    /// left out), and of the lockfile's own Bundler, if there is one.
     pub(super) fn new(
         archives: Vec<GemArchive>,
+        bundler: Option<GemArchive>,
         names: &BTreeSet<String>,
         is_installed: impl Fn(&str) -> bool,
     ) -> Self {
@@ -121,15 +122,13 @@ impl InstallPlan {
                 continue;
             }
             plan.needed.insert(archive.full_name.clone());
-            if is_installed(&archive.full_name) {
-                continue;
-            }
-            if archive.name == BUNDLER {
-                plan.bundler.push(archive);
-            } else {
+            if !is_installed(&archive.full_name) {
                 plan.gems.push(archive);
             }
         }
+        plan.needed
+            .extend(bundler.iter().map(|archive| archive.full_name.clone()));
+        plan.bundler = bundler.filter(|archive| !is_installed(&archive.full_name));
         plan
     }
 
@@ -272,15 +271,16 @@ mod tests {
         let puma = archive("puma", "puma-6.6.0", &[]);
         let minitest = archive("minitest", "minitest-5.25.4", &[]);
         let bundler = archive("bundler", "bundler-2.6.7", &[]);
-        let all = vec![rack, puma.clone(), minitest, bundler.clone()];
-        let names = ["rack", "puma", "bundler"].map(String::from).into();
-        let plan = InstallPlan::new(all, &names, |gem| gem == "rack-3.1.20");
+        let all = vec![rack, puma.clone(), minitest];
+        let names = ["rack", "puma"].map(String::from).into();
+        let is_installed = |gem: &str| gem == "rack-3.1.20";
+        let plan = InstallPlan::new(all, Some(bundler.clone()), &names, is_installed);
         assert_eq!(plan.without_checksum(), 2);
         let needed = ["rack-3.1.20", "puma-6.6.0", "bundler-2.6.7"];
         let expected = InstallPlan {
             needed: needed.map(String::from).into(),
             gems: vec![puma],
-            bundler: vec![bundler],
+            bundler: Some(bundler),
         };
         assert_eq!(plan, expected);
     }

@@ -1,8 +1,8 @@
 # Installs gems whose files are in their place already, as RubyGems does: compiles extensions, and
 # writes programs and specifications.
 #
-# First prints one line of JSON: `names`, of the gems that the Gemfile asks for in the chosen groups,
-# of the gems that they depend on, and of Bundler; its `groups`; and `questions`, what `observed.rb` has noted
+# First prints one line of JSON: `names`, of the gems that the Gemfile asks for in the chosen groups
+# and of the gems that they depend on; its `groups`; and `questions`, what `observed.rb` has noted
 # while the Gemfile was evaluated. Then reads a line for each gem, the path
 # of its specification as YAML, until the input ends. All other output is for the log. A gem that
 # does not work with this Ruby or this RubyGems, or that cannot be compiled, is skipped: Bundler
@@ -32,7 +32,7 @@ while (name = wanted.shift)
 end
 $stdout.reopen(answers)
 $stdout.sync = true
-puts JSON.generate({ names: [*names.keys, "bundler"], groups: definition.groups, questions: questions })
+puts JSON.generate({ names: names.keys, groups: definition.groups, questions: questions })
 
 home = Bundler.bundle_path.to_s
 OPTIONS = {
