@@ -3,8 +3,11 @@
 
 use crate::gems::as_bundler::{LOCK_PROGRAMS, followed, without_left_overs};
 use crate::platform::offline::vendor_gems;
+use libcnb_test::assert_contains;
 use rig::build::contents::differences;
 use rig::build::phase::BuildPhase;
+use rig::environment::variable;
+use std::fs;
 
 /// `bundle install` as in a Dockerfile, with the variables of the build.
 const PLAIN: &str = "
@@ -37,15 +40,21 @@ const SETTINGS: [(&str, &str); 14] = [
     ("LANG", "en_US.UTF-8"),
 ];
 
+const BUNDLERS: [&str; 3] = ["2.5.22", "2.6.7", "4.0.22"];
+
 /// Builds with these settings, and compares what is installed.
 fn compare(bundler: &str, settings: &[(&str, &str)]) {
     compare_in(&build(bundler), bundler, settings);
 }
 
 fn build(bundler: &str) -> BuildPhase {
-    let build = BuildPhase::of_a_copy("gem-settings");
+    build_of("gem-settings", bundler)
+}
+
+fn build_of(app: &str, bundler: &str) -> BuildPhase {
+    let build = BuildPhase::of_a_copy(app);
     build.set("BP_RUBY_VERSION", "3.3.8");
-    build.edit("Gemfile.lock", "2.5.22", bundler);
+    build.edit("Gemfile.lock", BUNDLERS[0], bundler);
     build
 }
 
@@ -81,7 +90,7 @@ fn with_each_setting_the_gems_are_those_of_bundle_install() {
 #[test]
 #[ignore = "integration test"]
 fn with_each_bundler_the_gems_are_those_of_bundle_install() {
-    for bundler in ["2.6.7", "4.0.22"] {
+    for bundler in &BUNDLERS[1..] {
         compare(bundler, &[]);
         compare(
             bundler,
@@ -98,9 +107,62 @@ fn with_each_bundler_the_gems_are_those_of_bundle_install() {
 #[test]
 #[ignore = "integration test"]
 fn source_gems_alone_in_vendor_cache_are_taken_as_the_locked_bundler_does() {
-    for bundler in ["2.6.7", "4.0.22"] {
+    for bundler in &BUNDLERS[1..] {
         let build = build(bundler);
         vendor_gems(build.app(), |gem| !gem.contains("x86_64"));
         compare_in(&build, bundler, &[]);
+    }
+}
+
+/// Bundler 4 reads the lockfile that the setting or the Gemfile names, whatever lies beside the Gemfile.
+#[test]
+#[ignore = "integration test"]
+fn another_lockfile_is_read_installed_and_watched() {
+    const OTHER: &str = "locks/next.lock";
+    let by_setting: Naming<'_> = &|build| build.set("BUNDLE_LOCKFILE", OTHER);
+    let by_gemfile: Naming<'_> = &|build| {
+        let gemfile = fs::read_to_string(build.app().join("Gemfile")).unwrap();
+        build.write("Gemfile", &format!("lockfile {OTHER:?}\n{gemfile}"));
+        build.remove("Gemfile.lock");
+    };
+    let expected = build(BUNDLERS[2]);
+    expected.run();
+    let expected = expected.contents("layers/gems/ruby/3.3.0");
+    for name_it in [by_setting, by_gemfile] {
+        let build = build(BUNDLERS[2]);
+        let lockfile = fs::read_to_string(build.app().join("Gemfile.lock")).unwrap();
+        build.write(OTHER, &lockfile);
+        build.write("Gemfile.lock", "GEM\n\nBUNDLED WITH\n   2.5.22\n");
+        name_it(&build);
+        let log = build.run();
+        let ours = build.contents("layers/gems/ruby/3.3.0");
+        assert_eq!(differences(&ours, &expected), Vec::<String>::new(), "{log}");
+        let version = build.output_of("bundle exec ruby -e 'puts Bundler::VERSION'");
+        assert_eq!(version.trim(), BUNDLERS[2]);
+        assert_contains!(build.output_of("thor version"), "Thor ");
+
+        assert_contains!(build.run(), "Bundler does not run: no change in ");
+        build.edit(OTHER, "GEM\n", "\nGEM\n");
+        assert_contains!(build.run(), "locks/next.lock has changed");
+    }
+}
+
+/// How an app names its lockfile.
+type Naming<'a> = &'a dyn Fn(&BuildPhase);
+
+/// A real app, whose Gemfile reads other files.
+#[test]
+#[ignore = "integration test"]
+fn the_gems_of_redmine_are_those_of_bundle_install() {
+    for bundler in BUNDLERS {
+        let build = build_of(&variable("FORMATION_REDMINE"), bundler);
+        compare_in(&build, bundler, &[]);
+        assert_contains!(build.run(), "Bundler does not run: no change in ");
+        build.edit(
+            "config/database.yml",
+            "adapter: sqlite3",
+            "adapter: sqlite3 ",
+        );
+        assert_contains!(build.run(), "file config/database.yml has changed");
     }
 }

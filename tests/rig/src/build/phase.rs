@@ -21,6 +21,8 @@ pub struct BuildPhase {
     app: PathBuf,
     /// The room for layers, in KiB, where it is limited.
     room: Option<u64>,
+    /// How many processors the build may use, where they are limited.
+    processors: Option<u32>,
 }
 
 /// Enters the environment that the layers' `env` folders describe, as the platform does before it
@@ -56,6 +58,7 @@ impl BuildPhase {
             app: fixture.clone(),
             fixture,
             room: None,
+            processors: None,
         };
         for (name, value) in rig_server_variables() {
             phase.set(name, &value);
@@ -135,6 +138,11 @@ impl BuildPhase {
         self.room = Some(kib);
     }
 
+    /// From now on a build may use only so many processors.
+    pub fn limit_processors(&mut self, count: u32) {
+        self.processors = Some(count);
+    }
+
     /// Runs a program in the build container, which has the folder `/build` to write to.
     pub fn start_program(&self, program: &str, arguments: &[&str]) -> Container {
         let here = std::env::current_dir().expect("a folder");
@@ -152,6 +160,8 @@ impl BuildPhase {
             .room
             .map(|kib| format!("/build/layers:size={kib}k,mode=1777,exec"));
         options.extend(room.iter().flat_map(|room| ["--tmpfs", room]));
+        let processors = self.processors.map(|count| count.to_string());
+        options.extend(processors.iter().flat_map(|count| ["--cpus", count]));
         let variables = phase_variables("/build");
         options.extend(env_options(&variables));
         Container::start(&variable("FORMATION_BUILDER"), &options, arguments)
