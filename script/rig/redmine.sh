@@ -29,12 +29,8 @@ redmine_make() {
       echo "gem \"puma\"" >Gemfile.local
       cat >config/database.yml <<YAML
 production:
-  <% if ENV["DATABASE_URL"] %>
-  url: <%= ENV["DATABASE_URL"] %>
-  <% else %>
   adapter: sqlite3
   database: <%= ENV.fetch("SQLITE_DATABASE", "db/production.sqlite3") %>
-  <% end %>
 YAML
       PATH=/ruby/bin:$PATH BUNDLE_MIRROR__ALL=$SERVER bundle lock
       chown -R --reference=/out /out'
