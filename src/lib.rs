@@ -20,5 +20,6 @@ pub mod gems;
 pub mod inputs;
 pub mod launch;
 pub mod platform;
+pub mod rails;
 pub mod report;
 pub mod ruby;

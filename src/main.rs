@@ -10,6 +10,7 @@ use formation_buildpack::platform::operator_variables::{
 };
 use formation_buildpack::platform::variables::BuildVariables;
 use formation_buildpack::platform::{PlatformError, bindings, build_plan};
+use formation_buildpack::rails::{Assets, AssetsError, AssetsPlan};
 use formation_buildpack::report;
 use formation_buildpack::ruby::choice::{ChoiceError, RubyChoice, choose, kept_default};
 use formation_buildpack::ruby::inventory::{self, Inventory, InventoryError};
@@ -17,7 +18,8 @@ use formation_buildpack::ruby::{self, InstalledRuby, RubyLayerError, RubyPlan};
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
 use libcnb::generic::{GenericMetadata, GenericPlatform};
-use libcnb::{Buildpack, Platform, additional_buildpack_binary_path, buildpack_main};
+use libcnb::layer_env::{LayerEnv, Scope};
+use libcnb::{Buildpack, Env, Platform, additional_buildpack_binary_path, buildpack_main};
 use miette::Diagnostic;
 use procfile::MisnamedProcfile;
 use std::io;
@@ -68,20 +70,33 @@ impl Buildpack for Formation {
 
         report::step("Ruby");
         let choice = choose_ruby(&context, &inputs, &fetcher)?;
+        let assets = match &inputs.bundle {
+            Some(bundle) => AssetsPlan::new(&context, bundle, &inputs.env, &choice.ruby.version)?,
+            None => None,
+        };
+        let compiles_assets = assets.as_ref().is_some_and(AssetsPlan::compiles);
+        let needed_by = needed_by.or_this_build(compiles_assets);
         let ruby = ruby::plan(&context, &choice.ruby, &fetcher, needed_by)?;
-        let gems = match &inputs.bundle {
+        let stage = match &inputs.bundle {
             Some(bundle) => Some(GemsStage::open(&context, bundle, &fetcher, needed_by)?),
             None => None,
         };
-        let ruby = install_ruby(ruby, gems.as_ref()).map_err(FormationError::Ruby)?;
+        let ruby = install_ruby(ruby, stage.as_ref()).map_err(FormationError::Ruby)?;
 
         report::step("Gems");
         let launch_env = launch::layer_env(&context.app_dir);
         let install = |gems| gems::install(gems, &ruby, &launch_env);
-        let gems = gems.as_ref().map(install).transpose();
+        let gems = stage.as_ref().map(install).transpose();
         let gems = gems.map_err(FormationError::Gems)?;
         if gems.is_none() {
             report::detail("No Gemfile: no gems");
+        }
+
+        let mut compiled = Assets::default();
+        if let (Some(assets), Some(stage)) = (assets, &stage) {
+            report::step("Assets");
+            let env = || run_env(stage, &ruby, &launch_env, &inputs.env);
+            compiled = assets.carry_out(env).map_err(FormationError::Assets)?;
         }
 
         report::step("Processes");
@@ -97,9 +112,10 @@ impl Buildpack for Formation {
         let program = additional_buildpack_binary_path!("formation");
         let command_line = additional_buildpack_binary_path!("formation-cli");
         let formation = launch::install(&context, [&program, &command_line])?;
-        let launch = processes
+        let mut launch = processes
             .to_launch(&formation)
             .map_err(FormationError::Launch)?;
+        launch.slices.extend(compiled.slice());
 
         report::done(started);
         let result = BuildResultBuilder::new().launch(launch);
@@ -161,6 +177,19 @@ fn install_ruby<'a>(
     })
 }
 
+/// The environment of the app's own code in this build: that of the image, and the build variables.
+fn run_env(
+    gems: &GemsStage<'_>,
+    ruby: &InstalledRuby<'_>,
+    launch_env: &LayerEnv,
+    variables: &BuildVariables,
+) -> Result<Env, RubyLayerError> {
+    let mut env = ruby.env(&Env::from_current())?;
+    variables.apply(&mut env);
+    let env = gems.env(&ruby.layer).apply(Scope::Build, &env);
+    Ok(launch_env.apply(Scope::Launch, &env))
+}
+
 /// Why detection or the build fails.
 #[derive(Debug, Diagnostic, Error)]
 enum FormationError {
@@ -185,6 +214,9 @@ enum FormationError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Gems(#[from] GemsLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Assets(#[from] AssetsError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Formation(#[from] FormationLayerError),

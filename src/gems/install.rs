@@ -136,15 +136,19 @@ fn keep(
     let draft = installed.and_then(|installed| installed.draft);
     match stage.needed_by {
         // They are in the last image, and in the archive if that has not been lost.
-        NeededBy::TheImage if !layer.has_files() => Ok(()),
-        NeededBy::TheImage if may_be_kept && archive.metadata().as_ref() == Some(metadata) => {
+        NeededBy::TheImage | NeededBy::ThisBuild if !layer.has_files() => Ok(()),
+        NeededBy::TheImage | NeededBy::ThisBuild
+            if may_be_kept && archive.metadata().as_ref() == Some(metadata) =>
+        {
             Ok(())
         }
-        NeededBy::TheImage => archive.keep(&layer.path, metadata, draft).or_else(|error| {
-            // The image has them all the same.
-            report::detail(messages::not_cached(&error));
-            archive.clear()
-        }),
+        NeededBy::TheImage | NeededBy::ThisBuild => {
+            archive.keep(&layer.path, metadata, draft).or_else(|error| {
+                // The image has them all the same.
+                report::detail(messages::not_cached(&error));
+                archive.clear()
+            })
+        }
         // The platform caches the layer itself.
         NeededBy::LaterBuildpacks => archive.clear(),
     }
@@ -156,8 +160,8 @@ mod tests {
     use crate::fetch::Fetcher;
     use crate::gems::bundle::Bundle;
     use crate::gems::cache::GemCache;
-    use crate::gems::layer_archive::GemsArchive;
     use crate::platform::launch_layer::{LastMetadata, LaunchLayer};
+    use crate::platform::layer_archive::LayerArchive;
     use crate::platform::variables::BuildVariables;
     use crate::ruby::inventory::Ruby;
     use fs_err as fs;
@@ -197,8 +201,9 @@ mod tests {
             target: &target,
             needed_by,
             layer: LaunchLayer::open(&layers, &layer_name!("gems"), needed_by).unwrap(),
-            archive: GemsArchive {
+            archive: LayerArchive {
                 folder: layers.join("gems-archive"),
+                name: "gems",
             },
             cache: GemCache::at(layers.join("gem-cache")),
         };

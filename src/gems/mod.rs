@@ -20,7 +20,6 @@ mod install;
 mod installed;
 mod installer;
 mod launch_check;
-mod layer_archive;
 mod left_overs;
 pub mod lockfile;
 mod messages;

@@ -5,13 +5,15 @@ use crate::fetch::file::FileError;
 use crate::gems::bundle::Bundle;
 use crate::gems::bundler::BundleInstallError;
 use crate::gems::cache::GemCache;
+use crate::gems::environment::layer_env;
 use crate::gems::launch_check::LaunchCheckError;
-use crate::gems::layer_archive::GemsArchive;
 use crate::platform::cache_layer::cache_folder;
 use crate::platform::launch_layer::{LaunchLayer, NeededBy};
-use crate::ruby::layer::RubyLayerError;
+use crate::platform::layer_archive::LayerArchive;
+use crate::ruby::layer::{RubyLayer, RubyLayerError};
 use libcnb::build::BuildContext;
 use libcnb::data::layer_name;
+use libcnb::layer_env::LayerEnv;
 use libcnb::{Buildpack, Target};
 use miette::Diagnostic;
 use std::io;
@@ -26,7 +28,7 @@ pub struct GemsStage<'a> {
     /// Layer `gems` (launch): the installed gems.
     pub(super) layer: LaunchLayer,
     /// Layer `gems-archive` (cache): the layer `gems` as one file.
-    pub(super) archive: GemsArchive,
+    pub(super) archive: LayerArchive,
     /// Layer `gem-cache` (cache): the `.gem` archives, and repositories of gems from git.
     pub(super) cache: GemCache,
 }
@@ -64,6 +66,12 @@ pub enum GemsLayerError {
 }
 
 impl<'a> GemsStage<'a> {
+    /// The variables that programs find the gems by.
+    #[must_use]
+    pub fn env(&self, ruby: &RubyLayer) -> LayerEnv {
+        layer_env(&self.layer.path, ruby, self.bundle)
+    }
+
     /// Opens the layers as the last build left them.
     pub fn open<B>(
         context: &'a BuildContext<B>,
@@ -83,8 +91,9 @@ impl<'a> GemsStage<'a> {
             target: &context.target,
             needed_by,
             layer,
-            archive: GemsArchive {
+            archive: LayerArchive {
                 folder: cache_folder(context, &layer_name!("gems-archive"))?,
+                name: "gems",
             },
             cache: GemCache::at(cache_folder(context, &layer_name!("gem-cache"))?),
         })

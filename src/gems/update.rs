@@ -10,7 +10,6 @@ use crate::gems::installed::{full_names, gem_home, remove_checkouts, remove_gem}
 use crate::gems::installer::fetch::prefetch;
 use crate::gems::installer::{GemInstaller, Installation};
 use crate::gems::launch_check::{LaunchCheck, LaunchCheckError, LaunchFindings};
-use crate::gems::layer_archive::Draft;
 use crate::gems::left_overs::{remove_left_overs, remove_unfinished_checkouts};
 use crate::gems::lockfile::Source;
 use crate::gems::metadata::GemsLayerMetadata;
@@ -18,6 +17,7 @@ use crate::gems::permissions::make_readable;
 use crate::gems::programs::lock_programs;
 use crate::gems::stage::{GemsLayerError, GemsStage};
 use crate::platform::files::remove_dir;
+use crate::platform::layer_archive::Draft;
 use crate::ruby::layer::{InstalledRuby, RubyLayerError};
 use fs_err as fs;
 use libcnb::Env;

@@ -23,8 +23,21 @@ pub(crate) const UNREADABLE_METADATA: &str =
 pub enum NeededBy {
     /// The image alone.
     TheImage,
+    /// The image, and a program that this build runs.
+    ThisBuild,
     /// The image, and buildpacks that come later in this build.
     LaterBuildpacks,
+}
+
+impl NeededBy {
+    /// What needs them where this build may run a program besides.
+    #[must_use]
+    pub fn or_this_build(self, runs_a_program: bool) -> Self {
+        match self {
+            Self::TheImage if runs_a_program => Self::ThisBuild,
+            _ => self,
+        }
+    }
 }
 
 /// A layer, whether it exists or not.

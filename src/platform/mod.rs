@@ -9,6 +9,7 @@ pub(crate) mod cache_layer;
 mod error;
 pub(crate) mod files;
 pub mod launch_layer;
+pub(crate) mod layer_archive;
 pub mod operator_variables;
 pub mod other_layers;
 pub mod variables;

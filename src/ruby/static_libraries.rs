@@ -47,7 +47,7 @@ pub(super) fn env(layer: &Path) -> io::Result<LayerEnv> {
 pub(super) fn keep(layer: &Path, needed_by: NeededBy) -> io::Result<()> {
     let kept = kept_beside(layer);
     let file = kept.with_extension("toml");
-    if needed_by == NeededBy::TheImage || !kept.is_dir() {
+    if needed_by != NeededBy::LaterBuildpacks || !kept.is_dir() {
         return remove_file(&file);
     }
     let content = LayerContentMetadata::<GenericMetadata> {

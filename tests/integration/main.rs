@@ -21,7 +21,7 @@ mod gems {
 mod orchestrators;
 mod platform {
     pub(crate) mod certificates;
-    mod credentials;
+    pub(crate) mod credentials;
     mod full_disk;
     mod lifecycle;
     mod node;
@@ -33,4 +33,9 @@ mod processes {
     mod graceful_end;
     mod one_container;
     mod shapes;
+}
+mod rails {
+    mod assets;
+    mod failures;
+    mod serves;
 }

@@ -207,7 +207,7 @@ fn copy_of_the_sample_app(folder: &Path, address: &str) {
     }
 }
 
-fn assert_nowhere(build: &PackBuild) {
+pub(crate) fn assert_nowhere(build: &PackBuild) {
     assert_not_contains!(build.log, "canary");
     let inspected = docker(&["image", "inspect", &build.image]);
     assert_not_contains!(inspected, "canary");

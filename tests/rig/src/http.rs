@@ -8,6 +8,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    /// Bytes that are not UTF-8 are replaced.
     pub body: String,
 }
 
@@ -28,8 +29,9 @@ pub fn ask(address: &str, method: &str, path: &str) -> io::Result<Answer> {
         format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
     // In one piece: a small server may read once and answer.
     stream.write_all(request.as_bytes())?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     Answer::parse(&text).ok_or_else(|| io::Error::other(text))
 }
 

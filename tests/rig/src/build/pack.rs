@@ -17,9 +17,19 @@ pub struct PackBuild {
 
 impl PackBuild {
     pub fn run(name: &str, app: &Path, buildpack: &Path, options: &[&str]) -> Self {
-        let image = format!("formation-test-{name}");
+        let mut build = Self {
+            image: format!("formation-test-{name}"),
+            succeeded: false,
+            log: String::new(),
+        };
+        build.again(app, buildpack, options);
+        build
+    }
+
+    /// Builds the same image once more, with its caches.
+    pub fn again(&mut self, app: &Path, buildpack: &Path, options: &[&str]) {
         let output = Command::new("pack")
-            .args(["build", &image, "--env", "NO_COLOR=1", "--path"])
+            .args(["build", &self.image, "--env", "NO_COLOR=1", "--path"])
             .arg(app)
             .arg("--buildpack")
             .arg(buildpack)
@@ -33,11 +43,8 @@ impl PackBuild {
             .args(options)
             .output()
             .expect("pack starts");
-        Self {
-            image,
-            succeeded: output.status.success(),
-            log: all_output(&output),
-        }
+        self.succeeded = output.status.success();
+        self.log = all_output(&output);
     }
 
     /// The names of the volumes that hold the caches.

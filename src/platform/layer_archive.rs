@@ -1,5 +1,5 @@
-//! Layer `gems-archive` (cache): the layer `gems` as one file, for the next build in which gems
-//! change. The platform caches and restores one file much faster than thousands.
+//! A folder of a layer in the cache that holds other files as one archive, with a description. The
+//! platform caches and restores one file much faster than thousands.
 
 use crate::platform::files::{new_beside, remove_dir, remove_file, remove_others, replace_dir};
 use fs_err as fs;
@@ -18,9 +18,10 @@ use walkdir::WalkDir;
 const TIME_IN_THE_IMAGE: u64 = 315_532_801;
 
 /// The archive, whether it exists or not.
-pub(super) struct GemsArchive {
-    /// It holds `gems.tar` and its description, `gems.toml`.
-    pub(super) folder: PathBuf,
+pub(crate) struct LayerArchive {
+    /// It holds `NAME.tar` and its description, `NAME.toml`.
+    pub(crate) folder: PathBuf,
+    pub(crate) name: &'static str,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -32,26 +33,43 @@ struct Description<M> {
     holds: M,
 }
 
-impl GemsArchive {
+impl LayerArchive {
     fn archive(&self) -> PathBuf {
-        self.folder.join("gems.tar")
+        self.folder.join(format!("{}.tar", self.name))
     }
 
     fn description(&self) -> PathBuf {
-        self.folder.join("gems.toml")
+        self.folder.join(format!("{}.toml", self.name))
     }
 
-    /// The metadata of the layer in the archive. None where there is no complete archive, or none
+    /// What was said of the files in the archive. None where there is no complete archive, or none
     /// of this version of Formation.
-    pub(super) fn metadata<M: DeserializeOwned>(&self) -> Option<M> {
+    pub(crate) fn metadata<M: DeserializeOwned>(&self) -> Option<M> {
         let description: Description<M> = read_toml_file(self.description()).ok()?;
         let length = self.archive().metadata().ok()?.len();
         // An archive that is cut off between two entries would unpack without an error.
         (description.length == length.to_string()).then_some(description.holds)
     }
 
+    /// Unpacks its files into a folder, in the place of what is there, if they are asked for by their names.
+    pub(crate) fn unpack_into(
+        &self,
+        folder: &Path,
+        is_wanted: impl Fn(&Path) -> bool,
+    ) -> io::Result<()> {
+        let mut archive = Archive::new(BufReader::new(fs::File::open(self.archive())?));
+        archive.set_preserve_permissions(true);
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            if is_wanted(&entry.path()?) {
+                entry.unpack_in(folder)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces `layer` with its files: all of them, or none.
-    pub(super) fn unpack(&self, layer: &Path) -> io::Result<()> {
+    pub(crate) fn unpack(&self, layer: &Path) -> io::Result<()> {
         let new = new_beside(layer);
         remove_dir(&new)?;
         let mut archive = Archive::new(BufReader::new(fs::File::open(self.archive())?));
@@ -64,7 +82,7 @@ impl GemsArchive {
     }
 
     /// Archives the files of a layer, which may still change: [`keep`](Self::keep) finds out.
-    pub(super) fn draft(&self, layer: &Path) -> io::Result<Draft> {
+    pub(crate) fn draft(&self, layer: &Path) -> io::Result<Draft> {
         let mut file = NamedTempFile::new_in(&self.folder)?;
         let mut builder = Builder::new(BufWriter::with_capacity(1 << 16, &mut file));
         let files = files_of(layer)?;
@@ -77,7 +95,7 @@ impl GemsArchive {
 
     /// Archives a layer with its metadata; by the draft, if no file has changed since. A build that
     /// is killed in between leaves an archive without metadata.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &self,
         layer: &Path,
         metadata: &impl Serialize,
@@ -101,7 +119,7 @@ impl GemsArchive {
     }
 
     /// Removes the archive.
-    pub(super) fn clear(&self) -> io::Result<()> {
+    pub(crate) fn clear(&self) -> io::Result<()> {
         // Without the description there is no archive.
         remove_file(&self.description())?;
         remove_others(&self.folder, &[])
@@ -109,7 +127,7 @@ impl GemsArchive {
 }
 
 /// An archive that is not in its place yet, and the state of the files in it.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     file: NamedTempFile,
     files: Vec<LayerFile>,
 }
@@ -227,8 +245,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layer = layer(folder.path());
         let before = tree(&layer);
-        let archive = GemsArchive {
+        let archive = LayerArchive {
             folder: folder.path().join("archive"),
+            name: "gems",
         };
         fs::create_dir(&archive.folder).unwrap();
         assert_eq!(archive.metadata::<BTreeMap<String, String>>(), None);
@@ -256,8 +275,9 @@ mod tests {
     fn a_draft_is_used_only_if_no_file_has_changed() {
         let folder = tempfile::tempdir().unwrap();
         let layer = layer(folder.path());
-        let archive = GemsArchive {
+        let archive = LayerArchive {
             folder: folder.path().join("archive"),
+            name: "gems",
         };
         fs::create_dir(&archive.folder).unwrap();
         let metadata: BTreeMap<String, String> = BTreeMap::new();

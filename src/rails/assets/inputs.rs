@@ -1,0 +1,302 @@
+//! What compiled assets depend on: the app's files, because views and helpers decide what a CSS
+//! framework emits; its build variables; Ruby; and Node.js. In doubt something counts.
+
+use crate::app::App;
+use crate::platform::variables::BuildVariables;
+use crate::ruby::gem_version::GemVersion;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread::{self, available_parallelism};
+use std::{env, io};
+use walkdir::{DirEntry, WalkDir};
+
+/// Folders at the app's top that hold nothing for assets. Of `node_modules`, the lockfile tells.
+const OTHER_FOLDERS: [&str; 16] = [
+    ".bundle",
+    ".git",
+    ".github",
+    ".idea",
+    ".vscode",
+    "coverage",
+    "doc",
+    "docs",
+    "features",
+    "log",
+    "node_modules",
+    "spec",
+    "storage",
+    "test",
+    "tmp",
+    "vendor/cache",
+];
+
+/// Files at the app's top that hold nothing for assets.
+const OTHER_FILES: [&str; 9] = [
+    ".dockerignore",
+    ".gitattributes",
+    ".rspec",
+    ".rubocop.yml",
+    "Dockerfile",
+    "Procfile",
+    "Procfile.dev",
+    "app.json",
+    "project.toml",
+];
+
+/// Build variables that other stages heed, and decide nothing here.
+const OTHER_VARIABLES: [&str; 3] = ["BP_", "BUNDLE_", "CNB_"];
+
+/// Words in the name of a variable that may hold a secret: of it, no digest is kept.
+const SECRET: [&str; 5] = ["CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
+
+/// Programs that compile assets besides Ruby.
+const PROGRAMS: [&str; 2] = ["bun", "node"];
+
+/// How many changed inputs the log names.
+const NAMED_AT_MOST: usize = 3;
+
+/// Each input, with the digest of its value.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct AssetsInputs(BTreeMap<String, String>);
+
+impl AssetsInputs {
+    pub(super) fn of(app: &App, ruby: &GemVersion, variables: &BuildVariables) -> io::Result<Self> {
+        let mut inputs = digests_of(&app.dir, &files_of(app)?)?;
+        inputs.insert("Ruby".to_string(), ruby.to_string());
+        let variables = variables
+            .iter()
+            .filter(|(name, _)| !OTHER_VARIABLES.iter().any(|start| name.starts_with(start)));
+        for (name, value) in variables {
+            let is_secret = SECRET.iter().any(|word| name.contains(word)) || value.contains('@');
+            let value = if is_secret {
+                "is set"
+            } else {
+                &*digest_of(value)
+            };
+            inputs.insert(format!("variable {name}"), value.to_string());
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        for name in PROGRAMS {
+            inputs.extend(program(&path, name).map(|value| (format!("program {name}"), value)));
+        }
+        Ok(Self(inputs))
+    }
+
+    /// What has changed, in words. None if nothing has.
+    pub(super) fn changes_since(&self, last: &Self) -> Option<String> {
+        let (new, old) = (&self.0, &last.0);
+        let changed = new
+            .iter()
+            .filter(|(name, value)| old.get(*name) != Some(value));
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        let mut all: Vec<_> = changed.map(|(name, _)| name).chain(gone).collect();
+        all.sort();
+        let first: Vec<_> = all
+            .iter()
+            .take(NAMED_AT_MOST)
+            .map(|name| name.as_str())
+            .collect();
+        match (first.as_slice(), all.len() - first.len()) {
+            ([], _) => None,
+            ([name], _) => Some(format!("{name} has changed")),
+            (first, 0) => Some(format!("{} have changed", first.join(", "))),
+            (first, rest) => Some(format!("{} and {rest} more have changed", first.join(", "))),
+        }
+    }
+}
+
+/// The names of the app's files that count.
+fn files_of(app: &App) -> io::Result<Vec<PathBuf>> {
+    let entries = WalkDir::new(&app.dir).min_depth(1).into_iter();
+    let counts = |entry: &DirEntry| {
+        let name = entry.path().strip_prefix(&app.dir).unwrap_or(entry.path());
+        !is_other(name, entry.file_type().is_dir())
+    };
+    let mut files = Vec::new();
+    for entry in entries.filter_entry(counts) {
+        let entry = entry?;
+        if !entry.file_type().is_dir() {
+            let name = entry.path().strip_prefix(&app.dir);
+            files.push(name.unwrap_or(entry.path()).to_path_buf());
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a file or folder holds nothing for assets, by its name relative to the app.
+fn is_other(name: &Path, is_folder: bool) -> bool {
+    if is_folder || name.file_name() == Some(OsStr::new("node_modules")) {
+        return OTHER_FOLDERS.iter().any(|folder| name == Path::new(folder));
+    }
+    let is_at_top = name.parent() == Some(Path::new(""));
+    is_at_top
+        && (OTHER_FILES.iter().any(|file| name == Path::new(file))
+            || name.extension() == Some(OsStr::new("md")))
+}
+
+/// The digests of files, by their names. They are read side by side: waiting for the disk is most of
+/// it.
+fn digests_of(folder: &Path, files: &[PathBuf]) -> io::Result<BTreeMap<String, String>> {
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let read = |files: &[PathBuf]| -> io::Result<Vec<(String, String)>> {
+        let digests = files.iter().map(|file| {
+            let digest = digest_of(contents_of(&folder.join(file))?);
+            Ok((file.display().to_string(), digest))
+        });
+        digests.collect()
+    };
+    thread::scope(|scope| {
+        let parts = files.chunks(files.len().div_ceil(threads).max(1));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+        let mut digests = BTreeMap::new();
+        for thread in threads {
+            let part = thread.join();
+            let part = part.unwrap_or_else(|_| Err(io::Error::other("a file cannot be read")));
+            digests.extend(part?);
+        }
+        Ok(digests)
+    })
+}
+
+/// Of a link that leads to no file, the path that it leads to.
+fn contents_of(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_file() {
+        return fs::read(path);
+    }
+    match fs::read_link(path) {
+        Ok(target) => Ok(target.into_os_string().into_encoded_bytes()),
+        Err(_) => Ok(Vec::new()), // A socket or a pipe.
+    }
+}
+
+/// Where a program is, and its size: what tells versions apart without starting it.
+fn program(path: &OsStr, name: &str) -> Option<String> {
+    let file = env::split_paths(path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())?;
+    let file = fs::canonicalize(file).ok()?;
+    Some(format!(
+        "{}, {} bytes",
+        file.display(),
+        file.metadata().ok()?.len()
+    ))
+}
+
+/// Half of a SHA-256: nobody attacks an app by its own files, and there are thousands.
+fn digest_of(value: impl AsRef<[u8]>) -> String {
+    hex::encode(&Sha256::digest(value)[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libcnb::Env;
+
+    fn inputs(dir: &Path, variables: &[(&str, &str)]) -> AssetsInputs {
+        let mut env = Env::new();
+        for (name, value) in variables {
+            env.insert(name, value);
+        }
+        let variables = BuildVariables::new(&env);
+        AssetsInputs::of(&App::new(dir), &"3.3.8".parse().unwrap(), &variables).unwrap()
+    }
+
+    fn write(dir: &Path, name: &str, text: &str) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn which_changes_count() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "app/views/x.erb", "");
+        let first = inputs(dir.path(), &[]);
+        assert_eq!(inputs(dir.path(), &[]).changes_since(&first), None);
+        for name in [
+            "test/x.rb",
+            "spec/deep/x.rb",
+            "log/x.log",
+            "tmp/cache/x",
+            "node_modules/x/index.js",
+            "README.md",
+            "Procfile",
+            "vendor/cache/x.gem",
+        ] {
+            write(dir.path(), name, "new");
+            assert_eq!(
+                inputs(dir.path(), &[]).changes_since(&first),
+                None,
+                "{name}"
+            );
+        }
+        for name in [
+            "app/views/x.erb",
+            "app/helpers/x.rb",
+            "app/test/x.rb",
+            "lib/doc/x.md",
+            "config/x.yml",
+            "public/robots.txt",
+            "package-lock.json",
+            "tailwind.config.js",
+            "vendor/javascript/x.js",
+            ".gitignore",
+        ] {
+            let before = inputs(dir.path(), &[]);
+            write(dir.path(), name, "new");
+            let changes = inputs(dir.path(), &[]).changes_since(&before);
+            assert_eq!(changes, Some(format!("{name} has changed")));
+        }
+        let before = inputs(dir.path(), &[]);
+        fs::remove_file(dir.path().join("config/x.yml")).unwrap();
+        let changes = inputs(dir.path(), &[]).changes_since(&before);
+        assert_eq!(changes.unwrap(), "config/x.yml has changed");
+    }
+
+    #[test]
+    fn many_changes_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = inputs(dir.path(), &[]);
+        for (count, expected) in [
+            (1, "1 has changed"),
+            (3, "1, 2, 3 have changed"),
+            (5, "1, 2, 3 and 2 more have changed"),
+        ] {
+            for number in 1..=count {
+                write(dir.path(), &number.to_string(), "");
+            }
+            assert_eq!(
+                inputs(dir.path(), &[]).changes_since(&before).unwrap(),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn variables_count_and_secrets_leave_no_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = inputs(dir.path(), &[]);
+        let change =
+            |variables: &[(&str, &str)]| inputs(dir.path(), variables).changes_since(&none);
+        let cdn = change(&[("CDN_HOST", "a")]);
+        assert_eq!(cdn.unwrap(), "variable CDN_HOST has changed");
+        assert_eq!(
+            change(&[("BP_RUBY_VERSION", "3.3"), ("BUNDLE_JOBS", "1")]),
+            None
+        );
+        for (name, value) in [
+            ("RAILS_MASTER_KEY", "canary"),
+            ("DATABASE_URL", "postgres://user:canary@db/app"),
+        ] {
+            let first = inputs(dir.path(), &[(name, value)]);
+            assert_eq!(inputs(dir.path(), &[(name, "other@x")]), first);
+            assert_ne!(first, none);
+        }
+    }
+}

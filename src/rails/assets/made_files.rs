@@ -1,0 +1,215 @@
+//! The files that a task makes in `public`, and those in other folders that go again.
+
+use crate::app::App;
+use crate::platform::files::{remove_any, remove_file};
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// The folder that a web server serves.
+const PUBLIC: &str = "public";
+
+/// What Rails writes besides, and no process of the image needs: caches, a secret of its own where
+/// it got none, its log.
+const LEFT_BEHIND: [&str; 3] = ["log", "tmp/cache", "tmp/local_secret.txt"];
+
+/// The state of a file: its size, and when it was written.
+type State = (u64, i64, i64);
+
+/// The files of an app before a task runs.
+pub(super) struct Before {
+    public: BTreeMap<PathBuf, State>,
+    others: BTreeMap<PathBuf, State>,
+}
+
+impl Before {
+    pub(super) fn of(app: &App) -> io::Result<Self> {
+        let mut others = BTreeMap::new();
+        for name in LEFT_BEHIND {
+            others.extend(states(&app.dir, name)?);
+        }
+        Ok(Self {
+            public: states(&app.dir, PUBLIC)?,
+            others,
+        })
+    }
+
+    /// The files in `public` that are new or were written since, by their names in the app.
+    pub(super) fn made(&self, app: &App) -> io::Result<BTreeSet<PathBuf>> {
+        let now = states(&app.dir, PUBLIC)?;
+        let made = now
+            .into_iter()
+            .filter(|(name, state)| self.public.get(name) != Some(state));
+        Ok(made.map(|(name, _)| name).collect())
+    }
+
+    /// Removes what was left behind.
+    pub(super) fn remove_left_behind(&self, app: &App) -> io::Result<()> {
+        for name in LEFT_BEHIND {
+            for (file, state) in states(&app.dir, name)? {
+                if self.others.get(&file) != Some(&state) {
+                    remove_file(&app.dir.join(file))?;
+                }
+            }
+            remove_empty_folders(&app.dir.join(name))?;
+        }
+        Ok(())
+    }
+}
+
+fn states(app: &Path, name: &str) -> io::Result<BTreeMap<PathBuf, State>> {
+    let top = app.join(name);
+    if top.symlink_metadata().is_err() {
+        return Ok(BTreeMap::new());
+    }
+    let mut states = BTreeMap::new();
+    for entry in WalkDir::new(&top) {
+        let entry = entry?;
+        if !entry.file_type().is_dir() {
+            let metadata = entry.metadata()?;
+            let name = entry.path().strip_prefix(app).unwrap_or(entry.path());
+            let state = (metadata.size(), metadata.mtime(), metadata.mtime_nsec());
+            states.insert(name.to_path_buf(), state);
+        }
+    }
+    Ok(states)
+}
+
+/// Folders below this one that hold nothing.
+fn remove_empty_folders(top: &Path) -> io::Result<()> {
+    for entry in WalkDir::new(top)
+        .min_depth(1)
+        .contents_first(true)
+        .into_iter()
+        .flatten()
+    {
+        if entry.file_type().is_dir() && fs::read_dir(entry.path())?.next().is_none() {
+            remove_any(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Sprockets names its manifest by chance. By its contents, two builds give the same image.
+pub(super) fn name_manifest_by_contents(
+    app: &App,
+    made: BTreeSet<PathBuf>,
+) -> io::Result<BTreeSet<PathBuf>> {
+    const START: &str = ".sprockets-manifest-";
+    let rename = |file: PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if !(name.starts_with(START) && name.ends_with(".json")) {
+            return Ok(file);
+        }
+        let digest = hex::encode(&Sha256::digest(fs::read(app.dir.join(&file))?)[..16]);
+        let named = file.with_file_name(format!("{START}{digest}.json"));
+        fs::rename(app.dir.join(&file), app.dir.join(&named))?;
+        Ok(named)
+    };
+    made.into_iter().map(rename).collect()
+}
+
+/// Whether a file stays beside those of later builds: a page of an earlier image may still ask for it. A
+/// manifest must not stay beside its successor, and a page of its own has no digest in its name.
+pub(super) fn outlives(file: &Path) -> bool {
+    const REPLACED: [&str; 4] = ["html", "json", "txt", "xml"];
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let extension = file.extension().unwrap_or_default();
+    !name.starts_with('.') && !REPLACED.iter().any(|other| extension == *other)
+}
+
+/// The folders that these files are in, each directly below `public`; files that are there
+/// themselves by their own names.
+pub(super) fn tops<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet<String> {
+    let top = |file: &PathBuf| {
+        file.iter()
+            .take(2)
+            .collect::<PathBuf>()
+            .display()
+            .to_string()
+    };
+    files.into_iter().map(top).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(app: &App, name: &str, text: &str) {
+        let path = app.dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn what_is_made_stays_and_what_is_left_behind_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::new(dir.path());
+        for name in [
+            "public/robots.txt",
+            "public/404.html",
+            "log/.keep",
+            "tmp/cache/kept",
+        ] {
+            write(&app, name, "");
+        }
+        let before = Before::of(&app).unwrap();
+        for name in [
+            "public/404.html",
+            "public/assets/application-0123abcd.css",
+            "log/production.log",
+            "tmp/cache/assets/x/y",
+            "tmp/local_secret.txt",
+        ] {
+            write(&app, name, "new");
+        }
+        let made = before.made(&app).unwrap();
+        let expected = ["public/404.html", "public/assets/application-0123abcd.css"];
+        assert_eq!(made, expected.map(PathBuf::from).into());
+        let expected = ["public/404.html", "public/assets"];
+        assert_eq!(tops(&made), expected.map(String::from).into());
+
+        before.remove_left_behind(&app).unwrap();
+        for (name, stays) in [
+            ("log/.keep", true),
+            ("tmp/cache/kept", true),
+            ("log/production.log", false),
+            ("tmp/cache/assets", false),
+            ("tmp/local_secret.txt", false),
+        ] {
+            assert_eq!(app.dir.join(name).exists(), stays, "{name}");
+        }
+    }
+
+    #[test]
+    fn manifests_and_pages_are_replaced() {
+        for (name, expected) in [
+            ("public/assets/application-6109388a.css", true),
+            ("public/assets/trix-5fe19f2f.js.gz", true),
+            ("public/vite/assets/index-BcDeFgHi.js", true),
+            ("public/packs/manifest.json", false),
+            ("public/assets/.manifest.json", false),
+            ("public/404.html", false),
+        ] {
+            assert_eq!(outlives(Path::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_named_by_its_contents() {
+        let named = |by_chance: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let app = App::new(dir.path());
+            let file = PathBuf::from(format!(
+                "public/assets/.sprockets-manifest-{by_chance}.json"
+            ));
+            write(&app, &file.display().to_string(), "{}");
+            name_manifest_by_contents(&app, BTreeSet::from([file])).unwrap()
+        };
+        assert_eq!(named("0"), named("1"));
+    }
+}

@@ -1,0 +1,384 @@
+//! Assets: compiled by the app's own task, and not again while nothing that they depend on has
+//! changed.
+//!
+//! Layer `assets` (cache) holds what the task has made in `public`, of the last builds too: pages
+//! that a browser still shows while a new image is rolled out ask for the old files.
+
+mod failure;
+mod inputs;
+mod made_files;
+mod pipeline;
+mod task;
+
+pub use failure::Failure;
+
+use crate::app::App;
+use crate::gems::bundle::Bundle;
+use crate::platform::cache_layer::cache_folder;
+use crate::platform::files::remove_dir;
+use crate::platform::layer_archive::LayerArchive;
+use crate::platform::variables::BuildVariables;
+use crate::report::{self, counted};
+use crate::ruby::gem_version::GemVersion;
+use crate::ruby::layer::RubyLayerError;
+use fs_err as fs;
+use inputs::AssetsInputs;
+use libcnb::build::BuildContext;
+use libcnb::data::launch::Slice;
+use libcnb::data::layer_name;
+use libcnb::{Buildpack, Env};
+use made_files::{Before, name_manifest_by_contents, outlives, tops};
+use miette::Diagnostic;
+use pipeline::Pipeline;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The user's variable: `false` where the app's assets are not to be compiled.
+const VARIABLE: &str = "BP_ASSETS";
+
+/// How many builds' files are kept: those of this one, and of the two before.
+const BUILDS: usize = 3;
+
+/// Has to be raised when the archive's contents mean something else.
+const LAYOUT: &str = "1";
+
+/// The app's assets, before the build knows its Ruby and gems.
+pub struct AssetsPlan<'a> {
+    bundle: &'a Bundle,
+    variables: &'a BuildVariables,
+    inputs: AssetsInputs,
+    archive: LayerArchive,
+    last: Option<Metadata>,
+    decision: Decision,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum Decision {
+    /// The user wants none.
+    Off,
+    /// The app has them compiled: in this file.
+    Committed(String),
+    /// Those of the last build.
+    Restore,
+    Compile {
+        /// Why not those of the last build; none where there is none.
+        changes: Option<String>,
+    },
+}
+
+/// What is in the archive.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    layout: String,
+    inputs: AssetsInputs,
+    /// What each build has made, the last one first.
+    builds: Vec<BTreeSet<PathBuf>>,
+}
+
+/// The compiled assets of the app.
+#[derive(Debug, Default)]
+pub struct Assets {
+    /// The folders and files of the app that hold them.
+    pub paths: Vec<String>,
+}
+
+/// The assets are not there.
+#[derive(Debug, Diagnostic, Error)]
+pub enum AssetsError {
+    #[error("the app's files cannot be read")]
+    #[diagnostic(help("Check that the build user may read them."))]
+    Inputs(#[source] io::Error),
+    #[error("`rake` cannot be started, which compiles the app's assets")]
+    #[diagnostic(help("Run `bundle add rake`, and commit Gemfile and lockfile."))]
+    Start(#[source] io::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ruby(#[from] RubyLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Failed(#[from] Failure),
+    #[error("the compiled assets cannot be kept")]
+    #[diagnostic(help(
+        "Check that the disk of the container engine is not full, then try again with \
+         `pack build --clear-cache`."
+    ))]
+    Files(#[source] io::Error),
+}
+
+impl<'a> AssetsPlan<'a> {
+    /// Decides whether assets are compiled. None for an app without assets.
+    pub fn new<B>(
+        context: &BuildContext<B>,
+        bundle: &'a Bundle,
+        variables: &'a BuildVariables,
+        ruby: &GemVersion,
+    ) -> libcnb::Result<Option<Self>, B::Error>
+    where
+        B: Buildpack,
+        B::Error: From<AssetsError>,
+    {
+        let pipeline = pipeline::find(&bundle.app, bundle);
+        if pipeline == Pipeline::None {
+            return Ok(None);
+        }
+        let archive = LayerArchive {
+            folder: cache_folder(context, &layer_name!("assets"))?,
+            name: "assets",
+        };
+        Self::with(&pipeline, bundle, variables, ruby, archive)
+            .map(Some)
+            .map_err(|error| libcnb::Error::BuildpackError(error.into()))
+    }
+
+    fn with(
+        pipeline: &Pipeline,
+        bundle: &'a Bundle,
+        variables: &'a BuildVariables,
+        ruby: &GemVersion,
+        archive: LayerArchive,
+    ) -> Result<Self, AssetsError> {
+        let inputs = AssetsInputs::of(&bundle.app, ruby, variables).map_err(AssetsError::Inputs)?;
+        let last = archive
+            .metadata()
+            .filter(|last: &Metadata| last.layout == LAYOUT);
+        let decision = match (pipeline, &last) {
+            _ if variables.get(VARIABLE) == Some("false") => Decision::Off,
+            (Pipeline::Committed(manifest), _) => Decision::Committed(manifest.clone()),
+            (_, Some(last)) => match inputs.changes_since(&last.inputs) {
+                None => Decision::Restore,
+                changes => Decision::Compile { changes },
+            },
+            (_, None) => Decision::Compile { changes: None },
+        };
+        Ok(Self {
+            bundle,
+            variables,
+            inputs,
+            archive,
+            last,
+            decision,
+        })
+    }
+
+    /// Whether the build runs the app's own code for them.
+    #[must_use]
+    pub fn compiles(&self) -> bool {
+        matches!(self.decision, Decision::Compile { .. })
+    }
+
+    /// Compiles or restores the assets. `env` has Ruby, the gems and the variables of production.
+    pub fn carry_out(
+        self,
+        env: impl FnOnce() -> Result<Env, RubyLayerError>,
+    ) -> Result<Assets, AssetsError> {
+        match &self.decision {
+            Decision::Off => {
+                report::detail(format!("They are not compiled: {VARIABLE} is `false`"));
+                Ok(Assets::default())
+            }
+            Decision::Committed(manifest) => {
+                report::detail(format!(
+                    "They are compiled already: {manifest} is in the app"
+                ));
+                Ok(Assets::default())
+            }
+            Decision::Restore => {
+                report::detail(
+                    "Using those of the last build: nothing that they depend on has changed",
+                );
+                let builds = self.last.unwrap_or_default().builds;
+                restore(&self.archive, &self.bundle.app, &builds).map_err(AssetsError::Files)?;
+                Ok(Assets::of(&builds))
+            }
+            Decision::Compile { changes } => {
+                if let Some(changes) = changes {
+                    report::detail(format!("Compiling them again: {changes}"));
+                }
+                self.compile(env()?)
+            }
+        }
+    }
+
+    fn compile(&self, mut env: Env) -> Result<Assets, AssetsError> {
+        let app = &self.bundle.app;
+        let before = Before::of(app).map_err(AssetsError::Inputs)?;
+        let stand_ins = task::stand_ins(self.bundle, self.variables);
+        for (name, value) in &stand_ins {
+            env.insert(name, value);
+        }
+        let names: Vec<_> = stand_ins.iter().map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            report::detail(format!(
+                "With stand-ins for what a build has not: {}",
+                names.join(", ")
+            ));
+        }
+        let output = task::run(&app.dir, &env).map_err(AssetsError::Start)?;
+        let made = before.made(app).map_err(AssetsError::Files)?;
+        before.remove_left_behind(app).map_err(AssetsError::Files)?;
+        if !output.status.success() {
+            if failure::has_no_task(&output) {
+                report::detail("The app has no such task after all");
+                return Ok(Assets::default());
+            }
+            return Err(Failure::of(&output).into());
+        }
+        let made = name_manifest_by_contents(app, made).map_err(AssetsError::Files)?;
+        report::detail(format!("Compiled {}", counted(made.len(), "file")));
+        let builds = self.keep(made).map_err(AssetsError::Files)?;
+        Ok(Assets::of(&builds))
+    }
+
+    /// Puts the files of earlier builds beside those that were made, and all into the archive.
+    fn keep(&self, made: BTreeSet<PathBuf>) -> io::Result<Vec<BTreeSet<PathBuf>>> {
+        let app = &self.bundle.app;
+        let earlier = self.last.iter().flat_map(|last| &last.builds);
+        let earlier = earlier.map(|build| {
+            let outliving = build.iter().filter(|file| outlives(file));
+            outliving.cloned().collect::<BTreeSet<_>>()
+        });
+        let builds: Vec<_> = [made].into_iter().chain(earlier).take(BUILDS).collect();
+        let (made, earlier) = builds.split_first().expect("this build's");
+        let is_missing =
+            |file: &Path| earlier.iter().any(|build| build.contains(file)) && !made.contains(file);
+        if earlier.iter().flatten().any(|file| is_missing(file)) {
+            self.archive.unpack_into(&app.dir, is_missing)?;
+        }
+        let folder = tempfile::tempdir()?;
+        for file in builds.iter().flatten().collect::<BTreeSet<_>>() {
+            let copy = folder.path().join(file);
+            fs::create_dir_all(copy.parent().unwrap_or(folder.path()))?;
+            fs::copy(app.dir.join(file), copy)?;
+        }
+        let metadata = Metadata {
+            layout: LAYOUT.to_string(),
+            inputs: self.inputs.clone(),
+            builds: builds.clone(),
+        };
+        self.archive.keep(folder.path(), &metadata, None)?;
+        remove_dir(folder.path())?;
+        Ok(builds)
+    }
+}
+
+fn restore(archive: &LayerArchive, app: &App, builds: &[BTreeSet<PathBuf>]) -> io::Result<()> {
+    archive.unpack_into(&app.dir, |file| {
+        builds.iter().any(|build| build.contains(file))
+    })
+}
+
+impl Assets {
+    /// What becomes a layer of its own: a change of code does not change it.
+    #[must_use]
+    pub fn slice(&self) -> Option<Slice> {
+        (!self.paths.is_empty()).then(|| Slice {
+            path_globs: self.paths.clone(),
+        })
+    }
+
+    fn of(builds: &[BTreeSet<PathBuf>]) -> Self {
+        Self {
+            paths: tops(builds.iter().flatten()).into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfile::assert_report;
+
+    struct Fixture {
+        app: tempfile::TempDir,
+        cache: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn write(&self, name: &str, text: &str) {
+            let path = self.app.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn with_plan<T>(&self, check: impl FnOnce(AssetsPlan<'_>) -> T) -> T {
+            let variables = BuildVariables::default();
+            let bundle = Bundle::at(self.app.path(), &variables);
+            let archive = LayerArchive {
+                folder: self.cache.path().to_path_buf(),
+                name: "assets",
+            };
+            let pipeline = Pipeline::Task("a test".into());
+            let ruby = "3.3.8".parse().unwrap();
+            let plan = AssetsPlan::with(&pipeline, &bundle, &variables, &ruby, archive);
+            check(plan.unwrap())
+        }
+
+        /// As a build whose task makes this file in a new copy of the app.
+        fn make(&self, file: &str) {
+            remove_dir(&self.app.path().join("public")).unwrap();
+            self.with_plan(|plan| {
+                self.write(file, file);
+                plan.keep(BTreeSet::from([PathBuf::from(file)])).unwrap();
+            });
+        }
+
+        fn public(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.app.path().join("public/assets")).unwrap();
+            let mut names: Vec<_> = entries
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    fn fixture() -> Fixture {
+        let fixture = Fixture {
+            app: tempfile::tempdir().unwrap(),
+            cache: tempfile::tempdir().unwrap(),
+        };
+        fixture.write("Gemfile", "");
+        fixture.write("Gemfile.lock", "GEM\n");
+        fixture
+    }
+
+    #[test]
+    fn assets_are_compiled_where_something_has_changed() {
+        let fixture = fixture();
+        let decision = || fixture.with_plan(|plan| plan.decision);
+        assert_eq!(decision(), Decision::Compile { changes: None });
+        fixture.make("public/assets/a-1.css");
+        remove_dir(&fixture.app.path().join("public")).unwrap();
+        assert_eq!(decision(), Decision::Restore);
+        let restored = fixture.with_plan(|plan| plan.carry_out(|| unreachable!("nothing runs")));
+        assert_eq!(restored.unwrap().paths, ["public/assets"]);
+        assert_eq!(fixture.public(), ["a-1.css"]);
+
+        remove_dir(&fixture.app.path().join("public")).unwrap();
+        fixture.write("app/x.rb", "");
+        let changes = Some("app/x.rb has changed".to_string());
+        assert_eq!(decision(), Decision::Compile { changes });
+    }
+
+    #[test]
+    fn the_files_of_two_builds_before_stay() {
+        let fixture = fixture();
+        for number in 1..=4 {
+            fixture.make(&format!("public/assets/a-{number}.css"));
+        }
+        assert_eq!(fixture.public(), ["a-2.css", "a-3.css", "a-4.css"]);
+        fixture.make("public/assets/.manifest.json");
+        fixture.make("public/assets/manifest.json");
+        assert_eq!(fixture.public(), ["a-4.css", "manifest.json"]);
+    }
+
+    #[test]
+    fn what_can_go_wrong_besides_the_task() {
+        assert_report!(AssetsError::Start(io::ErrorKind::NotFound.into()));
+        assert_report!(AssetsError::Files(io::ErrorKind::StorageFull.into()));
+    }
+}

@@ -1,0 +1,186 @@
+//! Whether an app has assets to compile.
+
+use crate::app::App;
+use crate::gems::bundle::Bundle;
+use fs_err as fs;
+use std::path::Path;
+use walkdir::WalkDir;
+
+/// The task that compiles them.
+pub(super) const TASK: &str = "assets:precompile";
+
+/// Gems that define the task in a Rails app, or add their part to it.
+const GEMS: [&str; 8] = [
+    "cssbundling-rails",
+    "jsbundling-rails",
+    "propshaft",
+    "shakapacker",
+    "sprockets-rails",
+    "tailwindcss-rails",
+    "vite_rails",
+    "webpacker",
+];
+
+/// What Rails looks for to know that assets are compiled: Propshaft's file, and the beginning of
+/// Sprockets'.
+const MANIFESTS: [&str; 3] = [
+    ".manifest.json",
+    ".sprockets-manifest-",
+    "manifest-", // Sprockets 2
+];
+
+/// What is to be done about an app's assets.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Pipeline {
+    /// There is nothing to compile.
+    None,
+    /// The app has them compiled: in this file.
+    Committed(String),
+    /// A task compiles them, as this says.
+    Task(String),
+}
+
+/// Reads names, and the text of Rakefile and tasks. Nothing is started for it.
+pub(super) fn find(app: &App, bundle: &Bundle) -> Pipeline {
+    let Some(rakefile) = ["Rakefile", "rakefile", "Rakefile.rb", "rakefile.rb"]
+        .into_iter()
+        .find(|name| app.dir.join(name).is_file())
+    else {
+        return Pipeline::None;
+    };
+    let Some(said_by) = gem_with_task(bundle).or_else(|| file_with_task(app, rakefile)) else {
+        return Pipeline::None;
+    };
+    match committed(app) {
+        Some(manifest) => Pipeline::Committed(manifest),
+        None => Pipeline::Task(said_by),
+    }
+}
+
+fn gem_with_task(bundle: &Bundle) -> Option<String> {
+    let has = |name: &str| bundle.lockfile.specs().any(|spec| spec.name == name);
+    let gem = GEMS.into_iter().find(|gem| has(gem))?;
+    has("railties").then(|| format!("the gem {gem}"))
+}
+
+/// The file of an app without Rails that names the task.
+fn file_with_task(app: &App, rakefile: &str) -> Option<String> {
+    let tasks = WalkDir::new(app.dir.join("lib/tasks")).sort_by_file_name();
+    let tasks = tasks
+        .into_iter()
+        .flatten()
+        .map(walkdir::DirEntry::into_path);
+    let tasks = tasks.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "rake")
+    });
+    [app.dir.join(rakefile)]
+        .into_iter()
+        .chain(tasks)
+        .find(|path| names_the_task(path))
+        .map(|path| app.name_of(&path))
+}
+
+/// `task "assets:precompile"`, or `namespace :assets` with `task :precompile`.
+fn names_the_task(file: &Path) -> bool {
+    let bytes = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let code: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let says = |words: &str| code.iter().any(|line| line.contains(words));
+    says(TASK)
+        || ((says("namespace :assets") || says("namespace \"assets\"")) && says("precompile"))
+}
+
+fn committed(app: &App) -> Option<String> {
+    let folder = app.dir.join("public/assets");
+    let names = fs::read_dir(&folder).ok()?.flatten();
+    let mut names: Vec<_> = names
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| {
+            let is_json = Path::new(name).extension() == Some("json".as_ref());
+            (is_json || name == MANIFESTS[0])
+                && MANIFESTS.iter().any(|start| name.starts_with(start))
+        })
+        .collect();
+    names.sort();
+    Some(app.name_of(&folder.join(names.first()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::variables::BuildVariables;
+
+    fn pipeline(gems: &[&str], files: &[(&str, &str)]) -> Pipeline {
+        let dir = tempfile::tempdir().unwrap();
+        let specs: Vec<_> = gems.iter().map(|gem| format!("    {gem} (1.0)")).collect();
+        let lockfile = format!("GEM\n  specs:\n{}\n", specs.join("\n"));
+        for (name, text) in [("Gemfile", ""), ("Gemfile.lock", &lockfile)]
+            .iter()
+            .chain(files)
+        {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let bundle = Bundle::at(dir.path(), &BuildVariables::default());
+        find(&bundle.app, &bundle)
+    }
+
+    #[test]
+    fn gems_of_rails_or_the_apps_own_tasks_name_the_task() {
+        let rakefile = ("Rakefile", "");
+        let rails = ["railties", "propshaft"];
+        let by_gem = Pipeline::Task("the gem propshaft".into());
+        assert_eq!(pipeline(&rails, &[rakefile]), by_gem);
+        assert_eq!(pipeline(&rails, &[]), Pipeline::None);
+        assert_eq!(pipeline(&["railties"], &[rakefile]), Pipeline::None);
+        assert_eq!(pipeline(&["propshaft"], &[rakefile]), Pipeline::None);
+        for (files, said_by) in [
+            (
+                [
+                    ("Rakefile", "task \"assets:precompile\" do\nend\n"),
+                    ("x", ""),
+                ],
+                Some("Rakefile"),
+            ),
+            (
+                [
+                    ("Rakefile", "namespace :assets do\n  task :precompile do\n"),
+                    ("x", ""),
+                ],
+                Some("Rakefile"),
+            ),
+            (
+                [
+                    rakefile,
+                    ("lib/tasks/a/x.rake", "task 'assets:precompile'\n"),
+                ],
+                Some("lib/tasks/a/x.rake"),
+            ),
+            ([("Rakefile", "# assets:precompile\n"), ("x", "")], None),
+        ] {
+            let expected = said_by.map_or(Pipeline::None, |name| Pipeline::Task(name.into()));
+            assert_eq!(pipeline(&[], &files), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn assets_with_a_manifest_are_compiled_already() {
+        for manifest in [
+            ".manifest.json",
+            ".sprockets-manifest-0123456789abcdef.json",
+        ] {
+            let path = format!("public/assets/{manifest}");
+            let files = [("Rakefile", ""), (path.as_str(), "{}")];
+            let expected = Pipeline::Committed(path.clone());
+            assert_eq!(pipeline(&["railties", "sprockets-rails"], &files), expected);
+        }
+        let other = [("Rakefile", ""), ("public/assets/x.json", "{}")];
+        let expected = Pipeline::Task("the gem sprockets-rails".into());
+        assert_eq!(pipeline(&["railties", "sprockets-rails"], &other), expected);
+    }
+}
