@@ -197,7 +197,7 @@ fn committed_assets_are_left_alone() {
     let app = copy_of("fixtures/rails-app");
     fs::remove_file(app.path().join(".gitignore")).expect("it is there");
     files::write(&app.path().join("public/assets/.manifest.json"), "{}");
-    let build = build("assets-committed", app.path(), &[]);
+    let build = build("assets-ready", app.path(), &[]);
     assert!(build.succeeded, "{}", build.log);
     assert_contains!(
         build.log,

@@ -16,6 +16,7 @@ pub struct PackBuild {
 }
 
 impl PackBuild {
+    /// `name` is without `com`, which pack writes in another way in the names of its volumes.
     pub fn run(name: &str, app: &Path, buildpack: &Path, options: &[&str]) -> Self {
         let mut build = Self {
             image: format!("formation-test-{name}"),
