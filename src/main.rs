@@ -74,9 +74,9 @@ impl Buildpack for Formation {
             Some(bundle) => AssetsPlan::new(&context, bundle, &inputs.env, &choice.ruby.version)?,
             None => None,
         };
+        let ruby = ruby::plan(&context, &choice.ruby, &fetcher, needed_by)?;
         let compiles_assets = assets.as_ref().is_some_and(AssetsPlan::compiles);
         let needed_by = needed_by.or_this_build(compiles_assets);
-        let ruby = ruby::plan(&context, &choice.ruby, &fetcher, needed_by)?;
         let stage = match &inputs.bundle {
             Some(bundle) => Some(GemsStage::open(&context, bundle, &fetcher, needed_by)?),
             None => None,
@@ -177,13 +177,15 @@ fn install_ruby<'a>(
     })
 }
 
-/// The environment of the app's own code in this build: that of the image, and the build variables.
+/// The environment of the app's own code in this build: that of the image, and the build variables. Puts Ruby's
+/// files into their place.
 fn run_env(
     gems: &GemsStage<'_>,
     ruby: &InstalledRuby<'_>,
     launch_env: &LayerEnv,
     variables: &BuildVariables,
 ) -> Result<Env, RubyLayerError> {
+    ruby.restore_files()?;
     let mut env = ruby.env(&Env::from_current())?;
     variables.apply(&mut env);
     let env = gems.env(&ruby.layer).apply(Scope::Build, &env);

@@ -17,6 +17,7 @@ use crate::gems::permissions::make_readable;
 use crate::gems::programs::lock_programs;
 use crate::gems::stage::{GemsLayerError, GemsStage};
 use crate::platform::files::remove_dir;
+use crate::platform::launch_layer::NeededBy;
 use crate::platform::layer_archive::Draft;
 use crate::ruby::layer::{InstalledRuby, RubyLayerError};
 use fs_err as fs;
@@ -84,7 +85,8 @@ impl GemsUpdate<'_> {
     /// Puts the cached gems into the layer; empties it where they cannot be used. From here until
     /// its metadata is written, the layer counts as unfinished.
     pub(super) fn prepare(&self, decision: &GemsDecision<'_>) -> Result<Prepared, GemsLayerError> {
-        let needs_ruby = matches!(decision, GemsDecision::Update { .. });
+        let needs_ruby = matches!(decision, GemsDecision::Update { .. })
+            || self.stage.needed_by == NeededBy::ThisBuild;
         match decision {
             GemsDecision::Unchanged(_) => Ok(Prepared::Yes),
             GemsDecision::Restore(cached) | GemsDecision::Update { cached, .. } => match cached {

@@ -15,10 +15,12 @@ use std::thread::{self, available_parallelism};
 use std::{env, io};
 use walkdir::{DirEntry, WalkDir};
 
-/// Folders at the app's top that hold nothing for assets. Of `node_modules`, the lockfile tells.
-const OTHER_FOLDERS: [&str; 16] = [
+/// What holds nothing for assets wherever it is. Of packages, their lockfile tells.
+const ANYWHERE: [&str; 2] = [".git", "node_modules"];
+
+/// Folders that hold nothing for assets.
+const OTHER_FOLDERS: [&str; 14] = [
     ".bundle",
-    ".git",
     ".github",
     ".idea",
     ".vscode",
@@ -27,7 +29,6 @@ const OTHER_FOLDERS: [&str; 16] = [
     "docs",
     "features",
     "log",
-    "node_modules",
     "spec",
     "storage",
     "test",
@@ -131,13 +132,14 @@ fn files_of(app: &App) -> io::Result<Vec<PathBuf>> {
 
 /// Whether a file or folder holds nothing for assets, by its name relative to the app.
 fn is_other(name: &Path, is_folder: bool) -> bool {
-    if is_folder || name.file_name() == Some(OsStr::new("node_modules")) {
-        return OTHER_FOLDERS.iter().any(|folder| name == Path::new(folder));
-    }
+    let last = name.file_name().unwrap_or_default();
     let is_at_top = name.parent() == Some(Path::new(""));
-    is_at_top
-        && (OTHER_FILES.iter().any(|file| name == Path::new(file))
-            || name.extension() == Some(OsStr::new("md")))
+    ANYWHERE.iter().any(|other| last == *other)
+        || (is_folder && OTHER_FOLDERS.iter().any(|other| name == Path::new(other)))
+        || (is_at_top
+            && !is_folder
+            && (OTHER_FILES.iter().any(|other| last == *other)
+                || name.extension() == Some(OsStr::new("md"))))
 }
 
 /// The digests of files, by their names. They are read side by side: waiting for the disk is most of
@@ -225,6 +227,7 @@ mod tests {
             "log/x.log",
             "tmp/cache/x",
             "node_modules/x/index.js",
+            "client/node_modules/x/index.js",
             "README.md",
             "Procfile",
             "vendor/cache/x.gem",

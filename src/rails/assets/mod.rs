@@ -69,6 +69,10 @@ enum Decision {
     },
 }
 
+fn is_no(value: &str) -> bool {
+    ["0", "false"].contains(&value)
+}
+
 /// What is in the archive.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -146,7 +150,7 @@ impl<'a> AssetsPlan<'a> {
             .metadata()
             .filter(|last: &Metadata| last.layout == LAYOUT);
         let decision = match (pipeline, &last) {
-            _ if variables.get(VARIABLE) == Some("false") => Decision::Off,
+            _ if variables.get(VARIABLE).is_some_and(is_no) => Decision::Off,
             (Pipeline::Committed(manifest), _) => Decision::Committed(manifest.clone()),
             (_, Some(last)) => match inputs.changes_since(&last.inputs) {
                 None => Decision::Restore,
@@ -177,7 +181,7 @@ impl<'a> AssetsPlan<'a> {
     ) -> Result<Assets, AssetsError> {
         match &self.decision {
             Decision::Off => {
-                report::detail(format!("They are not compiled: {VARIABLE} is `false`"));
+                report::detail(format!("They are not compiled: {VARIABLE} says so"));
                 Ok(Assets::default())
             }
             Decision::Committed(manifest) => {

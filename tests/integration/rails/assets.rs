@@ -149,7 +149,7 @@ fn a_change_compiles_assets_if_they_may_depend_on_it() {
         app.path(),
         &["CDN_HOST=https://cdn.example.com", "BP_ASSETS=false"],
     );
-    assert_contains!(build.log, "They are not compiled: BP_ASSETS is `false`");
+    assert_contains!(build.log, "They are not compiled: BP_ASSETS says so");
 }
 
 #[test]
