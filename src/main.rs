@@ -100,12 +100,13 @@ impl Buildpack for Formation {
         }
 
         report::step("Processes");
-        let by_framework = launch::framework_processes(&inputs.app, gems.as_ref());
+        let by_framework = launch::framework_processes(&inputs.app, gems.as_ref(), &inputs.env);
         let by_variable = inputs.default_web.as_ref();
         let programs = launch::programs(gems.as_ref());
         let procfile = inputs.procfile.as_ref();
         let processes = launch::processes(procfile, by_variable, by_framework, programs);
         processes.show();
+        launch::propose_release(&inputs.app, gems.as_ref(), &processes.types());
         launch::warn_of_missing_bash(&processes, &context.target);
         launch::warn_of_missing_web(&inputs.app, &processes.types());
         launch::make_folders_writable(&inputs.app, gems.as_ref());

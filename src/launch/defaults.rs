@@ -3,6 +3,8 @@
 use crate::app::App;
 use crate::gems::InstalledGems;
 use crate::launch::web_server::WebServer;
+use crate::launch::worker;
+use crate::platform::variables::BuildVariables;
 use crate::report;
 use miette::Diagnostic;
 use procfile::{Entry, ProcessType};
@@ -20,16 +22,32 @@ use thiserror::Error;
 )]
 pub struct NoWebServer;
 
+/// The user's variable: `true` where a Rails app without a `release` of its own is to have one.
+const RELEASE: &str = "BP_RAILS_RELEASE";
+
+/// What brings the database of a Rails app up to date: it makes it first, where it is not there.
+const PREPARE: &str = "bundle exec rails db:prepare";
+
 /// The process types of the framework, in the order in which they are shown. None for an app
 /// without a known framework.
 #[must_use]
-pub fn framework_processes(app: &App, gems: Option<&InstalledGems<'_>>) -> Vec<Entry> {
+pub fn framework_processes(
+    app: &App,
+    gems: Option<&InstalledGems<'_>>,
+    variables: &BuildVariables,
+) -> Vec<Entry> {
     let has_gem = |name: &str| gems.is_some_and(|gems| gems.has(name));
     let mut entries = Vec::new();
     if has_rackup_file(app)
         && let Some(server) = WebServer::of(&has_gem)
     {
         entries.push(entry(ProcessType::WEB, &server.command(app)));
+    }
+    if let Some(command) = worker::command(app, &has_gem, &|name| variables.get(name).is_some()) {
+        entries.push(entry("worker", command));
+    }
+    if has_migrations(app, gems) && variables.get(RELEASE) == Some("true") {
+        entries.push(entry(ProcessType::RELEASE, PREPARE));
     }
     if has_gem("railties") && app.dir.join("bin/rails").is_file() {
         entries.push(entry("console", "bundle exec rails console"));
@@ -45,6 +63,32 @@ pub fn warn_of_missing_web(app: &App, process_types: &[&ProcessType]) {
     if has_rackup_file(app) && !has_web {
         report::warning(&NoWebServer);
     }
+}
+
+/// Writes to the log how the database gets its migrations, where no process type says so: every
+/// replica of `web` would run them at once, so none does.
+pub fn propose_release(
+    app: &App,
+    gems: Option<&InstalledGems<'_>>,
+    process_types: &[&ProcessType],
+) {
+    let has_release = process_types
+        .iter()
+        .any(|process_type| process_type.as_str() == ProcessType::RELEASE);
+    if has_migrations(app, gems) && !has_release {
+        report::detail(format!(
+            "Before a new image is used, its database needs docker run --rm --entrypoint rails IMAGE db:prepare \
+             ({RELEASE}=true makes that the type `release`)"
+        ));
+    }
+}
+
+fn has_migrations(app: &App, gems: Option<&InstalledGems<'_>>) -> bool {
+    let has_gem = |name: &str| gems.is_some_and(|gems| gems.has(name));
+    let folders = ["db/migrate", "db/schema.rb", "db/structure.sql"];
+    has_gem("activerecord")
+        && has_gem("railties")
+        && folders.iter().any(|name| app.dir.join(name).exists())
 }
 
 fn has_rackup_file(app: &App) -> bool {

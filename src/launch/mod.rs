@@ -8,10 +8,11 @@ pub mod process_types;
 mod processes;
 mod programs;
 mod web_server;
+mod worker;
 mod writable_folders;
 
 pub use bash::{BashMayBeMissing, warn_of_missing_bash};
-pub use defaults::{NoWebServer, framework_processes, warn_of_missing_web};
+pub use defaults::{NoWebServer, framework_processes, propose_release, warn_of_missing_web};
 pub use layer::{FormationLayerError, install, layer_env};
 pub use processes::{LaunchError, Process, Processes, processes};
 pub use programs::programs;

@@ -205,7 +205,7 @@ mod tests {
         processes(
             inputs.procfile.as_ref(),
             inputs.default_web.as_ref(),
-            framework_processes(&inputs.app, gems.as_ref()),
+            framework_processes(&inputs.app, gems.as_ref(), &inputs.env),
             programs(gems.as_ref()),
         )
     }
@@ -273,6 +273,47 @@ mod tests {
             table(&processes_of(&with_procfile("web: mine\n"), &variable)),
             ["web (Procfile): mine"]
         );
+    }
+
+    #[test]
+    fn a_rails_app_has_what_its_gems_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let gems = ["activerecord", "puma", "rack", "railties", "sidekiq"];
+        let specs = gems.map(|gem| format!("    {gem} (7.2.2)")).join("\n");
+        for (name, text) in [
+            ("Gemfile", ""),
+            ("Gemfile.lock", format!("GEM\n  specs:\n{specs}\n").as_str()),
+            ("config.ru", ""),
+            ("config/environment.rb", ""),
+            ("db/schema.rb", ""),
+            ("bin/rails", ""),
+        ] {
+            let path = dir.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        let types = |variables: &[(&str, &str)]| {
+            let mut env = Env::new();
+            for (name, value) in variables {
+                env.insert(name, value);
+            }
+            let variables = BuildVariables::new(&env);
+            let inputs = Inputs::read(dir.path(), variables, Path::new("/nowhere")).unwrap();
+            let lockfile = &inputs.bundle.as_ref().unwrap().lockfile;
+            let gems = InstalledGems::all_of(lockfile);
+            let entries = framework_processes(&inputs.app, Some(&gems), &inputs.env);
+            let lines = entries.iter();
+            lines
+                .map(|entry| format!("{}: {}", entry.process_type, entry.command))
+                .collect::<Vec<_>>()
+        };
+        let web = "web: bundle exec puma -b tcp://0.0.0.0:${PORT:-8080}";
+        let worker = "worker: bundle exec sidekiq";
+        let console = "console: bundle exec rails console";
+        assert_eq!(types(&[]), [web, worker, console]);
+        let release = "release: bundle exec rails db:prepare";
+        let asked = [("BP_RAILS_RELEASE", "true")];
+        assert_eq!(types(&asked), [web, worker, release, console]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Rails apps answer with all their assets, and work.
 
 use crate::rails::assets::{build, copy_of};
+use libcnb_test::assert_contains;
 use rig::build::pack::PackBuild;
 use rig::container::Container;
 use rig::docker::{docker, env_options};
@@ -10,6 +11,7 @@ use rig::http::{Answer, ask};
 use rig::server::redis::start_redis;
 use rig::wait::wait_until;
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 const KEY: &str = "SECRET_KEY_BASE=of-the-tests-which-is-long-enough-for-rails";
@@ -43,13 +45,20 @@ fn open_folder() -> tempfile::TempDir {
     folder
 }
 
+/// With its Procfile; and without, by the types that its gems stand for, as a user of whom the image knows nothing.
 #[test]
 #[ignore = "integration test"]
 fn a_rails_app_serves_its_assets_and_its_worker_does_a_job() {
-    let app = copy_of("fixtures/rails-app");
-    let build = build("rails-serves", app.path(), &[]);
-    assert!(build.succeeded, "{}", build.log);
     let (_redis, redis_url) = start_redis();
+    let app = copy_of("fixtures/rails-app");
+    let named = build("rails-serves", app.path(), &[]);
+    assert!(named.succeeded, "{}", named.log);
+    works(&named, open_folder().path(), &redis_url, &[]);
+
+    fs::remove_file(app.path().join("Procfile")).expect("it is there");
+    let default = build("rails-defaults", app.path(), &["BP_RAILS_RELEASE=true"]);
+    assert!(default.succeeded, "{}", default.log);
+    assert_contains!(default.log, "`worker` (default): `bundle exec sidekiq`");
     let as_anyone = ["--user", "12345:0", "--read-only", "--tmpfs", "/tmp"];
     let writable = [
         "--tmpfs",
@@ -57,10 +66,8 @@ fn a_rails_app_serves_its_assets_and_its_worker_does_a_job() {
         "--tmpfs",
         "/workspace/log:mode=777",
     ];
-    for options in [&[][..], &[&as_anyone[..], &writable].concat()] {
-        let storage = open_folder();
-        works(&build, storage.path(), &redis_url, options);
-    }
+    let options = [&as_anyone[..], &writable].concat();
+    works(&default, open_folder().path(), &redis_url, &options);
 }
 
 /// Migrates, and has a note counted by the worker.
