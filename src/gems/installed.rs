@@ -40,6 +40,14 @@ pub struct InstalledGems<'a> {
 }
 
 impl InstalledGems<'_> {
+    /// The version of an installed gem, as `[major, minor]`.
+    #[must_use]
+    pub fn version_of(&self, name: &str) -> Option<[u64; 2]> {
+        let spec = self.lockfile.specs().find(|spec| spec.name == name)?;
+        let version = [spec.version.number(0), spec.version.number(1)];
+        self.has(name).then_some(version)
+    }
+
     /// Whether a gem of this name is installed, or in a folder of the app. One of a group that is not
     /// installed is locked all the same.
     #[must_use]

@@ -8,6 +8,7 @@ use libcnb::data::layer_name;
 use libcnb::layer::UncachedLayerDefinition;
 use libcnb::layer_env::{LayerEnv, ModificationBehavior, Scope};
 use miette::Diagnostic;
+use procfile::app_facts::{self, AppFacts};
 use procfile::launch_spec::EXEC_D_PROGRAM;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -15,11 +16,15 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What a production process expects. `docker run --env` overrides each.
-const PRODUCTION_DEFAULTS: [(&str, &str); 6] = [
+const PRODUCTION_DEFAULTS: [(&str, &str); 8] = [
+    // Spring would keep a process for the next command.
+    ("DISABLE_SPRING", "1"),
     // glibc has a memory arena for each thread, which wastes memory in a Ruby with many threads.
     ("MALLOC_ARENA_MAX", "2"),
     // Platforms that route requests to a container set it, and Procfiles rely on it.
     ("PORT", "8080"),
+    // Longer than the balancer in front keeps an unused connection, in seconds: none breaks while it is used.
+    ("PUMA_PERSISTENT_TIMEOUT", "95"),
     ("RACK_ENV", "production"),
     ("RAILS_ENV", "production"),
     ("RAILS_LOG_TO_STDOUT", "enabled"),
@@ -33,11 +38,12 @@ const PRODUCTION_DEFAULTS: [(&str, &str); 6] = [
 ))]
 pub struct FormationLayerError(#[source] io::Error);
 
-/// Writes the layer. `programs` are the buildpack's files of `formation`, and of the program that
+/// Writes the layer, with what is known of the app. `programs` are the buildpack's files of `formation`, and of the program that
 /// it needs beside it. Returns the path of `formation` in the image.
 pub fn install<B>(
     context: &BuildContext<B>,
     programs: [&Path; 2],
+    facts: &AppFacts,
 ) -> libcnb::Result<PathBuf, B::Error>
 where
     B: Buildpack,
@@ -50,7 +56,8 @@ where
             launch: true,
         },
     )?;
-    let installed = copy_programs(programs, &layer.path())
+    let installed = write_facts(facts, &layer.path())
+        .and_then(|()| copy_programs(programs, &layer.path()))
         .map_err(|error| libcnb::Error::BuildpackError(FormationLayerError(error).into()))?;
     layer.write_env(layer_env(&context.app_dir))?;
     Ok(installed)
@@ -75,6 +82,11 @@ pub fn layer_env(app: &Path) -> LayerEnv {
         env.insert(Scope::Launch, ModificationBehavior::Delimiter, "PATH", ":");
     }
     env
+}
+
+fn write_facts(facts: &AppFacts, layer: &Path) -> io::Result<()> {
+    let text = toml::to_string(facts).map_err(io::Error::other)?;
+    fs::write(layer.join(app_facts::FILE_NAME), text)
 }
 
 /// Copies the programs into one folder, and has the lifecycle's launcher start the second before

@@ -3,6 +3,7 @@
 
 mod bash;
 mod defaults;
+mod facts;
 mod layer;
 pub mod process_types;
 mod processes;
@@ -13,6 +14,7 @@ mod writable_folders;
 
 pub use bash::{BashMayBeMissing, warn_of_missing_bash};
 pub use defaults::{NoWebServer, framework_processes, propose_release, warn_of_missing_web};
+pub use facts::facts;
 pub use layer::{FormationLayerError, install, layer_env};
 pub use processes::{LaunchError, Process, Processes, processes};
 pub use programs::programs;

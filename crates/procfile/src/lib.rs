@@ -12,6 +12,7 @@
 //! Each module imports only from those below it in this table. `procfile` is private: what it has
 //! is re-exported here.
 
+pub mod app_facts;
 pub mod app_json;
 pub mod command;
 pub mod launch_spec;

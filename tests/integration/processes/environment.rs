@@ -51,6 +51,7 @@ fn every_process_has_the_images_environment() {
     TestRunner::default().build(config, |context| {
         let image = image_of(&context);
         the_port_is_a_default(&image);
+        the_limits_of_the_container_count(&image);
         a_locale_that_the_image_lacks_is_replaced(&image);
         assert_eq!(output_of(&context, "worker"), "crunched by 3.3.8\n");
         programs_run_in_a_container(&image);
@@ -69,6 +70,39 @@ fn the_port_is_a_default(image: &str) {
     let port = ["sh", "-c", "echo $PORT"];
     assert_eq!(launched(image, &[], &port), "8080\n");
     assert_eq!(launched(image, &["--env", "PORT=3000"], &port), "3000\n");
+}
+
+/// Of its control group: hundredths of a processor, and memory.
+fn the_limits_of_the_container_count(image: &str) {
+    let set = ["sh", "-c", "echo \"$WEB_CONCURRENCY $RUBY_YJIT_ENABLE\""];
+    for (processors, memory, expected) in [
+        (None, "512m", " 1\n"),
+        (Some(50), "2g", " 1\n"),
+        (Some(100), "2g", " 1\n"),
+        (Some(200), "256m", " \n"),
+        (Some(200), "512m", "2 1\n"),
+        (Some(400), "512m", "2 1\n"),
+        (Some(400), "2g", "4 1\n"),
+    ] {
+        let quota = processors.map(|hundredths: u32| (hundredths * 1000).to_string());
+        let quota = quota
+            .iter()
+            .flat_map(|quota| ["--cpu-period", "100000", "--cpu-quota", quota]);
+        let options: Vec<_> = ["--memory", memory].into_iter().chain(quota).collect();
+        assert_eq!(launched(image, &options, &set), expected, "{options:?}");
+        let given = [
+            &options[..],
+            &["--env", "WEB_CONCURRENCY=7", "--env", "RUBY_YJIT_ENABLE=0"],
+        ]
+        .concat();
+        assert_eq!(launched(image, &given, &set), "7 0\n");
+    }
+    let why = launched(image, &["--env", "FORMATION_DEBUG=1"], &["true"]);
+    assert_contains!(
+        why,
+        "formation: RUBY_YJIT_ENABLE=1 (Ruby's just-in-time compiler; there is memory for it)\n"
+    );
+    assert_contains!(why, "formation: PUMA_PERSISTENT_TIMEOUT=95 (the default)\n");
 }
 
 fn a_locale_that_the_image_lacks_is_replaced(image: &str) {

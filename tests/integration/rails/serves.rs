@@ -114,11 +114,16 @@ fn redmine_serves_its_login_page_with_all_assets() {
     let app = copy_of(&variable("FORMATION_REDMINE"));
     let build = build("redmine", app.path(), &[]);
     assert!(build.succeeded, "{}", build.log);
-    let variables = env_options(&[KEY, "SQLITE_DATABASE=/tmp/redmine.sqlite3"]);
-    let options = [&["--publish", "8080"], &variables[..]].concat();
+    let database = ["--env", "SQLITE_DATABASE=/tmp/redmine.sqlite3"];
+    let options = [&["--publish", "8080"], &database[..]].concat();
     let web = Container::start(&build.image, &options, &[]);
     web.exec(&["bundle", "exec", "rake", "db:migrate"]);
     web.web_answer();
+    // Without a secret it starts, and says what that means.
+    assert_contains!(
+        web.logs(),
+        "formation: SECRET_KEY_BASE=… (made for this start alone: "
+    );
     let login = get(&web, "/login");
     assert_eq!(login.status, 200, "{}", web.logs());
     assert_assets(&web, &login.body, 13);

@@ -57,6 +57,7 @@ fn default_in(file: &Path) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Told;
     use super::*;
 
     #[test]
@@ -85,6 +86,7 @@ mod tests {
             name: "LANG".into(),
             value: "C.UTF-8".into(),
             reason: "this image does not have the locale en_US.UTF-8".into(),
+            told: Told::Always,
         }];
         let lines = Defaults::in_layers(layers.path()).lines(&variables.into(), &changes);
         insta::assert_snapshot!(lines.join("\n"), @r"

@@ -2,7 +2,7 @@
 //! configuration of another platform. The C library then takes the locale C, and Ruby reads files
 //! as US-ASCII.
 
-use super::{Change, Variables};
+use super::{Change, Told, Variables};
 use fs_err::File;
 use memchr::memmem;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -141,6 +141,7 @@ pub(super) fn changes(variables: &Variables, locales: &Locales) -> Vec<Change> {
             name: name.to_string(),
             value: FALLBACK.to_string(),
             reason: format!("this image does not have the locale {locale}"),
+            told: Told::Always,
         })
         .collect()
 }

@@ -5,11 +5,16 @@
 //! Plain defaults are not set here: the layers hold them as files.
 
 mod defaults;
+mod framework;
+mod limits;
 mod locale;
 
 use defaults::Defaults;
+use framework::{Surroundings, library_folders};
 use fs_err as fs;
+use limits::Limits;
 use locale::Locales;
+use procfile::app_facts::{self, AppFacts};
 use procfile::launch_spec::EXEC_D_PROGRAM;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -34,11 +39,27 @@ struct Change {
     value: String,
     /// Why, as half a sentence.
     reason: String,
+    told: Told,
+}
+
+/// Who is told of a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Told {
+    /// Whoever asks.
+    WhenAsked,
+    /// Everybody.
+    Always,
+    /// Everybody, but nobody the value.
+    WithoutValue,
 }
 
 impl Display for Change {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}={} ({})", self.name, self.value, self.reason)
+        let value = match self.told {
+            Told::WithoutValue => "…",
+            Told::WhenAsked | Told::Always => &self.value,
+        };
+        write!(formatter, "{}={value} ({})", self.name, self.reason)
     }
 }
 
@@ -56,13 +77,24 @@ pub fn main(program: &Path) -> ExitCode {
     let variables: Variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let changes = locale::changes(&variables, &Locales::of_this_image(&variables));
+    let layer = program.ancestors().nth(2).unwrap_or(Path::new("/"));
+    let surroundings = Surroundings {
+        facts: &facts_in(layer),
+        limits: Limits::of_this_container(),
+        app: Path::new("."),
+        libraries: library_folders(&variables),
+    };
+    let mut changes = locale::changes(&variables, &Locales::of_this_image(&variables));
+    changes.extend(surroundings.changes(&variables));
     let is_asked = variables.get(DEBUG).is_some_and(|value| !value.is_empty());
     let lines = if is_asked {
-        let layers = program.ancestors().nth(3).unwrap_or(Path::new("/"));
+        let layers = layer.parent().unwrap_or(layer);
         Defaults::in_layers(layers).lines(&variables, &changes)
     } else {
-        changes.iter().map(Change::to_string).collect()
+        let told = changes
+            .iter()
+            .filter(|change| change.told != Told::WhenAsked);
+        told.map(Change::to_string).collect()
     };
     for line in lines {
         say(&line);
@@ -71,6 +103,12 @@ pub fn main(program: &Path) -> ExitCode {
         say(&format!("{OUTPUT}: {error}. No variable is set."));
     }
     ExitCode::SUCCESS
+}
+
+/// What the build has written into this layer. A file that cannot be read says nothing.
+fn facts_in(layer: &Path) -> AppFacts {
+    let text = fs::read_to_string(layer.join(app_facts::FILE_NAME)).unwrap_or_default();
+    toml::from_str(&text).unwrap_or_default()
 }
 
 fn hand_over(changes: &[Change]) -> io::Result<()> {
