@@ -1,13 +1,14 @@
 //! `formation probe`: whether a process listens on its port.
 
 use crate::formation::{err_of, formation};
+use rig::server::unused_address;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
 
 #[test]
 fn the_exit_status_says_whether_a_server_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(unused_address()).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let by_option = formation(&["probe", "--port", &port]).output().unwrap();
     assert_eq!(by_option.status.code(), Some(0));

@@ -7,7 +7,9 @@ pub mod http;
 pub mod redis;
 pub mod rig;
 
+use std::iter;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::ops::Range;
 use std::thread;
 
 /// Takes connections until the process ends, each in a thread of its own, with its number from 0
@@ -27,8 +29,13 @@ pub fn listen(
     address
 }
 
-/// An address of this machine that refuses connections.
+/// An address of this machine that refuses connections. The port is none of those that the kernel gives to whoever
+/// asks for any: a server of another test does not get it.
 pub fn unused_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
+    const PORTS: Range<u16> = 20_000..32_000;
+    let mut addresses = iter::repeat_with(|| ("127.0.0.1", fastrand::u16(PORTS)));
+    let listener = addresses.find_map(|address| TcpListener::bind(address).ok());
+    listener
+        .and_then(|listener| listener.local_addr().ok())
+        .expect("an address")
 }
