@@ -112,7 +112,12 @@ impl Buildpack for Formation {
         launch::make_folders_writable(&inputs.app, gems.as_ref());
         let program = additional_buildpack_binary_path!("formation");
         let command_line = additional_buildpack_binary_path!("formation-cli");
-        let facts = launch::facts(gems.as_ref(), &choice.ruby.version, &inputs.env);
+        let facts = launch::facts(
+            &inputs.app,
+            gems.as_ref(),
+            &choice.ruby.version,
+            &inputs.env,
+        );
         let formation = launch::install(&context, [&program, &command_line], &facts)?;
         let mut launch = processes
             .to_launch(&formation)

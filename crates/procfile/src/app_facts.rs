@@ -15,4 +15,6 @@ pub struct AppFacts {
     pub ruby: [u64; 2],
     /// Whether the user wants no other memory allocator.
     pub without_jemalloc: bool,
+    /// The page that tells whether the app is healthy: `/up`.
+    pub health_path: Option<String>,
 }

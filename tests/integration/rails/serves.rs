@@ -54,6 +54,16 @@ fn a_rails_app_serves_its_assets_and_its_worker_does_a_job() {
     let named = build("rails-serves", app.path(), &[]);
     assert!(named.succeeded, "{}", named.log);
     works(&named, open_folder().path(), &redis_url, &[]);
+    let export = [
+        "run",
+        "--rm",
+        "--entrypoint",
+        "formation",
+        &named.image,
+        "export",
+        "kubernetes",
+    ];
+    assert_contains!(docker(&export), "path: /up\n");
 
     fs::remove_file(app.path().join("Procfile")).expect("it is there");
     let default = build("rails-defaults", app.path(), &["BP_RAILS_RELEASE=true"]);

@@ -105,7 +105,14 @@ pub fn main(program: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the build has written into this layer. A file that cannot be read says nothing.
+/// What the build knows of the app, of the layer with this program.
+#[must_use]
+pub fn facts() -> AppFacts {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.ancestors().nth(2).map(facts_in).unwrap_or_default()
+}
+
+/// What the build has written into a layer. A file that cannot be read says nothing.
 fn facts_in(layer: &Path) -> AppFacts {
     let text = fs::read_to_string(layer.join(app_facts::FILE_NAME)).unwrap_or_default();
     toml::from_str(&text).unwrap_or_default()

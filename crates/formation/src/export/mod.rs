@@ -23,6 +23,7 @@ mod names;
 pub mod plan;
 mod yaml;
 
+use crate::environment;
 use crate::image::{Image, ImageError};
 use compose::ComposeOptions;
 use kubernetes::{KubernetesOptions, PodUser};
@@ -125,6 +126,10 @@ pub fn export(options: Options, target: &Target, arguments: &str) -> Result<(), 
     let image = Image::read()?;
     let app_json = read_app_json(Path::new(app_json::FILE_NAME))?;
     let has_image = options.image.is_some();
+    let options = Options {
+        health_path: options.health_path.or(environment::facts().health_path),
+        ..options
+    };
     let plan = plan(&image, &app_json, options, target)?;
     let made_by = format!(
         "docker run --rm --entrypoint formation {} {arguments}",
