@@ -20,7 +20,12 @@ fn said(cause: Option<&String>) -> String {
 }
 
 /// What a line of the output has, and what helps then.
-const CAUSES: [(&[&str], &str); 9] = [
+const CAUSES: [(&[&str], &str); 10] = [
+    (
+        &["key must be 16 bytes", "InvalidKeyLengthError"],
+        "RAILS_MASTER_KEY is not the key of the app's encrypted credentials, which has 32 hexadecimal digits. The build needs \
+         none: leave it out.",
+    ),
     (
         &[
             "Missing encryption key",

@@ -3,8 +3,10 @@
 use crate::app::App;
 use crate::platform::files::{remove_any, remove_file};
 use fs_err as fs;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -94,23 +96,58 @@ fn remove_empty_folders(top: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sprockets names its manifest by chance. By its contents, two builds give the same image.
-pub(super) fn name_manifest_by_contents(
-    app: &App,
-    made: BTreeSet<PathBuf>,
-) -> io::Result<BTreeSet<PathBuf>> {
-    const START: &str = ".sprockets-manifest-";
-    let rename = |file: PathBuf| {
+/// What Sprockets writes besides the assets differs from build to build: its manifest, in its name and by the times
+/// of files; and compressed files, by their times. Two builds are to give the same image.
+pub(super) fn make_the_same(app: &App, files: BTreeSet<PathBuf>) -> io::Result<BTreeSet<PathBuf>> {
+    let rewrite = |file: PathBuf| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        if !(name.starts_with(START) && name.ends_with(".json")) {
-            return Ok(file);
+        if name.starts_with(SPROCKETS_MANIFEST) && name.ends_with(".json") {
+            return rewrite_manifest(app, &file);
         }
-        let digest = hex::encode(&Sha256::digest(fs::read(app.dir.join(&file))?)[..16]);
-        let named = file.with_file_name(format!("{START}{digest}.json"));
-        fs::rename(app.dir.join(&file), app.dir.join(&named))?;
-        Ok(named)
+        if file.extension() == Some(OsStr::new("gz")) {
+            remove_time(&app.dir.join(&file))?;
+        }
+        Ok(file)
     };
-    made.into_iter().map(rename).collect()
+    files.into_iter().map(rewrite).collect()
+}
+
+const SPROCKETS_MANIFEST: &str = ".sprockets-manifest-";
+
+/// The time of every file in an image.
+const TIME: &str = "1980-01-01T00:00:01+00:00";
+
+/// Writes it in order, with the time that its files have in the image, and names it by its contents.
+fn rewrite_manifest(app: &App, file: &Path) -> io::Result<PathBuf> {
+    let path = app.dir.join(file);
+    let mut bytes = fs::read(&path)?;
+    if let Ok(mut manifest) = serde_json::from_slice::<Value>(&bytes) {
+        let files = manifest.get_mut("files").and_then(Value::as_object_mut);
+        for file in files.into_iter().flat_map(|files| files.values_mut()) {
+            if let Some(time) = file.get_mut("mtime") {
+                *time = TIME.into();
+            }
+        }
+        bytes = serde_json::to_vec(&manifest)?;
+    }
+    let digest = hex::encode(&Sha256::digest(&bytes)[..16]);
+    let renamed = file.with_file_name(format!("{SPROCKETS_MANIFEST}{digest}.json"));
+    remove_file(&path)?;
+    fs::write(app.dir.join(&renamed), bytes)?;
+    Ok(renamed)
+}
+
+/// Source: RFC 1952, chapter 2.3.1: two bytes that say it is gzip, and the time from the fifth on.
+fn remove_time(path: &Path) -> io::Result<()> {
+    let mut bytes = fs::read(path)?;
+    if bytes.starts_with(&[0x1f, 0x8b])
+        && let Some(time) = bytes.get_mut(4..8)
+        && time != [0; 4]
+    {
+        time.fill(0);
+        fs::write(path, bytes)?;
+    }
+    Ok(())
 }
 
 /// Whether a file stays beside those of later builds: a page of an earlier image may still ask for it. A
@@ -200,16 +237,27 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_named_by_its_contents() {
-        let named = |by_chance: &str| {
+    fn what_differs_by_chance_is_made_the_same() {
+        let contents = |chance: &str, time: &str, stamp: u8| {
             let dir = tempfile::tempdir().unwrap();
             let app = App::new(dir.path());
-            let file = PathBuf::from(format!(
-                "public/assets/.sprockets-manifest-{by_chance}.json"
-            ));
-            write(&app, &file.display().to_string(), "{}");
-            name_manifest_by_contents(&app, BTreeSet::from([file])).unwrap()
+            let manifest = format!("public/assets/.sprockets-manifest-{chance}.json");
+            let text =
+                format!(r#"{{"files":{{"b.js":{{"mtime":"{time}","size":1}}}},"assets":{{}}}}"#);
+            write(&app, &manifest, &text);
+            let packed = app.dir.join("public/assets/b.js.gz");
+            fs::write(&packed, [0x1f, 0x8b, 8, 0, stamp, stamp, 0, 0, 7, 7]).unwrap();
+            let made = [manifest.as_str(), "public/assets/b.js.gz"].map(PathBuf::from);
+            let made = make_the_same(&app, made.into()).unwrap();
+            let contents = made
+                .iter()
+                .map(|file| fs::read(app.dir.join(file)).unwrap());
+            let contents: Vec<_> = contents.collect();
+            (made, contents)
         };
-        assert_eq!(named("0"), named("1"));
+        let first = contents("0", "2026-11-28T14:41:55+00:00", 1);
+        assert_eq!(contents("1", "2026-11-28T14:42:29+00:00", 2), first);
+        assert!(String::from_utf8_lossy(&first.1[0]).contains(TIME));
+        assert_eq!(first.1[1], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 7, 7]);
     }
 }

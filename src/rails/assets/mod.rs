@@ -2,8 +2,10 @@
 //! changed.
 //!
 //! Layer `assets` (cache) holds what the task has made in `public`, of the last builds too: pages
-//! that a browser still shows while a new image is rolled out ask for the old files.
+//! that a browser still shows while a new image is rolled out ask for the old files. Layer `assets-cache`
+//! (cache) holds what the compiler keeps.
 
+mod compiler_cache;
 mod failure;
 mod inputs;
 mod made_files;
@@ -21,13 +23,14 @@ use crate::platform::variables::BuildVariables;
 use crate::report::{self, counted};
 use crate::ruby::gem_version::GemVersion;
 use crate::ruby::layer::RubyLayerError;
+use compiler_cache::CompilerCache;
 use fs_err as fs;
 use inputs::AssetsInputs;
 use libcnb::build::BuildContext;
 use libcnb::data::launch::Slice;
 use libcnb::data::layer_name;
 use libcnb::{Buildpack, Env};
-use made_files::{Before, name_manifest_by_contents, outlives, tops};
+use made_files::{Before, make_the_same, outlives, tops};
 use miette::Diagnostic;
 use pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
@@ -51,6 +54,7 @@ pub struct AssetsPlan<'a> {
     variables: &'a BuildVariables,
     inputs: AssetsInputs,
     archive: LayerArchive,
+    cache: CompilerCache,
     last: Option<Metadata>,
     decision: Decision,
 }
@@ -133,7 +137,11 @@ impl<'a> AssetsPlan<'a> {
             folder: cache_folder(context, &layer_name!("assets"))?,
             name: "assets",
         };
-        Self::with(&pipeline, bundle, variables, ruby, archive)
+        let cache = CompilerCache(LayerArchive {
+            folder: cache_folder(context, &layer_name!("assets-cache"))?,
+            name: "cache",
+        });
+        Self::with(&pipeline, bundle, variables, ruby, archive, cache)
             .map(Some)
             .map_err(|error| libcnb::Error::BuildpackError(error.into()))
     }
@@ -144,6 +152,7 @@ impl<'a> AssetsPlan<'a> {
         variables: &'a BuildVariables,
         ruby: &GemVersion,
         archive: LayerArchive,
+        cache: CompilerCache,
     ) -> Result<Self, AssetsError> {
         let inputs = AssetsInputs::of(&bundle.app, ruby, variables).map_err(AssetsError::Inputs)?;
         let last = archive
@@ -163,6 +172,7 @@ impl<'a> AssetsPlan<'a> {
             variables,
             inputs,
             archive,
+            cache,
             last,
             decision,
         })
@@ -209,7 +219,11 @@ impl<'a> AssetsPlan<'a> {
 
     fn compile(&self, mut env: Env) -> Result<Assets, AssetsError> {
         let app = &self.bundle.app;
+        if pipeline::is_ignored_by_git(app) {
+            remove_dir(&app.dir.join(pipeline::OUTPUT)).map_err(AssetsError::Files)?;
+        }
         let before = Before::of(app).map_err(AssetsError::Inputs)?;
+        self.cache.restore(app).map_err(AssetsError::Files)?;
         let stand_ins = task::stand_ins(self.bundle, self.variables);
         for (name, value) in &stand_ins {
             env.insert(name, value);
@@ -223,6 +237,7 @@ impl<'a> AssetsPlan<'a> {
         }
         let output = task::run(&app.dir, &env).map_err(AssetsError::Start)?;
         let made = before.made(app).map_err(AssetsError::Files)?;
+        self.cache.keep(app).map_err(AssetsError::Files)?;
         before.remove_left_behind(app).map_err(AssetsError::Files)?;
         if !output.status.success() {
             if failure::has_no_task(&output) {
@@ -231,7 +246,7 @@ impl<'a> AssetsPlan<'a> {
             }
             return Err(Failure::of(&output).into());
         }
-        let made = name_manifest_by_contents(app, made).map_err(AssetsError::Files)?;
+        let made = make_the_same(app, made).map_err(AssetsError::Files)?;
         report::detail(format!("Compiled {}", counted(made.len(), "file")));
         let builds = self.keep(made).map_err(AssetsError::Files)?;
         Ok(Assets::of(&builds))
@@ -317,7 +332,11 @@ mod tests {
             };
             let pipeline = Pipeline::Task("a test".into());
             let ruby = "3.3.8".parse().unwrap();
-            let plan = AssetsPlan::with(&pipeline, &bundle, &variables, &ruby, archive);
+            let cache = CompilerCache(LayerArchive {
+                folder: self.cache.path().join("compiler"),
+                name: "cache",
+            });
+            let plan = AssetsPlan::with(&pipeline, &bundle, &variables, &ruby, archive, cache);
             check(plan.unwrap())
         }
 

@@ -21,6 +21,9 @@ const GEMS: [&str; 8] = [
     "webpacker",
 ];
 
+/// The folder of Propshaft and Sprockets.
+pub(super) const OUTPUT: &str = "public/assets";
+
 /// What Rails looks for to know that assets are compiled: Propshaft's file, and the beginning of
 /// Sprockets'.
 const MANIFESTS: [&str; 3] = [
@@ -51,10 +54,19 @@ pub(super) fn find(app: &App, bundle: &Bundle) -> Pipeline {
     let Some(said_by) = gem_with_task(bundle).or_else(|| file_with_task(app, rakefile)) else {
         return Pipeline::None;
     };
-    match committed(app) {
-        Some(manifest) => Pipeline::Committed(manifest),
-        None => Pipeline::Task(said_by),
+    match manifest(app) {
+        Some(manifest) if !is_ignored_by_git(app) => Pipeline::Committed(manifest),
+        _ => Pipeline::Task(said_by),
     }
+}
+
+/// Whether the app's repository leaves compiled assets out: those in the folder are of somebody's machine.
+pub(super) fn is_ignored_by_git(app: &App) -> bool {
+    let text = fs::read_to_string(app.dir.join(".gitignore")).unwrap_or_default();
+    text.lines().any(|line| {
+        let pattern = line.trim().trim_end_matches(['/', '*']);
+        pattern.trim_start_matches('/') == OUTPUT
+    })
 }
 
 fn gem_with_task(bundle: &Bundle) -> Option<String> {
@@ -94,8 +106,8 @@ fn names_the_task(file: &Path) -> bool {
         || ((says("namespace :assets") || says("namespace \"assets\"")) && says("precompile"))
 }
 
-fn committed(app: &App) -> Option<String> {
-    let folder = app.dir.join("public/assets");
+fn manifest(app: &App) -> Option<String> {
+    let folder = app.dir.join(OUTPUT);
     let names = fs::read_dir(&folder).ok()?.flatten();
     let mut names: Vec<_> = names
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -178,6 +190,18 @@ mod tests {
             let files = [("Rakefile", ""), (path.as_str(), "{}")];
             let expected = Pipeline::Committed(path.clone());
             assert_eq!(pipeline(&["railties", "sprockets-rails"], &files), expected);
+        }
+        let manifest = ("public/assets/.manifest.json", "{}");
+        for (ignored, is_committed) in [
+            ("/public/assets\n", false),
+            ("# x\n/public/assets/*\n", false),
+            ("public/assets/\n", false),
+            ("/public/assets-old\n", true),
+        ] {
+            let files = [("Rakefile", ""), manifest, (".gitignore", ignored)];
+            let found = pipeline(&["railties", "propshaft"], &files);
+            let expected = matches!(found, Pipeline::Committed(_));
+            assert_eq!(expected, is_committed, "{ignored}");
         }
         let other = [("Rakefile", ""), ("public/assets/x.json", "{}")];
         let expected = Pipeline::Task("the gem sprockets-rails".into());

@@ -224,3 +224,30 @@ fn no_secret_of_the_build_is_left_and_two_clean_builds_are_the_same() {
     // What the build was given changes nothing in the image.
     assert_eq!(layers(&with_secrets), layers(&without));
 }
+
+/// Its manifest has a name of its own, and its cache makes the next compilation faster.
+#[test]
+#[ignore = "integration test"]
+fn sprockets_compiles_with_its_cache_to_the_same_image() {
+    let app = copy_of("fixtures/rails-app");
+    for file in ["Gemfile", "Gemfile.lock", "app/assets/config/manifest.js"] {
+        let text = fs::read(Path::new("fixtures/rails-sprockets").join(file)).expect(file);
+        files::write(&app.path().join(file), text);
+    }
+    let first = build("sprockets-one", app.path(), &[]);
+    let mut second = build("sprockets-two", app.path(), &[]);
+    for build in [&first, &second] {
+        assert!(build.succeeded, "{}", build.log);
+        assert_contains!(build.log, COMPILES);
+    }
+    assert_eq!(layers(&first), layers(&second));
+    let stylesheet = app.path().join("app/assets/stylesheets/application.css");
+    files::write(&stylesheet, "h1 { color: teal }\n");
+    again(&mut second, app.path(), &[]);
+    // From the cache: of all files, only the changed one is written into the log.
+    let shown = run(
+        &second,
+        "cd public/assets && ls -A | grep -c sprockets-manifest; ls application-*.css | wc -l; ls ../../tmp/cache",
+    );
+    assert_eq!(shown, "1\n2\n");
+}

@@ -16,8 +16,11 @@ pub struct PackBuild {
 }
 
 impl PackBuild {
-    /// `name` is without `com`, which pack writes in another way in the names of its volumes.
+    /// `name` has none of `aux`, `com`, `con`, `lpt`, `nul` and `prn`, which pack writes in another way in the names
+    /// of its volumes.
     pub fn run(name: &str, app: &Path, buildpack: &Path, options: &[&str]) -> Self {
+        let reserved = ["aux", "com", "con", "lpt", "nul", "prn"];
+        assert!(!reserved.iter().any(|word| name.contains(word)), "{name}");
         let mut build = Self {
             image: format!("formation-test-{name}"),
             succeeded: false,
