@@ -93,10 +93,12 @@ impl Buildpack for Formation {
         }
 
         let mut compiled = Assets::default();
-        if let (Some(assets), Some(stage)) = (assets, &stage) {
+        if let (Some(assets), Some(stage), Some(gems)) = (assets, &stage, &gems) {
             report::step("Assets");
             let env = || run_env(stage, &ruby, &launch_env, &inputs.env);
-            compiled = assets.carry_out(env).map_err(FormationError::Assets)?;
+            compiled = assets
+                .carry_out(gems, env)
+                .map_err(FormationError::Assets)?;
         }
 
         report::step("Processes");

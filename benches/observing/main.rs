@@ -38,6 +38,7 @@ const EVALUATIONS: &str = indoc! {r#"
 fn main() {
     let build = BuildPhase::of_a_copy(&variable("FORMATION_REDMINE"));
     build.set("BP_RUBY_VERSION", "3.3.8");
+    build.set("BP_ASSETS", "false"); // Nothing can be written into the app here.
     build.run();
     build.write(
         "observed.rb",

@@ -44,7 +44,7 @@ pub fn framework_processes(
         entries.push(entry(ProcessType::WEB, &server.command(app)));
     }
     if let Some(command) = worker::command(app, &has_gem, &|name| variables.get(name).is_some()) {
-        entries.push(entry("worker", command));
+        entries.push(entry(worker::TYPE, command));
     }
     if has_migrations(app, gems) && variables.get(RELEASE) == Some("true") {
         entries.push(entry(ProcessType::RELEASE, PREPARE));

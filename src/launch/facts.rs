@@ -6,6 +6,8 @@ use crate::platform::variables::BuildVariables;
 use crate::ruby::gem_version::GemVersion;
 use fs_err as fs;
 use procfile::app_facts::AppFacts;
+use std::path::Path;
+use walkdir::WalkDir;
 
 /// The user's variable: `false` where jemalloc is not to be used.
 const JEMALLOC: &str = "BP_JEMALLOC";
@@ -23,11 +25,39 @@ pub fn facts(
     AppFacts {
         rails: gems.and_then(|gems| gems.version_of("railties")),
         ruby: [ruby.number(0), ruby.number(1)],
+        names_its_secret: names_its_secret(app),
         without_jemalloc: variables
             .get(JEMALLOC)
             .is_some_and(|value| ["0", "false"].contains(&value)),
         health_path: health_path(app),
     }
+}
+
+/// Whether the app's settings say where its secret is: what it would find there must not be replaced. In doubt they
+/// do, and Rails itself says what it lacks.
+fn names_its_secret(app: &App) -> bool {
+    const NAMES: [&str; 3] = [
+        "secret_key_base",
+        "rails_master_key",
+        "credentials.key_path",
+    ];
+    let is_settings = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_yaml = ["application.yml", "secrets.yml"].contains(&&*name);
+        is_yaml || name.starts_with(".env") || path.extension() == Some("rb".as_ref())
+    };
+    let config = WalkDir::new(app.dir.join("config"));
+    let top = WalkDir::new(&app.dir).max_depth(1);
+    let files = config.into_iter().chain(top).flatten();
+    let mut settings =
+        files.filter(|entry| entry.file_type().is_file() && is_settings(entry.path()));
+    settings.any(|entry| {
+        let text = fs::read(entry.path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).to_lowercase();
+        let lines = text.lines().map(str::trim_start);
+        let mut code = lines.filter(|line| !line.starts_with('#'));
+        code.any(|line| NAMES.iter().any(|name| line.contains(name)))
+    })
 }
 
 /// `get "up" => "rails/health#show"` in the block of all routes, and in no other block, which might put
@@ -48,6 +78,42 @@ fn health_path(app: &App) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_name_the_secret() {
+        for (file, text, expected) in [
+            ("application.rb", "config.load_defaults 7.2\n", false),
+            (
+                "application.rb",
+                "  config.secret_key_base = ENV['APP_SECRET']\n",
+                true,
+            ),
+            ("application.rb", "  # config.secret_key_base = ''\n", false),
+            (
+                "environments/production.rb",
+                "  config.credentials.key_path = '/run/secrets/key'\n",
+                true,
+            ),
+            (
+                "secrets.yml",
+                "production:\n  secret_key_base: <%= ENV[\"APP_SECRET\"] %>\n",
+                true,
+            ),
+            (
+                "boot.rb",
+                "ENV[\"SECRET_KEY_BASE\"] ||= File.read(\"/run/secret\")\n",
+                true,
+            ),
+            ("deploy.yml", "  secret:\n    - RAILS_MASTER_KEY\n", false),
+            ("../.env.production", "RAILS_MASTER_KEY=x\n", true),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("config").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+            assert_eq!(names_its_secret(&App::new(dir.path())), expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_page_of_health_that_the_routes_name() {

@@ -1,6 +1,7 @@
 //! The process types of an image, the default one, and how the platform is told.
 
 use crate::launch::process_types::DEFAULT_PROCESS;
+use crate::launch::worker;
 use crate::report;
 use libcnb::data::launch::{Launch, LaunchBuilder, ProcessBuilder, ProcessTypeError};
 use libcnb::data::process_type;
@@ -61,6 +62,14 @@ pub fn processes(
     let by_framework = by_framework
         .into_iter()
         .map(|entry| (entry, "default".to_string()));
+    let queue_is_run = procfile.is_some_and(|procfile| {
+        let mut entries = procfile.entries.iter();
+        entries.any(|entry| worker::runs_a_queue(&entry.command))
+    });
+    let by_framework = by_framework.filter(|(entry, _)| {
+        let is_worker = entry.process_type.as_str() == worker::TYPE;
+        !(is_worker && queue_is_run)
+    });
     let mut processes: Vec<Process> = Vec::new();
     for (entry, origin) in named.chain(by_variable).chain(by_framework) {
         if !processes

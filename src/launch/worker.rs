@@ -5,6 +5,25 @@ use fs_err as fs;
 use std::path::PathBuf;
 use walkdir::WalkDir;
 
+pub(super) const TYPE: &str = "worker";
+
+/// What the commands of queues have in them.
+const QUEUES: [&str; 8] = [
+    "bin/jobs",
+    "delayed_job",
+    "good_job",
+    "jobs:work",
+    "resque-pool",
+    "resque:work",
+    "sidekiq",
+    "solid_queue:start",
+];
+
+/// Whether a command of the app runs its queue, by whatever name.
+pub(super) fn runs_a_queue(command: &str) -> bool {
+    QUEUES.iter().any(|queue| command.contains(queue))
+}
+
 /// Set where Puma runs Solid Queue itself.
 const IN_PUMA: &str = "SOLID_QUEUE_IN_PUMA";
 
@@ -17,6 +36,9 @@ pub(super) fn command(
 ) -> Option<&'static str> {
     let has_file = |name: &str| app.dir.join(name).is_file();
     let is_rails = has_gem("railties") && has_file("config/environment.rb");
+    // Active Job names the queue of an app that has several.
+    let adapter = adapter(app);
+    let has_gem = |gem: &str| has_gem(gem) && adapter.as_ref().is_none_or(|named| named == gem);
     if has_gem("solid_queue") && has_file("bin/jobs") {
         return (!is_set(IN_PUMA)).then_some("bin/jobs");
     }
@@ -33,6 +55,23 @@ pub(super) fn command(
     }
     (has_gem("resque") && loads_tasks_of_resque(app))
         .then_some("QUEUE=${QUEUE:-*} bundle exec rake resque:work")
+}
+
+/// `config.active_job.queue_adapter = :sidekiq`, in the settings of production, else in those of all environments.
+fn adapter(app: &App) -> Option<String> {
+    let settings = ["config/environments/production.rb", "config/application.rb"];
+    settings.iter().find_map(|name| {
+        let text = fs::read_to_string(app.dir.join(name)).ok()?;
+        let lines = text.lines().map(str::trim_start);
+        let mut code = lines.filter(|line| !line.starts_with('#'));
+        code.find_map(|line| {
+            let (_, value) = line.split_once("active_job.queue_adapter")?;
+            let value = value.trim_start_matches([' ', '=']).strip_prefix(':')?;
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = value.find(|c| !is_name(c)).unwrap_or(value.len());
+            Some(value[..end].to_string())
+        })
+    })
 }
 
 fn names_its_app(app: &App) -> bool {
@@ -121,8 +160,14 @@ mod tests {
         ] {
             assert_eq!(worker(&gems, &files, &[]), expected, "{gems:?} {files:?}");
         }
+        let settings = "  config.active_job.queue_adapter = :sidekiq # not Solid Queue\n";
+        let named = [rails, ("bin/jobs", ""), ("config/application.rb", settings)];
+        let both = ["railties", "solid_queue", "sidekiq"];
+        assert_eq!(worker(&both, &named, &[]), Some("bundle exec sidekiq"));
         let solid = ["railties", "solid_queue"];
         let files = [rails, ("bin/jobs", "")];
         assert_eq!(worker(&solid, &files, &[IN_PUMA]), None);
+        assert!(runs_a_queue("bundle exec sidekiq -C config/sidekiq.yml"));
+        assert!(!runs_a_queue("bundle exec puma"));
     }
 }

@@ -216,7 +216,6 @@ fn wrong_usage_exits_with_2() {
         ["export", "compose", "--publish", "70000"],
         ["export", "compose", "--autoscale", "web=1-2"],
         ["export", "compose", "--publish", "localhost:80"],
-        ["export", "compose", "--health-host", "shop.example"],
         ["export", "kubernetes", "--user", "cnb:cnb"],
         ["export", "kubernetes", "--memory", "1GB"],
         ["export", "kubernetes", "--grace", "soon"],

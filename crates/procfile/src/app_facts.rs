@@ -13,6 +13,8 @@ pub struct AppFacts {
     pub rails: Option<[u64; 2]>,
     /// The version of Ruby, as `[major, minor]`.
     pub ruby: [u64; 2],
+    /// Whether the app finds its secret in a way of its own.
+    pub names_its_secret: bool,
     /// Whether the user wants no other memory allocator.
     pub without_jemalloc: bool,
     /// The page that tells whether the app is healthy: `/up`.

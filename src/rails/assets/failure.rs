@@ -1,8 +1,12 @@
 //! Why assets could not be compiled: what the task's output says, and what helps.
 
+use crate::fetch::masked::masked;
 use miette::Diagnostic;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 use thiserror::Error;
+
+const SIGKILL: i32 = 9;
 
 /// The task has failed. Its own output is in the log.
 #[derive(Debug, Diagnostic, Error)]
@@ -20,7 +24,7 @@ fn said(cause: Option<&String>) -> String {
 }
 
 /// What a line of the output has, and what helps then.
-const CAUSES: [(&[&str], &str); 10] = [
+const CAUSES: [(&[&str], &str); 11] = [
     (
         &["key must be 16 bytes", "InvalidKeyLengthError"],
         "RAILS_MASTER_KEY is not the key of the app's encrypted credentials, which has 32 hexadecimal digits. The build needs \
@@ -102,6 +106,12 @@ const CAUSES: [(&[&str], &str); 10] = [
          out of them, or require it in the environments that have it.",
     ),
     (
+        &["' for nil"],
+        "Something that the app reads when it boots is not there: most often a value of its encrypted credentials, for which the \
+         build has no key, or a variable. Let the app do without while assets are compiled: \
+         `unless ENV[\"SECRET_KEY_BASE_DUMMY\"]`.",
+    ),
+    (
         &["No space left on device", "ENOSPC"],
         "The disk of the container engine is full.",
     ),
@@ -110,6 +120,9 @@ const CAUSES: [(&[&str], &str); 10] = [
 /// Where nothing else is known.
 const OWN_OUTPUT: &str = "The task's own output is in the log above. `RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 bundle exec rake \
      assets:precompile` has to work on your machine too.";
+
+/// For a task that the kernel has killed.
+const KILLED: &str = "It was killed, most likely because there was no more memory for it: give the container engine more.";
 
 /// What rake says where the app has no such task.
 const NO_TASK: &str = "Don't know how to build task 'assets:precompile'";
@@ -125,13 +138,16 @@ impl Failure {
         let found = CAUSES.iter().find_map(|(signs, help)| {
             let mut lines = text.lines();
             let line = lines.find(|line| signs.iter().any(|sign| line.contains(sign)))?;
-            Some((line.trim().to_string(), *help))
+            Some((masked(line.trim()), *help))
         });
         let (cause, help) = found.unzip();
+        let was_killed = output.status.signal() == Some(SIGKILL);
         Self {
             status: output.status.to_string(),
             cause,
-            help: help.unwrap_or(OWN_OUTPUT).to_string(),
+            help: help
+                .unwrap_or(if was_killed { KILLED } else { OWN_OUTPUT })
+                .to_string(),
         }
     }
 }
@@ -145,7 +161,6 @@ fn text_of(output: &Output) -> String {
 mod tests {
     use super::*;
     use procfile::assert_report;
-    use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 
     fn output(stderr: &str) -> Output {
@@ -165,10 +180,20 @@ mod tests {
             "PG::ConnectionBad: connection to server at \"127.0.0.1\", port 9 failed",
             "KeyError: key not found: \"S3_BUCKET\"",
             "LoadError: cannot load such file -- letter_opener",
+            "NoMethodError: undefined method '[]' for nil",
             "SassC::SyntaxError: Error: Invalid CSS",
         ] {
             assert_report!(Failure::of(&output(&format!("rake aborted!\n{line}\n"))));
         }
+    }
+
+    #[test]
+    fn a_task_that_was_killed_had_no_memory() {
+        let killed = Output {
+            status: ExitStatus::from_raw(SIGKILL),
+            ..output("")
+        };
+        assert_report!(Failure::of(&killed));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! framework emits; its build variables; Ruby; and Node.js. In doubt something counts.
 
 use crate::app::App;
+use crate::gems::bundle::Bundle;
 use crate::platform::variables::BuildVariables;
 use crate::ruby::gem_version::GemVersion;
 use fs_err as fs;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread::{self, available_parallelism};
@@ -19,14 +21,13 @@ use walkdir::{DirEntry, WalkDir};
 const ANYWHERE: [&str; 2] = [".git", "node_modules"];
 
 /// Folders that hold nothing for assets.
-const OTHER_FOLDERS: [&str; 14] = [
+const OTHER_FOLDERS: [&str; 13] = [
     ".bundle",
     ".github",
     ".idea",
     ".vscode",
     "coverage",
     "doc",
-    "docs",
     "features",
     "log",
     "spec",
@@ -52,8 +53,20 @@ const OTHER_FILES: [&str; 9] = [
 /// Build variables that other stages heed, and decide nothing here.
 const OTHER_VARIABLES: [&str; 3] = ["BP_", "BUNDLE_", "CNB_"];
 
-/// Words in the name of a variable that may hold a secret: of it, no digest is kept.
-const SECRET: [&str; 5] = ["CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
+/// Words in the name of a variable that may hold a secret. So few digits of its digest are kept that no secret can be
+/// found out from them, and a change is noticed all the same.
+const DIGITS_OF_SECRET: usize = 3;
+const SECRET: [&str; 9] = [
+    "AUTH",
+    "CREDENTIAL",
+    "DSN",
+    "KEY",
+    "PASS",
+    "PIN",
+    "SALT",
+    "SECRET",
+    "TOKEN",
+];
 
 /// Programs that compile assets besides Ruby.
 const PROGRAMS: [&str; 2] = ["bun", "node"];
@@ -67,20 +80,32 @@ const NAMED_AT_MOST: usize = 3;
 pub(super) struct AssetsInputs(BTreeMap<String, String>);
 
 impl AssetsInputs {
-    pub(super) fn of(app: &App, ruby: &GemVersion, variables: &BuildVariables) -> io::Result<Self> {
+    pub(super) fn of(
+        bundle: &Bundle,
+        ruby: &GemVersion,
+        variables: &BuildVariables,
+    ) -> io::Result<Self> {
+        let app = &bundle.app;
         let mut inputs = digests_of(&app.dir, &files_of(app)?)?;
+        inputs.insert("Gemfile's name".to_string(), bundle.gemfile_name());
+        inputs.insert("lockfile's name".to_string(), bundle.lockfile_name());
+        for (name, value) in bundle.settings.variables_that_decide() {
+            inputs.insert(format!("variable {name}"), digest_of(value));
+        }
+        for (name, lines) in bundle.settings.config.settings_for_image() {
+            inputs.insert(format!("{name} in .bundle/config"), digest_of(lines));
+        }
         inputs.insert("Ruby".to_string(), ruby.to_string());
         let variables = variables
             .iter()
             .filter(|(name, _)| !OTHER_VARIABLES.iter().any(|start| name.starts_with(start)));
         for (name, value) in variables {
-            let is_secret = SECRET.iter().any(|word| name.contains(word)) || value.contains('@');
-            let value = if is_secret {
-                "is set"
-            } else {
-                &*digest_of(value)
-            };
-            inputs.insert(format!("variable {name}"), value.to_string());
+            let is_secret = is_of_secret(name) || value.contains('@');
+            let mut value = digest_of(value);
+            if is_secret {
+                value.truncate(DIGITS_OF_SECRET);
+            }
+            inputs.insert(format!("variable {name}"), value);
         }
         let path = env::var_os("PATH").unwrap_or_default();
         for name in PROGRAMS {
@@ -89,8 +114,8 @@ impl AssetsInputs {
         Ok(Self(inputs))
     }
 
-    /// What has changed, in words. None if nothing has.
-    pub(super) fn changes_since(&self, last: &Self) -> Option<String> {
+    /// The names of what has changed.
+    pub(super) fn changed_since<'a>(&'a self, last: &'a Self) -> Vec<&'a String> {
         let (new, old) = (&self.0, &last.0);
         let changed = new
             .iter()
@@ -98,6 +123,12 @@ impl AssetsInputs {
         let gone = old.keys().filter(|name| !new.contains_key(*name));
         let mut all: Vec<_> = changed.map(|(name, _)| name).chain(gone).collect();
         all.sort();
+        all
+    }
+
+    /// What has changed, in words. None if nothing has.
+    pub(super) fn changes_since(&self, last: &Self) -> Option<String> {
+        let all = self.changed_since(last);
         let first: Vec<_> = all
             .iter()
             .take(NAMED_AT_MOST)
@@ -142,13 +173,27 @@ fn is_other(name: &Path, is_folder: bool) -> bool {
                 || name.extension() == Some(OsStr::new("md"))))
 }
 
+fn is_of_secret(variable: &str) -> bool {
+    let name = variable.to_uppercase();
+    SECRET.iter().any(|word| name.contains(word))
+}
+
+/// Files that hold secrets: variables for an app, and keys.
+fn is_secret_file(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(".env") || file.extension() == Some(OsStr::new("key"))
+}
+
 /// The digests of files, by their names. They are read side by side: waiting for the disk is most of
 /// it.
 fn digests_of(folder: &Path, files: &[PathBuf]) -> io::Result<BTreeMap<String, String>> {
     let threads = available_parallelism().map_or(1, NonZero::get);
     let read = |files: &[PathBuf]| -> io::Result<Vec<(String, String)>> {
         let digests = files.iter().map(|file| {
-            let digest = digest_of(contents_of(&folder.join(file))?);
+            let mut digest = digest_of_file(&folder.join(file))?;
+            if is_secret_file(file) {
+                digest.truncate(DIGITS_OF_SECRET);
+            }
             Ok((file.display().to_string(), digest))
         });
         digests.collect()
@@ -166,14 +211,21 @@ fn digests_of(folder: &Path, files: &[PathBuf]) -> io::Result<BTreeMap<String, S
     })
 }
 
-/// Of a link that leads to no file, the path that it leads to.
-fn contents_of(path: &Path) -> io::Result<Vec<u8>> {
-    if path.is_file() {
-        return fs::read(path);
+/// Of a link that leads to no file, of the path that it leads to. A file may be larger than the memory.
+fn digest_of_file(path: &Path) -> io::Result<String> {
+    const PIECE: usize = 1 << 16;
+    if !path.is_file() {
+        let target = fs::read_link(path).unwrap_or_default(); // Empty for a socket or a pipe.
+        return Ok(digest_of(target.as_os_str().as_encoded_bytes()));
     }
-    match fs::read_link(path) {
-        Ok(target) => Ok(target.into_os_string().into_encoded_bytes()),
-        Err(_) => Ok(Vec::new()), // A socket or a pipe.
+    let mut file = fs::File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(half(&digest.finalize())),
+            length => digest.update(&piece[..length]),
+        }
     }
 }
 
@@ -192,7 +244,11 @@ fn program(path: &OsStr, name: &str) -> Option<String> {
 
 /// Half of a SHA-256: nobody attacks an app by its own files, and there are thousands.
 fn digest_of(value: impl AsRef<[u8]>) -> String {
-    hex::encode(&Sha256::digest(value)[..16])
+    half(&Sha256::digest(value))
+}
+
+fn half(digest: &[u8]) -> String {
+    hex::encode(&digest[..16])
 }
 
 #[cfg(test)]
@@ -206,7 +262,11 @@ mod tests {
             env.insert(name, value);
         }
         let variables = BuildVariables::new(&env);
-        AssetsInputs::of(&App::new(dir), &"3.3.8".parse().unwrap(), &variables).unwrap()
+        for name in ["Gemfile", "Gemfile.lock"] {
+            write(dir, name, "");
+        }
+        let bundle = Bundle::at(dir, &variables);
+        AssetsInputs::of(&bundle, &"3.3.8".parse().unwrap(), &variables).unwrap()
     }
 
     fn write(dir: &Path, name: &str, text: &str) {
@@ -282,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_count_and_secrets_leave_no_digest() {
+    fn variables_count_and_secrets_leave_few_digits() {
         let dir = tempfile::tempdir().unwrap();
         let none = inputs(dir.path(), &[]);
         let change =
@@ -294,12 +354,14 @@ mod tests {
             None
         );
         for (name, value) in [
-            ("RAILS_MASTER_KEY", "canary"),
+            ("GOOGLE_MAPS_KEY", "canary"),
             ("DATABASE_URL", "postgres://user:canary@db/app"),
         ] {
             let first = inputs(dir.path(), &[(name, value)]);
-            assert_eq!(inputs(dir.path(), &[(name, "other@x")]), first);
-            assert_ne!(first, none);
+            let kept = &first.0[&format!("variable {name}")];
+            assert_eq!(kept.len(), DIGITS_OF_SECRET);
+            let other = inputs(dir.path(), &[(name, "other@x")]);
+            assert!(other.changes_since(&first).is_some());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The files that a task makes in `public`, and those in other folders that go again.
+//! The files that a task makes in the app, and those that go again.
 
 use crate::app::App;
 use crate::platform::files::{remove_any, remove_file};
@@ -15,6 +15,18 @@ use walkdir::WalkDir;
 /// The folder that a web server serves.
 const PUBLIC: &str = "public";
 
+/// What a task does not make for the image.
+const NOT_MADE: [&str; 8] = [
+    ".bundle",
+    ".git",
+    "log",
+    "node_modules",
+    "storage",
+    "test",
+    "tmp",
+    "vendor/bundle",
+];
+
 /// What Rails writes besides, and no process of the image needs: caches, a secret of its own where
 /// it got none, its log.
 const LEFT_BEHIND: [&str; 3] = ["log", "tmp/cache", "tmp/local_secret.txt"];
@@ -24,36 +36,37 @@ type State = (u64, i64, i64);
 
 /// The files of an app before a task runs.
 pub(super) struct Before {
-    public: BTreeMap<PathBuf, State>,
-    others: BTreeMap<PathBuf, State>,
+    files: BTreeMap<PathBuf, State>,
+    left_behind: BTreeMap<PathBuf, State>,
 }
 
 impl Before {
     pub(super) fn of(app: &App) -> io::Result<Self> {
-        let mut others = BTreeMap::new();
+        let mut left_behind = BTreeMap::new();
         for name in LEFT_BEHIND {
-            others.extend(states(&app.dir, name)?);
+            left_behind.extend(states(&app.dir, name, &|_| true)?);
         }
         Ok(Self {
-            public: states(&app.dir, PUBLIC)?,
-            others,
+            files: states(&app.dir, "", &may_be_made)?,
+            left_behind,
         })
     }
 
-    /// The files in `public` that are new or were written since, by their names in the app.
+    /// The files that are new or were written since, by their names in the app: in `public`, and what the app
+    /// reads of them elsewhere, such as a manifest.
     pub(super) fn made(&self, app: &App) -> io::Result<BTreeSet<PathBuf>> {
-        let now = states(&app.dir, PUBLIC)?;
+        let now = states(&app.dir, "", &may_be_made)?;
         let made = now
             .into_iter()
-            .filter(|(name, state)| self.public.get(name) != Some(state));
+            .filter(|(name, state)| self.files.get(name) != Some(state));
         Ok(made.map(|(name, _)| name).collect())
     }
 
     /// Removes what was left behind.
     pub(super) fn remove_left_behind(&self, app: &App) -> io::Result<()> {
         for name in LEFT_BEHIND {
-            for (file, state) in states(&app.dir, name)? {
-                if self.others.get(&file) != Some(&state) {
+            for (file, state) in states(&app.dir, name, &|_| true)? {
+                if self.left_behind.get(&file) != Some(&state) {
                     remove_file(&app.dir.join(file))?;
                 }
             }
@@ -63,19 +76,32 @@ impl Before {
     }
 }
 
-fn states(app: &Path, name: &str) -> io::Result<BTreeMap<PathBuf, State>> {
+fn may_be_made(name: &Path) -> bool {
+    NOT_MADE.iter().all(|other| name != Path::new(other))
+        && name.file_name() != Some(OsStr::new("node_modules"))
+}
+
+/// Of everything below the folder `name` of the app, but for files and folders that do not count, by their names in the
+/// app.
+fn states(
+    app: &Path,
+    name: &str,
+    counts: &dyn Fn(&Path) -> bool,
+) -> io::Result<BTreeMap<PathBuf, State>> {
     let top = app.join(name);
-    if top.symlink_metadata().is_err() {
+    // A link leads where the app wants to write at launch.
+    if top.symlink_metadata().is_err() || (top.is_symlink() && !name.is_empty()) {
         return Ok(BTreeMap::new());
     }
+    let name_of = |path: &Path| path.strip_prefix(app).unwrap_or(path).to_path_buf();
+    let entries = WalkDir::new(&top).into_iter();
     let mut states = BTreeMap::new();
-    for entry in WalkDir::new(&top) {
+    for entry in entries.filter_entry(|entry| counts(&name_of(entry.path()))) {
         let entry = entry?;
         if !entry.file_type().is_dir() {
             let metadata = entry.metadata()?;
-            let name = entry.path().strip_prefix(app).unwrap_or(entry.path());
             let state = (metadata.size(), metadata.mtime(), metadata.mtime_nsec());
-            states.insert(name.to_path_buf(), state);
+            states.insert(name_of(entry.path()), state);
         }
     }
     Ok(states)
@@ -156,11 +182,13 @@ pub(super) fn outlives(file: &Path) -> bool {
     const REPLACED: [&str; 4] = ["html", "json", "txt", "xml"];
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let extension = file.extension().unwrap_or_default();
-    !name.starts_with('.') && !REPLACED.iter().any(|other| extension == *other)
+    file.starts_with(PUBLIC)
+        && !name.starts_with('.')
+        && !REPLACED.iter().any(|other| extension == *other)
 }
 
-/// The folders that these files are in, each directly below `public`; files that are there
-/// themselves by their own names.
+/// The folders that those of these files are in that a web server serves, each directly below `public`; files
+/// that are there themselves by their own names.
 pub(super) fn tops<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet<String> {
     let top = |file: &PathBuf| {
         file.iter()
@@ -169,7 +197,8 @@ pub(super) fn tops<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet
             .display()
             .to_string()
     };
-    files.into_iter().map(top).collect()
+    let served = files.into_iter().filter(|file| file.starts_with(PUBLIC));
+    served.map(top).collect()
 }
 
 #[cfg(test)]
@@ -198,6 +227,8 @@ mod tests {
         for name in [
             "public/404.html",
             "public/assets/application-0123abcd.css",
+            "config/manifest.json",
+            "node_modules/x/y",
             "log/production.log",
             "tmp/cache/assets/x/y",
             "tmp/local_secret.txt",
@@ -205,7 +236,11 @@ mod tests {
             write(&app, name, "new");
         }
         let made = before.made(&app).unwrap();
-        let expected = ["public/404.html", "public/assets/application-0123abcd.css"];
+        let expected = [
+            "config/manifest.json",
+            "public/404.html",
+            "public/assets/application-0123abcd.css",
+        ];
         assert_eq!(made, expected.map(PathBuf::from).into());
         let expected = ["public/404.html", "public/assets"];
         assert_eq!(tops(&made), expected.map(String::from).into());
@@ -231,6 +266,7 @@ mod tests {
             ("public/packs/manifest.json", false),
             ("public/assets/.manifest.json", false),
             ("public/404.html", false),
+            ("app/assets/builds/site-0123.css", false),
         ] {
             assert_eq!(outlives(Path::new(name)), expected, "{name}");
         }

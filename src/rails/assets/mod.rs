@@ -15,6 +15,7 @@ mod task;
 pub use failure::Failure;
 
 use crate::app::App;
+use crate::gems::InstalledGems;
 use crate::gems::bundle::Bundle;
 use crate::platform::cache_layer::cache_folder;
 use crate::platform::files::remove_dir;
@@ -141,7 +142,9 @@ impl<'a> AssetsPlan<'a> {
             folder: cache_folder(context, &layer_name!("assets-cache"))?,
             name: "cache",
         });
-        Self::with(&pipeline, bundle, variables, ruby, archive, cache)
+        prepare(&bundle.app, &pipeline)
+            .map_err(AssetsError::Files)
+            .and_then(|()| Self::with(&pipeline, bundle, variables, ruby, archive, cache))
             .map(Some)
             .map_err(|error| libcnb::Error::BuildpackError(error.into()))
     }
@@ -154,12 +157,17 @@ impl<'a> AssetsPlan<'a> {
         archive: LayerArchive,
         cache: CompilerCache,
     ) -> Result<Self, AssetsError> {
-        let inputs = AssetsInputs::of(&bundle.app, ruby, variables).map_err(AssetsError::Inputs)?;
+        let is_off = variables.get(VARIABLE).is_some_and(is_no);
+        let inputs = match pipeline {
+            Pipeline::Task(_) if !is_off => AssetsInputs::of(bundle, ruby, variables),
+            _ => Ok(AssetsInputs::default()),
+        };
+        let inputs = inputs.map_err(AssetsError::Inputs)?;
         let last = archive
             .metadata()
             .filter(|last: &Metadata| last.layout == LAYOUT);
         let decision = match (pipeline, &last) {
-            _ if variables.get(VARIABLE).is_some_and(is_no) => Decision::Off,
+            _ if is_off => Decision::Off,
             (Pipeline::Committed(manifest), _) => Decision::Committed(manifest.clone()),
             (_, Some(last)) => match inputs.changes_since(&last.inputs) {
                 None => Decision::Restore,
@@ -187,6 +195,7 @@ impl<'a> AssetsPlan<'a> {
     /// Compiles or restores the assets. `env` has Ruby, the gems and the variables of production.
     pub fn carry_out(
         self,
+        gems: &InstalledGems<'_>,
         env: impl FnOnce() -> Result<Env, RubyLayerError>,
     ) -> Result<Assets, AssetsError> {
         match &self.decision {
@@ -205,26 +214,27 @@ impl<'a> AssetsPlan<'a> {
                     "Using those of the last build: nothing that they depend on has changed",
                 );
                 let builds = self.last.unwrap_or_default().builds;
-                restore(&self.archive, &self.bundle.app, &builds).map_err(AssetsError::Files)?;
+                restore(&self.archive, &self.bundle.app, &builds).map_err(|error| {
+                    // The next build compiles them.
+                    let _ = self.archive.clear();
+                    AssetsError::Files(error)
+                })?;
                 Ok(Assets::of(&builds))
             }
             Decision::Compile { changes } => {
                 if let Some(changes) = changes {
                     report::detail(format!("Compiling them again: {changes}"));
                 }
-                self.compile(env()?)
+                self.compile(gems, env()?)
             }
         }
     }
 
-    fn compile(&self, mut env: Env) -> Result<Assets, AssetsError> {
+    fn compile(&self, gems: &InstalledGems<'_>, mut env: Env) -> Result<Assets, AssetsError> {
         let app = &self.bundle.app;
-        if pipeline::is_ignored_by_git(app) {
-            remove_dir(&app.dir.join(pipeline::OUTPUT)).map_err(AssetsError::Files)?;
-        }
+        self.prepare(app).map_err(AssetsError::Files)?;
         let before = Before::of(app).map_err(AssetsError::Inputs)?;
-        self.cache.restore(app).map_err(AssetsError::Files)?;
-        let stand_ins = task::stand_ins(self.bundle, self.variables);
+        let stand_ins = task::stand_ins(gems, self.variables);
         for (name, value) in &stand_ins {
             env.insert(name, value);
         }
@@ -237,7 +247,9 @@ impl<'a> AssetsPlan<'a> {
         }
         let output = task::run(&app.dir, &env).map_err(AssetsError::Start)?;
         let made = before.made(app).map_err(AssetsError::Files)?;
-        self.cache.keep(app).map_err(AssetsError::Files)?;
+        if let Err(error) = self.cache.keep(app) {
+            report::detail(format!("The compiler's cache is not kept: {error}"));
+        }
         before.remove_left_behind(app).map_err(AssetsError::Files)?;
         if !output.status.success() {
             if failure::has_no_task(&output) {
@@ -252,6 +264,25 @@ impl<'a> AssetsPlan<'a> {
         Ok(Assets::of(&builds))
     }
 
+    /// Folders that the task looks at are there, and what its compiler keeps.
+    fn prepare(&self, app: &App) -> io::Result<()> {
+        if let Some(folder) = pipeline::folder_of_bundlers(self.bundle) {
+            fs::create_dir_all(app.dir.join(folder))?;
+        }
+        compiler_cache::set_times(app)?;
+        if self.only_assets_have_changed() {
+            self.cache.restore(app)?;
+        }
+        Ok(())
+    }
+
+    fn only_assets_have_changed(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| {
+            let changed = self.inputs.changed_since(&last.inputs);
+            changed.iter().all(|input| compiler_cache::is_asset(input))
+        })
+    }
+
     /// Puts the files of earlier builds beside those that were made, and all into the archive.
     fn keep(&self, made: BTreeSet<PathBuf>) -> io::Result<Vec<BTreeSet<PathBuf>>> {
         let app = &self.bundle.app;
@@ -262,13 +293,21 @@ impl<'a> AssetsPlan<'a> {
         });
         let builds: Vec<_> = [made].into_iter().chain(earlier).take(BUILDS).collect();
         let (made, earlier) = builds.split_first().expect("this build's");
-        let is_missing =
-            |file: &Path| earlier.iter().any(|build| build.contains(file)) && !made.contains(file);
+        let is_missing = |file: &Path| {
+            let is_earlier = earlier.iter().any(|build| build.contains(file));
+            is_earlier && !made.contains(file) && !app.dir.join(file).exists()
+        };
         if earlier.iter().flatten().any(|file| is_missing(file)) {
             self.archive.unpack_into(&app.dir, is_missing)?;
         }
         let folder = tempfile::tempdir()?;
-        for file in builds.iter().flatten().collect::<BTreeSet<_>>() {
+        let is_kept = |file: &&PathBuf| app.dir.join(file).is_file();
+        for file in builds
+            .iter()
+            .flatten()
+            .filter(is_kept)
+            .collect::<BTreeSet<_>>()
+        {
             let copy = folder.path().join(file);
             fs::create_dir_all(copy.parent().unwrap_or(folder.path()))?;
             fs::copy(app.dir.join(file), copy)?;
@@ -278,10 +317,31 @@ impl<'a> AssetsPlan<'a> {
             inputs: self.inputs.clone(),
             builds: builds.clone(),
         };
-        self.archive.keep(folder.path(), &metadata, None)?;
+        if let Err(error) = self.archive.keep(folder.path(), &metadata, None) {
+            // The image has them all the same.
+            report::detail(format!(
+                "The compiled assets are not kept for the next build: {error}"
+            ));
+            self.archive.clear()?;
+        }
         remove_dir(folder.path())?;
         Ok(builds)
     }
+}
+
+/// What a developer's machine has left decides nothing.
+fn prepare(app: &App, pipeline: &Pipeline) -> io::Result<()> {
+    if !matches!(pipeline, Pipeline::Task(_)) {
+        return Ok(());
+    }
+    let caches = app.dir.join("tmp/cache");
+    if caches.is_dir() {
+        remove_dir(&caches)?;
+    }
+    if pipeline::are_of_somebodys_machine(app) {
+        remove_dir(&app.dir.join(pipeline::OUTPUT))?;
+    }
+    Ok(())
 }
 
 fn restore(archive: &LayerArchive, app: &App, builds: &[BTreeSet<PathBuf>]) -> io::Result<()> {
@@ -377,7 +437,11 @@ mod tests {
         fixture.make("public/assets/a-1.css");
         remove_dir(&fixture.app.path().join("public")).unwrap();
         assert_eq!(decision(), Decision::Restore);
-        let restored = fixture.with_plan(|plan| plan.carry_out(|| unreachable!("nothing runs")));
+        let restored = fixture.with_plan(|plan| {
+            let gems = InstalledGems::all_of(&plan.bundle.lockfile);
+            let plan_gems = gems.clone();
+            plan.carry_out(&plan_gems, || unreachable!("nothing runs"))
+        });
         assert_eq!(restored.unwrap().paths, ["public/assets"]);
         assert_eq!(fixture.public(), ["a-1.css"]);
 

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::gems::bundle::Bundle;
 use fs_err as fs;
 use std::path::Path;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// The task that compiles them.
 pub(super) const TASK: &str = "assets:precompile";
@@ -31,6 +31,9 @@ const MANIFESTS: [&str; 3] = [
     ".sprockets-manifest-",
     "manifest-", // Sprockets 2
 ];
+
+/// Lines that define the task, and those by which libraries do.
+const DEFINED_BY: [&str; 3] = [TASK, "asset_pipeline/task", "ViteRuby.install_tasks"];
 
 /// What is to be done about an app's assets.
 #[derive(Debug, Eq, PartialEq)]
@@ -60,13 +63,33 @@ pub(super) fn find(app: &App, bundle: &Bundle) -> Pipeline {
     }
 }
 
-/// Whether the app's repository leaves compiled assets out: those in the folder are of somebody's machine.
-pub(super) fn is_ignored_by_git(app: &App) -> bool {
+/// Whether there are compiled assets that the app's repository leaves out: they are of somebody's machine.
+pub(super) fn are_of_somebodys_machine(app: &App) -> bool {
+    manifest(app).is_some() && is_ignored_by_git(app)
+}
+
+fn is_ignored_by_git(app: &App) -> bool {
     let text = fs::read_to_string(app.dir.join(".gitignore")).unwrap_or_default();
-    text.lines().any(|line| {
-        let pattern = line.trim().trim_end_matches(['/', '*']);
+    let mut lines = text.lines().map(str::trim);
+    // `!` takes something back in.
+    let takes_back = lines
+        .clone()
+        .any(|line| line.starts_with('!') && line.contains(OUTPUT));
+    let is_left_out = lines.any(|line| {
+        let pattern = line.trim_end_matches(['/', '*']);
         pattern.trim_start_matches('/') == OUTPUT
-    })
+    });
+    is_left_out && !takes_back
+}
+
+/// The folder that bundlers of JavaScript and CSS write to before the assets are compiled: what is not there when the
+/// app boots is not looked at.
+pub(super) fn folder_of_bundlers(bundle: &Bundle) -> Option<&'static str> {
+    const BUNDLERS: [&str; 3] = ["cssbundling-rails", "jsbundling-rails", "tailwindcss-rails"];
+    let mut specs = bundle.lockfile.specs();
+    specs
+        .any(|spec| BUNDLERS.contains(&spec.name.as_str()))
+        .then_some("app/assets/builds")
 }
 
 fn gem_with_task(bundle: &Bundle) -> Option<String> {
@@ -77,15 +100,15 @@ fn gem_with_task(bundle: &Bundle) -> Option<String> {
 
 /// The file of an app without Rails that names the task.
 fn file_with_task(app: &App, rakefile: &str) -> Option<String> {
-    let tasks = WalkDir::new(app.dir.join("lib/tasks")).sort_by_file_name();
-    let tasks = tasks
-        .into_iter()
-        .flatten()
-        .map(walkdir::DirEntry::into_path);
-    let tasks = tasks.filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "rake")
-    });
+    let entries = WalkDir::new(&app.dir).sort_by_file_name().into_iter();
+    let is_of_app = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        !["node_modules", "test", "tmp", "vendor"].contains(&&*name) && !name.starts_with(".git")
+    };
+    let files = entries.filter_entry(is_of_app).flatten();
+    let tasks = files
+        .map(DirEntry::into_path)
+        .filter(|path| path.extension() == Some("rake".as_ref()));
     [app.dir.join(rakefile)]
         .into_iter()
         .chain(tasks)
@@ -102,8 +125,11 @@ fn names_the_task(file: &Path) -> bool {
         .filter(|line| !line.trim_start().starts_with('#'))
         .collect();
     let says = |words: &str| code.iter().any(|line| line.contains(words));
-    says(TASK)
-        || ((says("namespace :assets") || says("namespace \"assets\"")) && says("precompile"))
+    let in_namespace = [":assets", "'assets'", "\"assets\""];
+    let in_namespace = in_namespace
+        .iter()
+        .any(|name| says(&format!("namespace {name}")) || says(&format!("namespace({name}")));
+    DEFINED_BY.iter().any(|words| says(words)) || (in_namespace && says("precompile"))
 }
 
 fn manifest(app: &App) -> Option<String> {
@@ -173,6 +199,10 @@ mod tests {
                 ],
                 Some("lib/tasks/a/x.rake"),
             ),
+            (
+                [rakefile, ("rakelib/x.rake", "task 'assets:precompile'\n")],
+                Some("rakelib/x.rake"),
+            ),
             ([("Rakefile", "# assets:precompile\n"), ("x", "")], None),
         ] {
             let expected = said_by.map_or(Pipeline::None, |name| Pipeline::Task(name.into()));
@@ -197,6 +227,7 @@ mod tests {
             ("# x\n/public/assets/*\n", false),
             ("public/assets/\n", false),
             ("/public/assets-old\n", true),
+            ("/public/assets/*\n!/public/assets/.manifest.json\n", true),
         ] {
             let files = [("Rakefile", ""), manifest, (".gitignore", ignored)];
             let found = pipeline(&["railties", "propshaft"], &files);

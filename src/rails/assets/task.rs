@@ -2,8 +2,7 @@
 //! without a database.
 
 use crate::fetch::masked::MaskedLines;
-use crate::gems::bundle::Bundle;
-use crate::gems::lockfile::Spec;
+use crate::gems::InstalledGems;
 use crate::platform::variables::BuildVariables;
 use crate::rails::assets::pipeline::TASK;
 use crate::report;
@@ -11,10 +10,11 @@ use libcnb::Env;
 use libherokubuildpack::command::CommandExt;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-/// What Rails 7.1 and later take in the place of a secret.
+/// What Rails takes in the place of a secret, from this version on.
 const DUMMY_KEY: &str = "SECRET_KEY_BASE_DUMMY";
+const WITH_DUMMY_KEY: [u64; 2] = [7, 1];
 
 const KEY: &str = "SECRET_KEY_BASE";
 
@@ -24,14 +24,22 @@ const DATABASES: [(&str, &str); 4] = [
     ("pg", "postgresql://nobody@127.0.0.1:9/none"),
     ("mysql2", "mysql2://nobody@127.0.0.1:9/none"),
     ("trilogy", "trilogy://nobody@127.0.0.1:9/none"),
-    ("sqlite3", "sqlite3::memory:"),
+    (
+        "sqlite3",
+        "sqlite3:/tmp/only_while_assets_are_compiled.sqlite3",
+    ),
 ];
 
 /// Runs the task, and shows what it writes. `env` has Ruby, the gems and the variables of
 /// production.
 pub(super) fn run(app: &Path, env: &Env) -> io::Result<Output> {
     let mut command = Command::new("rake");
-    command.arg(TASK).current_dir(app).env_clear().envs(env);
+    command
+        .arg(TASK)
+        .stdin(Stdio::null())
+        .current_dir(app)
+        .env_clear()
+        .envs(env);
     report::streamed(format!("Running rake {TASK}"), |out, err| {
         command.output_and_write_streams(MaskedLines::new(out), MaskedLines::new(err))
     })
@@ -39,20 +47,20 @@ pub(super) fn run(app: &Path, env: &Env) -> io::Result<Output> {
 
 /// What the app asks for when it boots, where the user has not set it.
 pub(super) fn stand_ins(
-    bundle: &Bundle,
+    gems: &InstalledGems<'_>,
     variables: &BuildVariables,
 ) -> Vec<(&'static str, &'static str)> {
     let mut stand_ins = Vec::new();
     if !variables.sets(KEY) && !variables.sets(DUMMY_KEY) {
         stand_ins.push((DUMMY_KEY, "1"));
-        if !knows_dummy_key(bundle) {
+        let rails = gems.version_of("railties");
+        if rails.is_some_and(|rails| rails < WITH_DUMMY_KEY) {
             stand_ins.push((KEY, "only_while_assets_are_compiled"));
         }
     }
-    let has = |name: &str| bundle.lockfile.specs().any(|spec| spec.name == name);
-    let database = DATABASES.iter().find(|(gem, _)| has(gem));
+    let database = DATABASES.iter().find(|(gem, _)| gems.has(gem));
     if let Some((_, url)) = database
-        && has("activerecord")
+        && gems.has("activerecord")
         && !variables.sets("DATABASE_URL")
     {
         stand_ins.push(("DATABASE_URL", url));
@@ -60,37 +68,24 @@ pub(super) fn stand_ins(
     stand_ins
 }
 
-/// Whether the app's Rails makes a secret of its own where `SECRET_KEY_BASE_DUMMY` is set.
-fn knows_dummy_key(bundle: &Bundle) -> bool {
-    let mut specs = bundle.lockfile.specs();
-    let railties = specs.find(|spec| spec.name == "railties");
-    let version = railties.map(|Spec { version, .. }| (version.number(0), version.number(1)));
-    version.is_none_or(|version| version >= (7, 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fs_err as fs;
+    use crate::gems::lockfile::GemfileLock;
 
     fn names(gems: &[(&str, &str)], variables: &[(&str, &str)]) -> Vec<&'static str> {
-        let dir = tempfile::tempdir().unwrap();
         let specs: Vec<_> = gems
             .iter()
             .map(|(gem, version)| format!("    {gem} ({version})"))
             .collect();
-        fs::write(dir.path().join("Gemfile"), "").unwrap();
-        fs::write(
-            dir.path().join("Gemfile.lock"),
-            format!("GEM\n  specs:\n{}\n", specs.join("\n")),
-        )
-        .unwrap();
+        let lockfile = format!("GEM\n  specs:\n{}\n", specs.join("\n"));
+        let lockfile = GemfileLock::parse("Gemfile.lock", &lockfile).unwrap();
         let mut env = Env::new();
         for (name, value) in variables {
             env.insert(name, value);
         }
         let variables = BuildVariables::new(&env);
-        let stand_ins = stand_ins(&Bundle::at(dir.path(), &variables), &variables);
+        let stand_ins = stand_ins(&InstalledGems::all_of(&lockfile), &variables);
         stand_ins.into_iter().map(|(name, _)| name).collect()
     }
 

@@ -241,13 +241,61 @@ fn sprockets_compiles_with_its_cache_to_the_same_image() {
         assert_contains!(build.log, COMPILES);
     }
     assert_eq!(layers(&first), layers(&second));
+    // Its cache is keyed on names and times.
     let stylesheet = app.path().join("app/assets/stylesheets/application.css");
+    let time = fs::metadata(&stylesheet).and_then(|file| file.modified());
     files::write(&stylesheet, "h1 { color: teal }\n");
+    let file = fs::File::options().append(true).open(&stylesheet);
+    file.and_then(|file| file.set_modified(time?))
+        .expect("its time");
     again(&mut second, app.path(), &[]);
-    // From the cache: of all files, only the changed one is written into the log.
     let shown = run(
         &second,
         "cd public/assets && ls -A | grep -c sprockets-manifest; ls application-*.css | wc -l; ls ../../tmp/cache",
     );
     assert_eq!(shown, "1\n2\n");
+}
+
+/// Adds to the task what reports from the field have it do.
+const MORE_OF_THE_TASK: &str = r#"
+Rake::Task["assets:precompile"].enhance do
+  File.write("config/made.json", "{}")
+  File.write("public/widget.js", "by the task")
+  File.write("public/stdin.js", $stdin.gets.inspect)
+end
+"#;
+
+#[test]
+#[ignore = "integration test"]
+fn what_a_task_makes_anywhere_is_there_and_covers_nothing_of_the_app() {
+    let app = copy_of("fixtures/rails-app");
+    let task = app.path().join("lib/tasks/more.rake");
+    files::write(&task, MORE_OF_THE_TASK);
+    // Of somebody's machine: the repository leaves it out.
+    files::write(&app.path().join("public/assets/.manifest.json"), "{}");
+    files::write(&app.path().join("public/assets/stale-00000000.css"), "");
+    files::write(&app.path().join("tmp/cache/stale"), "");
+    let mut build = build("assets-anywhere", app.path(), &[]);
+    assert!(build.succeeded, "{}", build.log);
+    assert_contains!(build.log, COMPILES);
+    let show = "cat config/made.json public/stdin.js public/widget.js; ls public/assets | grep stale; ls tmp/cache";
+    assert_eq!(run(&build, show), "{}nilby the task");
+
+    files::write(&app.path().join("README.md"), "# Other\n");
+    again(&mut build, app.path(), &[]);
+    assert_not_contains!(build.log, COMPILES);
+    assert_eq!(run(&build, show), "{}nilby the task");
+
+    // The app has the file now, and the task does not make it any more.
+    fs::remove_file(&task).expect("it is there");
+    files::write(&app.path().join("public/widget.js"), "of the app");
+    again(&mut build, app.path(), &[]);
+    assert_contains!(build.log, COMPILES);
+    assert_eq!(
+        run(
+            &build,
+            "cat public/widget.js; ls config/made.json 2>&1 | grep -c No"
+        ),
+        "of the app1\n"
+    );
 }

@@ -80,6 +80,22 @@ fn a_rails_app_serves_its_assets_and_its_worker_does_a_job() {
     works(&default, open_folder().path(), &redis_url, &options);
 }
 
+/// Without a secret, web starts, and says what that means.
+#[test]
+#[ignore = "integration test"]
+fn without_a_secret_there_is_one_for_this_start() {
+    let app = copy_of("fixtures/rails-app");
+    let build = build("rails-secret", app.path(), &[]);
+    assert!(build.succeeded, "{}", build.log);
+    let web = Container::start(&build.image, &["--publish", "8080"], &[]);
+    wait_until("web is up", || {
+        let answer = ask(&web.address(8080), "GET", "/up");
+        answer.is_ok_and(|answer| answer.status == 200)
+    });
+    let line = "formation: SECRET_KEY_BASE=… (made for this start alone: ";
+    assert_contains!(web.logs(), line);
+}
+
 /// Migrates, and has a note counted by the worker.
 fn works(build: &PackBuild, storage: &Path, redis_url: &str, options: &[&str]) {
     let volume = format!("{}:/workspace/storage", storage.display());
@@ -124,16 +140,11 @@ fn redmine_serves_its_login_page_with_all_assets() {
     let app = copy_of(&variable("FORMATION_REDMINE"));
     let build = build("redmine", app.path(), &[]);
     assert!(build.succeeded, "{}", build.log);
-    let database = ["--env", "SQLITE_DATABASE=/tmp/redmine.sqlite3"];
-    let options = [&["--publish", "8080"], &database[..]].concat();
+    let variables = env_options(&[KEY, "SQLITE_DATABASE=/tmp/redmine.sqlite3"]);
+    let options = [&["--publish", "8080"], &variables[..]].concat();
     let web = Container::start(&build.image, &options, &[]);
     web.exec(&["bundle", "exec", "rake", "db:migrate"]);
     web.web_answer();
-    // Without a secret it starts, and says what that means.
-    assert_contains!(
-        web.logs(),
-        "formation: SECRET_KEY_BASE=… (made for this start alone: "
-    );
     let login = get(&web, "/login");
     assert_eq!(login.status, 200, "{}", web.logs());
     assert_assets(&web, &login.body, 13);

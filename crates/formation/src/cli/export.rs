@@ -40,13 +40,13 @@ pub(super) struct ExportArguments {
     /// The port on which `web` listens: its $PORT
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// The page that tells whether `web` is healthy [default: none, `web` only has to accept
-    /// connections]
+    /// The page that tells whether `web` is healthy [default: the one that a Rails app's routes name, else
+    /// `web` only has to accept connections]
     #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
     /// The `Host` with which that page is requested, for a `web` that answers only the hosts that
     /// it knows, such as Rails' `config.hosts`
-    #[arg(long, value_name = "HOST", requires = "health_path")]
+    #[arg(long, value_name = "HOST")]
     health_host: Option<String>,
     /// How long a process may take to stop; the orchestrator waits two seconds longer
     #[arg(long, value_name = "SECONDS", default_value = "28")]

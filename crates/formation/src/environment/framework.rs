@@ -60,9 +60,10 @@ impl Surroundings<'_> {
         changes
     }
 
-    /// Where processors are limited, Ruby's threads use one of them, and Puma starts a process for
-    /// each other.
+    /// Ruby's threads use one processor: Puma starts a process for each, beside the one that has started them. Rails
+    /// knows that they are forked; another framework may share its connections.
     fn concurrency(&self) -> Option<Change> {
+        self.facts.rails?;
         let processors = self.limits.processors.filter(|count| *count >= 2.0)?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -70,7 +71,7 @@ impl Surroundings<'_> {
             reason = "a small positive number"
         )]
         let processors = processors as u64;
-        let room = self.limits.memory? / MEMORY_OF_A_PROCESS;
+        let room = (self.limits.memory? / MEMORY_OF_A_PROCESS).saturating_sub(1);
         let count = processors.min(room);
         (count >= 2).then(|| Change {
             name: "WEB_CONCURRENCY".into(),
@@ -82,15 +83,16 @@ impl Surroundings<'_> {
 
     /// Gives back memory that glibc's allocator keeps in a Ruby with threads.
     fn jemalloc(&self, preloaded: Option<&str>) -> Option<Change> {
-        if self.facts.without_jemalloc || preloaded.is_some_and(|list| list.contains("malloc")) {
+        // Given as nothing, nothing is wanted.
+        let is_chosen = |list: &str| list.is_empty() || list.contains("malloc");
+        if self.facts.without_jemalloc || preloaded.is_some_and(is_chosen) {
             return None;
         }
         let mut files = self.libraries.iter().map(|folder| folder.join(JEMALLOC));
         let library = files.find(|file| file.is_file())?.display().to_string();
-        let others = preloaded.filter(|list| !list.is_empty());
         Some(Change {
             name: "LD_PRELOAD".into(),
-            value: others.map_or(library.clone(), |others| format!("{library} {others}")),
+            value: preloaded.map_or(library.clone(), |others| format!("{library} {others}")),
             reason: "the image has jemalloc, which needs less memory".into(),
             told: Told::WhenAsked,
         })
@@ -121,7 +123,8 @@ impl Surroundings<'_> {
             PathBuf::from("config/master.key"),
             PathBuf::from(format!("config/credentials/{environment}.key")),
         ];
-        let makes_its_own = ["development", "test"].contains(&environment);
+        let makes_its_own =
+            self.facts.names_its_secret || ["development", "test"].contains(&environment);
         if makes_its_own || keys.iter().any(|key| self.app.join(key).is_file()) {
             return None;
         }
@@ -212,16 +215,23 @@ mod tests {
             (Some(0.5), 8192, None),
             (Some(1.9), 8192, None),
             (Some(2.0), 256, None),
-            (Some(2.0), 512, Some("2")),
-            (Some(4.0), 512, Some("2")),
+            (Some(2.0), 512, None),
+            (Some(2.0), 768, Some("2")),
+            (Some(4.0), 1024, Some("3")),
             (Some(4.0), 2048, Some("4")),
         ] {
-            let set = case(processors, memory).set(&[("RUBY_YJIT_ENABLE", "0")]);
+            let mut case = case(processors, memory);
+            let given = [("RUBY_YJIT_ENABLE", "0"), ("SECRET_KEY_BASE", "x")];
+            assert_eq!(case.set(&given), Vec::<String>::new(), "without Rails");
+            case.facts.rails = Some([7, 2]);
+            let set = case.set(&given);
             let expected = expected.map(|count| format!("WEB_CONCURRENCY={count}"));
             assert_eq!(set, Vec::from_iter(expected), "{processors:?} {memory}");
         }
-        let given = [("WEB_CONCURRENCY", "1"), ("RUBY_YJIT_ENABLE", "0")];
-        assert_eq!(case(Some(4.0), 2048).set(&given), Vec::<String>::new());
+        let mut case = case(Some(4.0), 2048);
+        case.facts.rails = Some([7, 2]);
+        let given = [("WEB_CONCURRENCY", "1"), ("SECRET_KEY_BASE", "x")];
+        assert_eq!(case.set(&given), Vec::<String>::new());
     }
 
     #[test]
@@ -262,6 +272,9 @@ mod tests {
         ] {
             assert_eq!(case.set(&[(name, value)]), Vec::<String>::new(), "{name}");
         }
+        case.facts.names_its_secret = true;
+        assert_eq!(case.set(&[]), Vec::<String>::new());
+        case.facts.names_its_secret = false;
         let key = case.app.path().join("config/credentials/production.key");
         fs::create_dir_all(key.parent().unwrap()).unwrap();
         fs::write(key, "").unwrap();
@@ -278,8 +291,9 @@ mod tests {
         assert_eq!(case.set(&[]), [format!("LD_PRELOAD={path}")]);
         let with_another = [format!("LD_PRELOAD={path} /lib/x.so")];
         assert_eq!(case.set(&[("LD_PRELOAD", "/lib/x.so")]), with_another);
-        let other = [("LD_PRELOAD", "/lib/libtcmalloc.so")];
-        assert_eq!(case.set(&other), Vec::<String>::new());
+        for other in ["/lib/libtcmalloc.so", ""] {
+            assert_eq!(case.set(&[("LD_PRELOAD", other)]), Vec::<String>::new());
+        }
         case.facts.without_jemalloc = true;
         assert_eq!(case.set(&[]), Vec::<String>::new());
     }

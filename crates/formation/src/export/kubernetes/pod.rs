@@ -54,13 +54,7 @@ impl Writer<'_> {
         let port = IntOrString::String(PORT_NAME.into());
         let http_get = self.plan.health_path.as_ref().map(|path| HTTPGetAction {
             path: Some(path.clone()),
-            // Without, the kubelet sends the address of the pod.
-            http_headers: self.plan.health_host.as_ref().map(|host| {
-                vec![HTTPHeader {
-                    name: "Host".into(),
-                    value: host.clone(),
-                }]
-            }),
+            http_headers: Some(self.probe_headers()),
             port: port.clone(),
             ..HTTPGetAction::default()
         });
@@ -76,6 +70,19 @@ impl Writer<'_> {
             failure_threshold: Some(failures),
             ..Probe::default()
         }
+    }
+
+    fn probe_headers(&self) -> Vec<HTTPHeader> {
+        // As a proxy says it: an app that insists on HTTPS would send the kubelet there.
+        let proto = ("X-Forwarded-Proto", "https".to_string());
+        // Without, the kubelet sends the address of the pod.
+        let host = self.plan.health_host.clone().map(|host| ("Host", host));
+        let headers = host.into_iter().chain([proto]);
+        let header = |(name, value): (&str, String)| HTTPHeader {
+            name: name.into(),
+            value,
+        };
+        headers.map(header).collect()
     }
 
     pub(super) fn task_template(&self, part: &str, container: Container) -> PodTemplateSpec {
