@@ -4,6 +4,7 @@
 use crate::command::all_output;
 use crate::docker::{docker, try_docker};
 use crate::environment::variable;
+use crate::image::ImageTag;
 use std::path::Path;
 use std::process::Command;
 
@@ -26,12 +27,17 @@ impl PackBuild {
             succeeded: false,
             log: String::new(),
         };
-        build.again(app, buildpack, options);
+        build.build(app, buildpack, options);
         build
     }
 
-    /// Builds the same image once more, with its caches.
+    /// Builds the same image once more, with its caches. The image of before is removed.
     pub fn again(&mut self, app: &Path, buildpack: &Path, options: &[&str]) {
+        let _before = ImageTag::of(&self.image);
+        self.build(app, buildpack, options);
+    }
+
+    fn build(&mut self, app: &Path, buildpack: &Path, options: &[&str]) {
         let output = Command::new("pack")
             .args(["build", &self.image, "--env", "NO_COLOR=1", "--path"])
             .arg(app)
