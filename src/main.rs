@@ -108,7 +108,7 @@ impl Buildpack for Formation {
         let procfile = inputs.procfile.as_ref();
         let processes = launch::processes(procfile, by_variable, by_framework, programs);
         processes.show();
-        launch::propose_release(&inputs.app, gems.as_ref(), &processes.types());
+        launch::show_database_needs(&inputs.app, gems.as_ref(), &processes.types());
         launch::warn_of_missing_bash(&processes, &context.target);
         launch::warn_of_missing_web(&inputs.app, &processes.types());
         launch::make_folders_writable(&inputs.app, gems.as_ref());

@@ -65,22 +65,42 @@ pub fn warn_of_missing_web(app: &App, process_types: &[&ProcessType]) {
     }
 }
 
-/// Writes to the log how the database gets its migrations, where no process type says so: every
-/// replica of `web` would run them at once, so none does.
-pub fn propose_release(
+/// Writes to the log what the database needs: a volume, where it is a file; and its migrations, where no
+/// process type runs them: every replica of `web` would do it at once, so none does.
+pub fn show_database_needs(
     app: &App,
     gems: Option<&InstalledGems<'_>>,
     process_types: &[&ProcessType],
 ) {
+    if !has_migrations(app, gems) {
+        return;
+    }
     let has_release = process_types
         .iter()
         .any(|process_type| process_type.as_str() == ProcessType::RELEASE);
-    if has_migrations(app, gems) && !has_release {
+    let mut volume = String::new();
+    if keeps_its_database_in_storage(app, gems) {
+        volume = format!("--volume storage:{} ", app.dir.join("storage").display());
         report::detail(format!(
-            "Before a new image is used, its database needs docker run --rm --entrypoint rails IMAGE db:prepare \
+            "SQLite's database is lost with its container, and each container has its own: give all of them one volume, {}",
+            volume.trim_end()
+        ));
+    }
+    if !has_release {
+        report::detail(format!(
+            "Before a new image is used, its database needs docker run --rm {volume}--entrypoint rails IMAGE db:prepare \
              ({RELEASE}=true makes that the type `release`)"
         ));
     }
+}
+
+/// Whether the only database is a file, in the folder where Rails has it.
+fn keeps_its_database_in_storage(app: &App, gems: Option<&InstalledGems<'_>>) -> bool {
+    let has_gem = |name: &str| gems.is_some_and(|gems| gems.has(name));
+    let text = fs_err::read_to_string(app.dir.join("config/database.yml")).unwrap_or_default();
+    has_gem("sqlite3")
+        && !["pg", "mysql2", "trilogy"].into_iter().any(has_gem)
+        && text.contains("storage/")
 }
 
 fn has_migrations(app: &App, gems: Option<&InstalledGems<'_>>) -> bool {

@@ -13,7 +13,7 @@ mod worker;
 mod writable_folders;
 
 pub use bash::{BashMayBeMissing, warn_of_missing_bash};
-pub use defaults::{NoWebServer, framework_processes, propose_release, warn_of_missing_web};
+pub use defaults::{NoWebServer, framework_processes, show_database_needs, warn_of_missing_web};
 pub use facts::facts;
 pub use layer::{FormationLayerError, install, layer_env};
 pub use processes::{LaunchError, Process, Processes, processes};

@@ -68,6 +68,7 @@ fn a_rails_app_serves_its_assets_and_its_worker_does_a_job() {
     fs::remove_file(app.path().join("Procfile")).expect("it is there");
     let default = build("rails-defaults", app.path(), &["BP_RAILS_RELEASE=true"]);
     assert!(default.succeeded, "{}", default.log);
+    assert_contains!(default.log, "give all of them one volume");
     assert_contains!(default.log, "`worker` (default): `bundle exec sidekiq`");
     let as_anyone = ["--user", "12345:0", "--read-only", "--tmpfs", "/tmp"];
     let writable = [
