@@ -77,12 +77,12 @@ impl Running {
         children_of(self.id())
     }
 
-    /// The process of its command, as soon as that runs.
+    /// The process of its command, as soon as that runs. For a moment before, it runs no program that can be read:
+    /// a signal would then meet what has started it, which waits for it.
     pub fn wait_for_child(&self) -> u32 {
         wait_until("the command runs", || {
-            self.children()
-                .first()
-                .is_some_and(|child| program_of(*child) != program_of(self.id()))
+            let program = self.children().first().copied().and_then(program_of);
+            program.is_some_and(|program| Some(program) != program_of(self.id()))
         });
         self.children()[0]
     }
