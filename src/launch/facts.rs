@@ -26,9 +26,7 @@ pub fn facts(
         rails: gems.and_then(|gems| gems.version_of("railties")),
         ruby: [ruby.number(0), ruby.number(1)],
         names_its_secret: names_its_secret(app),
-        without_jemalloc: variables
-            .get(JEMALLOC)
-            .is_some_and(|value| ["0", "false"].contains(&value)),
+        without_jemalloc: variables.turns_off(JEMALLOC),
         health_path: health_path(app),
     }
 }

@@ -81,9 +81,8 @@ fn flags(flags: &[(&str, bool)]) -> Table {
 #[must_use]
 pub fn needed_by(plan: &BuildpackPlan, variables: &BuildVariables) -> NeededBy {
     let required = plan.entries.iter().filter(|entry| entry.name == RUBY);
-    let is_asked_for = variables
-        .get(RUBY_AT_BUILD)
-        .is_some_and(|value| !["0", "false"].contains(&value));
+    let is_asked_for =
+        variables.get(RUBY_AT_BUILD).is_some() && !variables.turns_off(RUBY_AT_BUILD);
     if required.count() > 1 || is_asked_for {
         NeededBy::LaterBuildpacks
     } else {

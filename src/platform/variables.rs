@@ -93,6 +93,13 @@ impl BuildVariables {
         self.variables.contains_key(name)
     }
 
+    /// Whether the user has turned off what a variable stands for.
+    #[must_use]
+    pub fn turns_off(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|value| ["0", "false"].contains(&value))
+    }
+
     /// Every variable with this prefix whose value is not empty: its whole name, and the value.
     pub fn starting_with<'a>(
         &'a self,
