@@ -114,7 +114,7 @@ fn folder_in(app: &App) -> PathBuf {
     app.dir.join(FOLDER)
 }
 
-fn size_of(folder: &PathBuf) -> io::Result<u64> {
+fn size_of(folder: &Path) -> io::Result<u64> {
     let mut size = 0;
     for entry in WalkDir::new(folder) {
         size += entry?.metadata()?.len();

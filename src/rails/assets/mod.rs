@@ -68,14 +68,8 @@ enum Decision {
     Committed(String),
     /// Those of the last build.
     Restore,
-    Compile {
-        /// Why not those of the last build; none where there is none.
-        changes: Option<String>,
-    },
-}
-
-fn is_no(value: &str) -> bool {
-    ["0", "false"].contains(&value)
+    /// With a line for the log that says why.
+    Compile(String),
 }
 
 /// What is in the archive.
@@ -142,9 +136,7 @@ impl<'a> AssetsPlan<'a> {
             folder: cache_folder(context, &layer_name!("assets-cache"))?,
             name: "cache",
         });
-        prepare(&bundle.app, &pipeline)
-            .map_err(AssetsError::Files)
-            .and_then(|()| Self::with(&pipeline, bundle, variables, ruby, archive, cache))
+        Self::with(&pipeline, bundle, variables, ruby, archive, cache)
             .map(Some)
             .map_err(|error| libcnb::Error::BuildpackError(error.into()))
     }
@@ -157,12 +149,12 @@ impl<'a> AssetsPlan<'a> {
         archive: LayerArchive,
         cache: CompilerCache,
     ) -> Result<Self, AssetsError> {
-        let is_off = variables.get(VARIABLE).is_some_and(is_no);
-        let inputs = match pipeline {
-            Pipeline::Task(_) if !is_off => AssetsInputs::of(bundle, ruby, variables),
-            _ => Ok(AssetsInputs::default()),
-        };
-        let inputs = inputs.map_err(AssetsError::Inputs)?;
+        let is_off = variables.turns_off(VARIABLE);
+        let mut inputs = AssetsInputs::default();
+        if matches!(pipeline, Pipeline::Task(_)) && !is_off {
+            remove_leftovers(&bundle.app).map_err(AssetsError::Files)?;
+            inputs = AssetsInputs::of(bundle, ruby, variables).map_err(AssetsError::Inputs)?;
+        }
         let last = archive
             .metadata()
             .filter(|last: &Metadata| last.layout == LAYOUT);
@@ -171,9 +163,12 @@ impl<'a> AssetsPlan<'a> {
             (Pipeline::Committed(manifest), _) => Decision::Committed(manifest.clone()),
             (_, Some(last)) => match inputs.changes_since(&last.inputs) {
                 None => Decision::Restore,
-                changes => Decision::Compile { changes },
+                Some(changes) => Decision::Compile(format!("Compiling them again: {changes}")),
             },
-            (_, None) => Decision::Compile { changes: None },
+            (Pipeline::Task(named_by), None) => {
+                Decision::Compile(format!("Compiling them, because of {named_by}"))
+            }
+            (Pipeline::None, None) => Decision::Off,
         };
         Ok(Self {
             bundle,
@@ -189,7 +184,7 @@ impl<'a> AssetsPlan<'a> {
     /// Whether the build runs the app's own code for them.
     #[must_use]
     pub fn compiles(&self) -> bool {
-        matches!(self.decision, Decision::Compile { .. })
+        matches!(self.decision, Decision::Compile(_))
     }
 
     /// Compiles or restores the assets. `env` has Ruby, the gems and the variables of production.
@@ -221,10 +216,8 @@ impl<'a> AssetsPlan<'a> {
                 })?;
                 Ok(Assets::of(&builds))
             }
-            Decision::Compile { changes } => {
-                if let Some(changes) = changes {
-                    report::detail(format!("Compiling them again: {changes}"));
-                }
+            Decision::Compile(why) => {
+                report::detail(why);
                 self.compile(gems, env()?)
             }
         }
@@ -298,7 +291,12 @@ impl<'a> AssetsPlan<'a> {
             is_earlier && !made.contains(file) && !app.dir.join(file).exists()
         };
         if earlier.iter().flatten().any(|file| is_missing(file)) {
-            self.archive.unpack_into(&app.dir, is_missing)?;
+            let unpacked = self.archive.unpack_into(&app.dir, is_missing);
+            if let Err(error) = unpacked {
+                report::detail(format!(
+                    "The files of earlier builds are not there: {error}"
+                ));
+            }
         }
         let folder = tempfile::tempdir()?;
         let is_kept = |file: &&PathBuf| app.dir.join(file).is_file();
@@ -330,10 +328,7 @@ impl<'a> AssetsPlan<'a> {
 }
 
 /// What a developer's machine has left decides nothing.
-fn prepare(app: &App, pipeline: &Pipeline) -> io::Result<()> {
-    if !matches!(pipeline, Pipeline::Task(_)) {
-        return Ok(());
-    }
+fn remove_leftovers(app: &App) -> io::Result<()> {
     let caches = app.dir.join("tmp/cache");
     if caches.is_dir() {
         remove_dir(&caches)?;
@@ -384,8 +379,15 @@ mod tests {
         }
 
         fn with_plan<T>(&self, check: impl FnOnce(AssetsPlan<'_>) -> T) -> T {
-            let variables = BuildVariables::default();
-            let bundle = Bundle::at(self.app.path(), &variables);
+            self.with_plan_of(&BuildVariables::default(), check)
+        }
+
+        fn with_plan_of<T>(
+            &self,
+            variables: &BuildVariables,
+            check: impl FnOnce(AssetsPlan<'_>) -> T,
+        ) -> T {
+            let bundle = Bundle::at(self.app.path(), variables);
             let archive = LayerArchive {
                 folder: self.cache.path().to_path_buf(),
                 name: "assets",
@@ -396,7 +398,7 @@ mod tests {
                 folder: self.cache.path().join("compiler"),
                 name: "cache",
             });
-            let plan = AssetsPlan::with(&pipeline, &bundle, &variables, &ruby, archive, cache);
+            let plan = AssetsPlan::with(&pipeline, &bundle, variables, &ruby, archive, cache);
             check(plan.unwrap())
         }
 
@@ -433,7 +435,8 @@ mod tests {
     fn assets_are_compiled_where_something_has_changed() {
         let fixture = fixture();
         let decision = || fixture.with_plan(|plan| plan.decision);
-        assert_eq!(decision(), Decision::Compile { changes: None });
+        let first = "Compiling them, because of a test".to_string();
+        assert_eq!(decision(), Decision::Compile(first));
         fixture.make("public/assets/a-1.css");
         remove_dir(&fixture.app.path().join("public")).unwrap();
         assert_eq!(decision(), Decision::Restore);
@@ -447,8 +450,26 @@ mod tests {
 
         remove_dir(&fixture.app.path().join("public")).unwrap();
         fixture.write("app/x.rb", "");
-        let changes = Some("app/x.rb has changed".to_string());
-        assert_eq!(decision(), Decision::Compile { changes });
+        let again = "Compiling them again: app/x.rb has changed".to_string();
+        assert_eq!(decision(), Decision::Compile(again));
+    }
+
+    #[test]
+    fn where_nothing_is_compiled_a_developers_files_stay() {
+        let fixture = fixture();
+        fixture.write(".gitignore", "/public/assets\n");
+        let files = ["public/assets/.manifest.json", "tmp/cache/x"];
+        for name in files {
+            fixture.write(name, "{}");
+        }
+        let are_there = || files.map(|name| fixture.app.path().join(name).exists());
+        let mut env = Env::new();
+        env.insert(VARIABLE, "false");
+        let decision = fixture.with_plan_of(&BuildVariables::new(&env), |plan| plan.decision);
+        assert_eq!(decision, Decision::Off);
+        assert_eq!(are_there(), [true, true]);
+        fixture.with_plan(|plan| assert!(plan.compiles()));
+        assert_eq!(are_there(), [false, false]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) enum Pipeline {
     None,
     /// The app has them compiled: in this file.
     Committed(String),
-    /// A task compiles them, as this says.
+    /// A task compiles them. With what names it: a gem, or a file of the app.
     Task(String),
 }
 
@@ -54,12 +54,12 @@ pub(super) fn find(app: &App, bundle: &Bundle) -> Pipeline {
     else {
         return Pipeline::None;
     };
-    let Some(said_by) = gem_with_task(bundle).or_else(|| file_with_task(app, rakefile)) else {
+    let Some(named_by) = gem_with_task(bundle).or_else(|| file_with_task(app, rakefile)) else {
         return Pipeline::None;
     };
     match manifest(app) {
         Some(manifest) if !is_ignored_by_git(app) => Pipeline::Committed(manifest),
-        _ => Pipeline::Task(said_by),
+        _ => Pipeline::Task(named_by),
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(pipeline(&rails, &[]), Pipeline::None);
         assert_eq!(pipeline(&["railties"], &[rakefile]), Pipeline::None);
         assert_eq!(pipeline(&["propshaft"], &[rakefile]), Pipeline::None);
-        for (files, said_by) in [
+        for (files, named_by) in [
             (
                 [
                     ("Rakefile", "task \"assets:precompile\" do\nend\n"),
@@ -205,7 +205,7 @@ mod tests {
             ),
             ([("Rakefile", "# assets:precompile\n"), ("x", "")], None),
         ] {
-            let expected = said_by.map_or(Pipeline::None, |name| Pipeline::Task(name.into()));
+            let expected = named_by.map_or(Pipeline::None, |name| Pipeline::Task(name.into()));
             assert_eq!(pipeline(&[], &files), expected, "{files:?}");
         }
     }
