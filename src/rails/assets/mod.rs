@@ -8,6 +8,7 @@
 mod compiler_cache;
 mod failure;
 mod inputs;
+mod kept_builds;
 mod made_files;
 mod pipeline;
 mod task;
@@ -27,36 +28,30 @@ use crate::ruby::layer::RubyLayerError;
 use compiler_cache::CompilerCache;
 use fs_err as fs;
 use inputs::AssetsInputs;
+use kept_builds::{KeptBuilds, LastBuilds};
 use libcnb::build::BuildContext;
 use libcnb::data::launch::Slice;
 use libcnb::data::layer_name;
 use libcnb::{Buildpack, Env};
-use made_files::{Before, make_the_same, outlives, tops};
+use made_files::{Before, make_the_same, tops};
 use miette::Diagnostic;
 use pipeline::Pipeline;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// The user's variable: `false` where the app's assets are not to be compiled.
 const VARIABLE: &str = "BP_ASSETS";
-
-/// How many builds' files are kept: those of this one, and of the two before.
-const BUILDS: usize = 3;
-
-/// Has to be raised when the archive's contents mean something else.
-const LAYOUT: &str = "1";
 
 /// The app's assets, before the build knows its Ruby and gems.
 pub struct AssetsPlan<'a> {
     bundle: &'a Bundle,
     variables: &'a BuildVariables,
     inputs: AssetsInputs,
-    archive: LayerArchive,
+    kept: KeptBuilds,
     cache: CompilerCache,
-    last: Option<Metadata>,
+    last: Option<LastBuilds>,
     decision: Decision,
 }
 
@@ -70,16 +65,6 @@ enum Decision {
     Restore,
     /// With a line for the log that says why.
     Compile(String),
-}
-
-/// What is in the archive.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Metadata {
-    layout: String,
-    inputs: AssetsInputs,
-    /// What each build has made, the last one first.
-    builds: Vec<BTreeSet<PathBuf>>,
 }
 
 /// The compiled assets of the app.
@@ -128,15 +113,15 @@ impl<'a> AssetsPlan<'a> {
         if pipeline == Pipeline::None {
             return Ok(None);
         }
-        let archive = LayerArchive {
+        let kept = KeptBuilds(LayerArchive {
             folder: cache_folder(context, &layer_name!("assets"))?,
             name: "assets",
-        };
+        });
         let cache = CompilerCache(LayerArchive {
             folder: cache_folder(context, &layer_name!("assets-cache"))?,
             name: "cache",
         });
-        Self::with(&pipeline, bundle, variables, ruby, archive, cache)
+        Self::with(&pipeline, bundle, variables, ruby, kept, cache)
             .map(Some)
             .map_err(|error| libcnb::Error::BuildpackError(error.into()))
     }
@@ -146,7 +131,7 @@ impl<'a> AssetsPlan<'a> {
         bundle: &'a Bundle,
         variables: &'a BuildVariables,
         ruby: &GemVersion,
-        archive: LayerArchive,
+        kept: KeptBuilds,
         cache: CompilerCache,
     ) -> Result<Self, AssetsError> {
         let is_off = variables.turns_off(VARIABLE);
@@ -155,9 +140,7 @@ impl<'a> AssetsPlan<'a> {
             remove_leftovers(&bundle.app).map_err(AssetsError::Files)?;
             inputs = AssetsInputs::of(bundle, ruby, variables).map_err(AssetsError::Inputs)?;
         }
-        let last = archive
-            .metadata()
-            .filter(|last: &Metadata| last.layout == LAYOUT);
+        let last = kept.last();
         let decision = match (pipeline, &last) {
             _ if is_off => Decision::Off,
             (Pipeline::Committed(manifest), _) => Decision::Committed(manifest.clone()),
@@ -174,7 +157,7 @@ impl<'a> AssetsPlan<'a> {
             bundle,
             variables,
             inputs,
-            archive,
+            kept,
             cache,
             last,
             decision,
@@ -209,11 +192,8 @@ impl<'a> AssetsPlan<'a> {
                     "Using those of the last build: nothing that they depend on has changed",
                 );
                 let builds = self.last.unwrap_or_default().builds;
-                restore(&self.archive, &self.bundle.app, &builds).map_err(|error| {
-                    // The next build compiles them.
-                    let _ = self.archive.clear();
-                    AssetsError::Files(error)
-                })?;
+                let restored = self.kept.restore(&self.bundle.app, &builds);
+                restored.map_err(AssetsError::Files)?;
                 Ok(Assets::of(&builds))
             }
             Decision::Compile(why) => {
@@ -253,8 +233,9 @@ impl<'a> AssetsPlan<'a> {
         }
         let made = make_the_same(app, made).map_err(AssetsError::Files)?;
         report::detail(format!("Compiled {}", counted(made.len(), "file")));
-        let builds = self.keep(made).map_err(AssetsError::Files)?;
-        Ok(Assets::of(&builds))
+        let last = self.last.as_ref();
+        let kept = self.kept.keep(app, &self.inputs, last, made);
+        Ok(Assets::of(&kept.map_err(AssetsError::Files)?))
     }
 
     /// Folders that the task looks at are there, and what its compiler keeps.
@@ -275,56 +256,6 @@ impl<'a> AssetsPlan<'a> {
             changed.iter().all(|input| compiler_cache::is_asset(input))
         })
     }
-
-    /// Puts the files of earlier builds beside those that were made, and all into the archive.
-    fn keep(&self, made: BTreeSet<PathBuf>) -> io::Result<Vec<BTreeSet<PathBuf>>> {
-        let app = &self.bundle.app;
-        let earlier = self.last.iter().flat_map(|last| &last.builds);
-        let earlier = earlier.map(|build| {
-            let outliving = build.iter().filter(|file| outlives(file));
-            outliving.cloned().collect::<BTreeSet<_>>()
-        });
-        let builds: Vec<_> = [made].into_iter().chain(earlier).take(BUILDS).collect();
-        let (made, earlier) = builds.split_first().expect("this build's");
-        let is_missing = |file: &Path| {
-            let is_earlier = earlier.iter().any(|build| build.contains(file));
-            is_earlier && !made.contains(file) && !app.dir.join(file).exists()
-        };
-        if earlier.iter().flatten().any(|file| is_missing(file)) {
-            let unpacked = self.archive.unpack_into(&app.dir, is_missing);
-            if let Err(error) = unpacked {
-                report::detail(format!(
-                    "The files of earlier builds are not there: {error}"
-                ));
-            }
-        }
-        let folder = tempfile::tempdir()?;
-        let is_kept = |file: &&PathBuf| app.dir.join(file).is_file();
-        for file in builds
-            .iter()
-            .flatten()
-            .filter(is_kept)
-            .collect::<BTreeSet<_>>()
-        {
-            let copy = folder.path().join(file);
-            fs::create_dir_all(copy.parent().unwrap_or(folder.path()))?;
-            fs::copy(app.dir.join(file), copy)?;
-        }
-        let metadata = Metadata {
-            layout: LAYOUT.to_string(),
-            inputs: self.inputs.clone(),
-            builds: builds.clone(),
-        };
-        if let Err(error) = self.archive.keep(folder.path(), &metadata, None) {
-            // The image has them all the same.
-            report::detail(format!(
-                "The compiled assets are not kept for the next build: {error}"
-            ));
-            self.archive.clear()?;
-        }
-        remove_dir(folder.path())?;
-        Ok(builds)
-    }
 }
 
 /// What a developer's machine has left decides nothing.
@@ -337,12 +268,6 @@ fn remove_leftovers(app: &App) -> io::Result<()> {
         remove_dir(&app.dir.join(pipeline::OUTPUT))?;
     }
     Ok(())
-}
-
-fn restore(archive: &LayerArchive, app: &App, builds: &[BTreeSet<PathBuf>]) -> io::Result<()> {
-    archive.unpack_into(&app.dir, |file| {
-        builds.iter().any(|build| build.contains(file))
-    })
 }
 
 impl Assets {
@@ -388,17 +313,17 @@ mod tests {
             check: impl FnOnce(AssetsPlan<'_>) -> T,
         ) -> T {
             let bundle = Bundle::at(self.app.path(), variables);
-            let archive = LayerArchive {
+            let kept = KeptBuilds(LayerArchive {
                 folder: self.cache.path().to_path_buf(),
                 name: "assets",
-            };
+            });
             let pipeline = Pipeline::Task("a test".into());
             let ruby = "3.3.8".parse().unwrap();
             let cache = CompilerCache(LayerArchive {
                 folder: self.cache.path().join("compiler"),
                 name: "cache",
             });
-            let plan = AssetsPlan::with(&pipeline, &bundle, variables, &ruby, archive, cache);
+            let plan = AssetsPlan::with(&pipeline, &bundle, variables, &ruby, kept, cache);
             check(plan.unwrap())
         }
 
@@ -407,7 +332,10 @@ mod tests {
             remove_dir(&self.app.path().join("public")).unwrap();
             self.with_plan(|plan| {
                 self.write(file, file);
-                plan.keep(BTreeSet::from([PathBuf::from(file)])).unwrap();
+                let made = BTreeSet::from([PathBuf::from(file)]);
+                let last = plan.last.as_ref();
+                let kept = plan.kept.keep(&plan.bundle.app, &plan.inputs, last, made);
+                kept.unwrap();
             });
         }
 
